@@ -1,0 +1,558 @@
+//! What stands inside a link frame: strict CBOR, read and written without a heap.
+
+use core::fmt;
+
+use crate::decimal::{Absent, Decimal, Number};
+use crate::identity::DeviceId;
+use crate::limits::{CHANNELS_MAX, LABEL_BYTES_MAX, LINK_PAYLOAD_BYTES_MAX};
+use crate::reading::{Alert, Channel, ChannelKind, Event, Mode, Status};
+use crate::strict::{Reader, Room, StrictError, Writer};
+use crate::time::{DeviceClock, Rate};
+
+/// Longest text of an alert, model or version, bytes.
+const TEXT_BYTES_MAX: usize = 96;
+
+/// Why a payload is refused. Count it against the device; do not acknowledge it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum PayloadError {
+    /// Not strict CBOR, or another shape.
+    Strict(StrictError),
+    /// A number outside its list or range.
+    Range,
+}
+
+impl fmt::Display for PayloadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Strict(error) => write!(f, "link payload: {error}"),
+            Self::Range => f.write_str("link payload: a number outside its range"),
+        }
+    }
+}
+
+impl core::error::Error for PayloadError {}
+
+impl From<StrictError> for PayloadError {
+    fn from(error: StrictError) -> Self {
+        Self::Strict(error)
+    }
+}
+
+/// One part of a device's introduction.
+#[derive(Clone, Copy, Debug)]
+pub struct Hello<'a> {
+    /// The device.
+    pub device: DeviceId,
+    /// What its times mean.
+    pub clock: DeviceClock,
+    /// One tick is ten to this power of nanoseconds: 0 ns, 3 us, 6 ms.
+    pub tick_exponent: u8,
+    /// What it is doing.
+    pub mode: Mode,
+    /// Parts in all; the frame's sequence is the number of this one, from 0.
+    pub parts: u8,
+    /// Maker, model and firmware version, as the device says them.
+    pub model: &'a str,
+    /// Number of the first channel in this part.
+    pub channel_first: u16,
+    channels: Reader<'a>,
+    channel_count: usize,
+}
+
+impl<'a> Hello<'a> {
+    /// # Errors
+    /// [`PayloadError`] when the payload is no hello.
+    pub fn read(payload: &'a [u8]) -> Result<Self, PayloadError> {
+        let mut reader = Reader::new(payload);
+        reader.tuple(8)?;
+        let device = DeviceId(reader.uint()?);
+        let clock = DeviceClock::from_number(reader.uint()?).ok_or(PayloadError::Range)?;
+        let tick_exponent = reader.number()?;
+        let mode = Mode::from_number(reader.uint()?).ok_or(PayloadError::Range)?;
+        let parts = reader.number()?;
+        let model = reader.text(TEXT_BYTES_MAX)?;
+        let channel_first: u16 = reader.number()?;
+        let channel_count = reader.array()?;
+        let channels = reader;
+        (0..channel_count).try_for_each(|_| read_channel(&mut reader).map(drop))?;
+        reader.done()?;
+        let last = usize::from(channel_first) + channel_count;
+        if tick_exponent > 9 || parts == 0 || last > CHANNELS_MAX {
+            return Err(PayloadError::Range);
+        }
+        Ok(Self {
+            device,
+            clock,
+            tick_exponent,
+            mode,
+            parts,
+            model,
+            channel_first,
+            channels,
+            channel_count,
+        })
+    }
+
+    /// The channels of this part.
+    #[must_use]
+    pub const fn channels(&self) -> HelloChannels<'a> {
+        HelloChannels {
+            reader: self.channels,
+            left: self.channel_count,
+        }
+    }
+}
+
+/// Walks the channels of a hello.
+#[derive(Clone, Debug)]
+pub struct HelloChannels<'a> {
+    reader: Reader<'a>,
+    left: usize,
+}
+
+impl<'a> Iterator for HelloChannels<'a> {
+    type Item = Channel<'a>;
+
+    fn next(&mut self) -> Option<Channel<'a>> {
+        self.left = self.left.checked_sub(1)?;
+        read_channel(&mut self.reader).ok()
+    }
+}
+
+fn read_exponent(reader: &mut Reader<'_>) -> Result<i8, PayloadError> {
+    i8::try_from(reader.int()?).map_err(|_| PayloadError::Range)
+}
+
+fn read_channel<'a>(reader: &mut Reader<'a>) -> Result<Channel<'a>, PayloadError> {
+    let fields = reader.array()?;
+    let (code, unit) = (reader.number()?, reader.number()?);
+    let (label, unit_label) = (reader.text(LABEL_BYTES_MAX)?, reader.text(LABEL_BYTES_MAX)?);
+    let kind = match fields {
+        5 => ChannelKind::Numeric {
+            exponent: read_exponent(reader)?,
+        },
+        10 => ChannelKind::Wave {
+            rate: Rate {
+                numerator: reader.uint()?,
+                denominator: reader.uint()?,
+            },
+            gain: Decimal {
+                mantissa: reader.int()?,
+                exponent: read_exponent(reader)?,
+            },
+            baseline: i32::try_from(reader.int()?).map_err(|_| PayloadError::Range)?,
+            bits: reader.number()?,
+        },
+        _ => return Err(PayloadError::Range),
+    };
+    if let ChannelKind::Wave { rate, .. } = kind
+        && (rate.numerator == 0 || rate.denominator == 0)
+    {
+        return Err(PayloadError::Range);
+    }
+    Ok(Channel {
+        code,
+        unit,
+        kind,
+        label,
+        unit_label,
+    })
+}
+
+fn write_channel<const N: usize>(writer: &mut Writer<Room<N>>, channel: &Channel<'_>) {
+    let fields = if matches!(channel.kind, ChannelKind::Numeric { .. }) {
+        5
+    } else {
+        10
+    };
+    writer
+        .array(fields)
+        .uint(channel.code.into())
+        .uint(channel.unit.into());
+    writer.text(channel.label).text(channel.unit_label);
+    match channel.kind {
+        ChannelKind::Numeric { exponent } => writer.int(exponent.into()),
+        ChannelKind::Wave {
+            rate,
+            gain,
+            baseline,
+            bits,
+        } => writer
+            .uint(rate.numerator)
+            .uint(rate.denominator)
+            .int(gain.mantissa)
+            .int(gain.exponent.into())
+            .int(baseline.into())
+            .uint(bits.into()),
+    };
+}
+
+/// Writes one part of a hello; `None` if the channels do not fit into one frame.
+#[must_use]
+pub fn write_hello(
+    about: (DeviceId, DeviceClock, u8, Mode),
+    parts: u8,
+    model: &str,
+    channel_first: u16,
+    channels: &[Channel<'_>],
+) -> Option<Room<LINK_PAYLOAD_BYTES_MAX>> {
+    let (device, clock, tick_exponent, mode) = about;
+    let mut writer = Writer::new(Room::default());
+    writer
+        .array(8)
+        .uint(device.0)
+        .uint(clock as u64)
+        .uint(tick_exponent.into());
+    writer
+        .uint(mode as u64)
+        .uint(parts.into())
+        .text(model)
+        .uint(channel_first.into());
+    writer.array(channels.len());
+    channels
+        .iter()
+        .for_each(|channel| write_channel(&mut writer, channel));
+    writer.finish()
+}
+
+/// Readings that a device lost before it could send them.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct SourceGap {
+    /// How many.
+    pub readings: u64,
+    /// Why, by the device's own number: 1 overflow, 2 sensor fault, 3 restart.
+    pub cause: u8,
+}
+
+impl SourceGap {
+    /// # Errors
+    /// [`PayloadError`] when the payload is no gap.
+    pub fn read(payload: &[u8]) -> Result<Self, PayloadError> {
+        let mut reader = Reader::new(payload);
+        reader.tuple(2)?;
+        let gap = Self {
+            readings: reader.uint()?,
+            cause: reader.number()?,
+        };
+        reader.done()?;
+        Ok(gap)
+    }
+}
+
+/// Writes the payload of a gap frame.
+#[must_use]
+pub fn write_gap(gap: SourceGap) -> Option<Room<LINK_PAYLOAD_BYTES_MAX>> {
+    let mut writer = Writer::new(Room::default());
+    writer.array(2).uint(gap.readings).uint(gap.cause.into());
+    writer.finish()
+}
+
+/// Numerics of neighbouring channels at one moment.
+#[derive(Clone, Copy, Debug)]
+pub struct NumericEntry<'a> {
+    /// Number of the first channel.
+    pub channel_first: u16,
+    /// How many channels.
+    pub count: usize,
+    values: Reader<'a>,
+}
+
+impl<'a> NumericEntry<'a> {
+    /// The values with their status; a plain number has the channel's exponent (`None`).
+    #[must_use]
+    pub const fn values(&self) -> ValueIter<'a> {
+        ValueIter {
+            reader: self.values,
+            left: self.count,
+        }
+    }
+}
+
+/// Walks values: the number, its own exponent if it differs from the channel's, its status.
+#[derive(Clone, Debug)]
+pub struct ValueIter<'a> {
+    reader: Reader<'a>,
+    left: usize,
+}
+
+/// One value: mantissa in the channel's exponent, or a whole number or state with a status.
+pub type Value = Result<i64, (Number, Status)>;
+
+fn read_value(reader: &mut Reader<'_>) -> Result<Value, PayloadError> {
+    if reader.next_is_int() {
+        return Ok(Ok(reader.int()?));
+    }
+    let number = match reader.array()? {
+        2 => Number::Not(Absent::from_number(reader.uint()?).ok_or(PayloadError::Range)?),
+        3 => Number::Is(Decimal {
+            mantissa: reader.int()?,
+            exponent: read_exponent(reader)?,
+        }),
+        _ => return Err(PayloadError::Range),
+    };
+    Ok(Err((number, reader.number()?)))
+}
+
+impl Iterator for ValueIter<'_> {
+    type Item = Value;
+
+    fn next(&mut self) -> Option<Value> {
+        self.left = self.left.checked_sub(1)?;
+        read_value(&mut self.reader).ok()
+    }
+}
+
+/// Samples of one or more neighbouring channels with the same rate, from one sample on.
+#[derive(Clone, Copy, Debug)]
+pub struct WaveEntry<'a> {
+    /// Number of the first channel.
+    pub channel_first: u16,
+    /// How many channels.
+    pub channels: u16,
+    /// Number of the first sample since the device started to count.
+    pub sample_first: u64,
+    /// Status of all samples.
+    pub status: Status,
+    /// Samples of each channel.
+    pub count: usize,
+    bytes: &'a [u8],
+}
+
+impl<'a> WaveEntry<'a> {
+    /// The samples, channel after channel; `None` marks an invalid one.
+    #[must_use]
+    pub fn samples(&self) -> SampleIter<'a> {
+        let left = self.count * usize::from(self.channels);
+        SampleIter {
+            bytes: self.bytes,
+            left,
+            per_channel: self.count,
+            last: 0,
+        }
+    }
+}
+
+/// Walks samples: variable-length integers, 0 invalid, else zigzag difference plus one.
+#[derive(Clone, Debug)]
+pub struct SampleIter<'a> {
+    bytes: &'a [u8],
+    left: usize,
+    per_channel: usize,
+    last: i32,
+}
+
+impl Iterator for SampleIter<'_> {
+    type Item = Option<i32>;
+
+    fn next(&mut self) -> Option<Option<i32>> {
+        if self.left == 0 {
+            return None;
+        }
+        if self.left.is_multiple_of(self.per_channel) {
+            self.last = 0;
+        }
+        self.left -= 1;
+        let (value, used) = read_varint(self.bytes)?;
+        self.bytes = &self.bytes[used..];
+        let Some(zigzag) = value.checked_sub(1) else {
+            return Some(None);
+        };
+        let difference = (zigzag >> 1).cast_signed() ^ -((zigzag & 1).cast_signed());
+        self.last = i32::try_from(i64::from(self.last) + difference).ok()?;
+        Some(Some(self.last))
+    }
+}
+
+fn read_varint(bytes: &[u8]) -> Option<(u64, usize)> {
+    let mut value = 0;
+    for (at, byte) in bytes.iter().take(5).enumerate() {
+        value |= u64::from(byte & 0x7f) << (7 * at);
+        if byte & 0x80 == 0 {
+            return Some((value, at + 1));
+        }
+    }
+    None
+}
+
+/// One thing that a data frame says.
+#[derive(Clone, Copy, Debug)]
+pub enum Entry<'a> {
+    /// Numerics.
+    Numerics(NumericEntry<'a>),
+    /// Waveform samples.
+    Wave(WaveEntry<'a>),
+    /// An alert.
+    Alert(Alert<'a>),
+    /// An event of the device.
+    Event(Event),
+    /// From now on the readings belong to this context (a token, empty = none).
+    Context(&'a [u8]),
+}
+
+/// Walks what a data frame says.
+#[derive(Clone, Copy, Debug)]
+pub struct Entries<'a> {
+    /// Time of the frame in ticks of the device.
+    pub time_ticks: i64,
+    reader: Reader<'a>,
+    left: usize,
+}
+
+impl<'a> Entries<'a> {
+    /// Checks the whole payload, then walks it without further errors.
+    ///
+    /// # Errors
+    /// [`PayloadError`] for the first fault in any entry.
+    pub fn read(payload: &'a [u8]) -> Result<Self, PayloadError> {
+        let mut reader = Reader::new(payload);
+        let left = reader.array()?.checked_sub(1).ok_or(PayloadError::Range)?;
+        let time_ticks = reader.int()?;
+        let entries = Self {
+            time_ticks,
+            reader,
+            left,
+        };
+        (0..left).try_for_each(|_| read_entry(&mut reader).map(drop))?;
+        reader.done()?;
+        Ok(entries)
+    }
+}
+
+impl<'a> Iterator for Entries<'a> {
+    type Item = Entry<'a>;
+
+    fn next(&mut self) -> Option<Entry<'a>> {
+        self.left = self.left.checked_sub(1)?;
+        read_entry(&mut self.reader).ok()
+    }
+}
+
+fn read_entry<'a>(reader: &mut Reader<'a>) -> Result<Entry<'a>, PayloadError> {
+    let fields = reader.array()?;
+    match (reader.uint()?, fields) {
+        (0, 3) => {
+            let channel_first = reader.number()?;
+            let count = reader.array()?;
+            let values = *reader;
+            (0..count).try_for_each(|_| read_value(reader).map(drop))?;
+            Ok(Entry::Numerics(NumericEntry {
+                channel_first,
+                count,
+                values,
+            }))
+        }
+        (1, 7) => read_wave(reader).map(Entry::Wave),
+        (2, 7) => Ok(Entry::Alert(Alert {
+            code: reader.number()?,
+            source: reader.number()?,
+            phase: reader.number()?,
+            state: reader.number()?,
+            priority: reader.number()?,
+            text: reader.text(TEXT_BYTES_MAX)?,
+        })),
+        (3, 3) => Ok(Entry::Event(Event {
+            code: reader.number()?,
+            value: reader.int()?,
+        })),
+        (4, 2) => Ok(Entry::Context(reader.bytes()?)),
+        _ => Err(PayloadError::Range),
+    }
+}
+
+fn read_wave<'a>(reader: &mut Reader<'a>) -> Result<WaveEntry<'a>, PayloadError> {
+    let wave = WaveEntry {
+        channel_first: reader.number()?,
+        channels: reader.number()?,
+        sample_first: reader.uint()?,
+        status: reader.number()?,
+        count: reader.number()?,
+        bytes: reader.bytes()?,
+    };
+    let mut samples = wave.samples();
+    let wanted = wave.count.saturating_mul(usize::from(wave.channels));
+    if wanted == 0 || wanted > wave.bytes.len() {
+        return Err(PayloadError::Range);
+    }
+    if samples.by_ref().count() != wanted || !samples.bytes.is_empty() {
+        return Err(PayloadError::Range);
+    }
+    Ok(wave)
+}
+
+mod write;
+
+pub use write::DataWriter;
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+    use super::*;
+    use std::vec::Vec;
+
+    #[test]
+    fn a_data_frame_says_what_was_written() {
+        let mut writer = DataWriter::new(1234);
+        let absent = Err((Number::Not(Absent::NaN), 1));
+        let finer = Err((
+            Number::Is(Decimal {
+                mantissa: 365,
+                exponent: -1,
+            }),
+            2,
+        ));
+        assert!(writer.numerics(3, &[Ok(80), absent, finer, Ok(-7)]));
+        let samples: [&[Option<i32>]; 2] = [
+            &[Some(-5), None, Some(1000)],
+            &[Some(i32::MIN), Some(i32::MAX), Some(0)],
+        ];
+        assert!(writer.wave(9, 77, 0, &samples));
+        let payload = writer.finish();
+
+        let entries: Vec<_> = Entries::read(payload.as_slice()).unwrap().collect();
+
+        let Entry::Numerics(numerics) = entries[0] else {
+            panic!("no numerics")
+        };
+        assert_eq!(
+            numerics.values().collect::<Vec<_>>(),
+            [Ok(80), absent, finer, Ok(-7)]
+        );
+        let Entry::Wave(wave) = entries[1] else {
+            panic!("no wave")
+        };
+        assert_eq!(
+            (wave.channel_first, wave.channels, wave.sample_first),
+            (9, 2, 77)
+        );
+        assert_eq!(wave.samples().collect::<Vec<_>>(), samples.concat());
+    }
+
+    #[test]
+    fn a_hello_says_what_was_written() {
+        let channel = Channel {
+            code: 131_330,
+            unit: 266_418,
+            kind: ChannelKind::Wave {
+                rate: Rate::hertz(360),
+                gain: Decimal {
+                    mantissa: 200,
+                    exponent: 0,
+                },
+                baseline: 1024,
+                bits: 11,
+            },
+            label: "MLII",
+            unit_label: "mV",
+        };
+        let about = (DeviceId(5), DeviceClock::Utc, 0, Mode::Demo);
+
+        let payload = write_hello(about, 1, "sim 1", 0, &[channel]).unwrap();
+        let hello = Hello::read(payload.as_slice()).unwrap();
+
+        assert_eq!(
+            (hello.device, hello.clock, hello.mode),
+            (about.0, about.1, about.3)
+        );
+        assert_eq!(hello.channels().collect::<Vec<_>>(), [channel]);
+    }
+}

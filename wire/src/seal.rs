@@ -1,0 +1,529 @@
+//! Seal and open, side by side: everything that decides whether a byte is secret and true.
+//!
+//! A segment has one secret, wrapped by HPKE for each recipient. From it come the AES-256 key, the
+//! base nonce and the salt key. Frame `i` is encrypted under nonce = base XOR `i` with its core
+//! as associated data. The content root commits to each block of the batch under its own salt.
+
+use alloc::vec::Vec;
+use core::fmt;
+
+use aes_gcm::aead::{AeadInOut, KeyInit};
+use aes_gcm::{Aes256Gcm, Nonce};
+use ed25519_dalek::{SigningKey, VerifyingKey};
+use hkdf::Hkdf;
+use hmac::{Hmac, Mac};
+use hpke::aead::AesGcm256;
+use hpke::kdf::HkdfSha256;
+use hpke::kem::{X25519HkdfSha256, XWing};
+use hpke::{Deserializable, Kem, OpModeR, OpModeS, Serializable};
+use sha2::{Digest, Sha256};
+use zeroize::{Zeroize, ZeroizeOnDrop};
+
+use crate::frame::{Core, Record, frame_payload, join, read_frame_payload};
+use crate::identity::{KeyId, RecordHash};
+use crate::segment::{Header, Suite, Wrapped, header_payload, read_header_payload};
+use crate::signed::{Purpose, SignatureError, key_id, sign, verify};
+use crate::strict::{Reader, StrictError};
+
+/// Why sealed bytes do not open. Each means: keep the bytes, use nothing of them.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum OpenError {
+    /// Not a record of the expected kind and shape.
+    Shape(StrictError),
+    /// The signature does not hold.
+    Signature(SignatureError),
+    /// The ciphertext is not the one that was signed.
+    Ciphertext,
+    /// The tag does not fit: other bytes, key or core than were sealed.
+    Forged {
+        /// Index of the frame.
+        index: u32,
+    },
+    /// The blocks are not those that the content root names.
+    ContentRoot,
+    /// No wrapped secret for this key.
+    NotForThisKey {
+        /// The key that was tried.
+        key: KeyId,
+    },
+    /// The wrapped secret does not open: it was made for another header or key.
+    Unwrap {
+        /// The key that was tried.
+        key: KeyId,
+    },
+}
+
+impl fmt::Display for OpenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Shape(error) => write!(f, "not a sealed record: {error}"),
+            Self::Signature(error) => write!(f, "{error}"),
+            Self::Ciphertext => f.write_str("the ciphertext is not the one that was signed"),
+            Self::Forged { index } => write!(f, "the tag of frame {index} does not fit"),
+            Self::ContentRoot => f.write_str("the blocks are not those that the root names"),
+            Self::NotForThisKey { key } => write!(f, "no secret is wrapped for key {key}"),
+            Self::Unwrap { key } => write!(f, "the secret for key {key} does not open"),
+        }
+    }
+}
+
+impl core::error::Error for OpenError {}
+
+impl From<StrictError> for OpenError {
+    fn from(error: StrictError) -> Self {
+        Self::Shape(error)
+    }
+}
+
+impl From<SignatureError> for OpenError {
+    fn from(error: SignatureError) -> Self {
+        Self::Signature(error)
+    }
+}
+
+/// The 32 bytes that open one segment; wiped when dropped.
+#[derive(Clone, Zeroize, ZeroizeOnDrop)]
+pub struct SegmentSecret([u8; 32]);
+
+impl fmt::Debug for SegmentSecret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SegmentSecret(..)")
+    }
+}
+
+impl SegmentSecret {
+    /// Mixes the kernel's random bytes with what makes this start unique, so that a stuck
+    /// generator alone repeats no key (RFC 8937 in spirit).
+    #[must_use]
+    pub fn mix(random: &[u8; 32], unique: &[&[u8]]) -> Self {
+        let mut info = Sha256::new();
+        for part in unique {
+            info.update((part.len() as u64).to_be_bytes());
+            info.update(part);
+        }
+        let mut secret = [0; 32];
+        Hkdf::<Sha256>::new(Some(b"wardline/1/segment-secret"), random)
+            .expand(&info.finalize(), &mut secret)
+            .expect("32 bytes are less than HKDF's limit");
+        Self(secret)
+    }
+
+    /// Takes a secret that was kept under another protection.
+    #[must_use]
+    pub const fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// The bytes, for keeping under another protection.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+/// What opens and seals the frames of one segment; wiped when dropped.
+pub struct SegmentKeys {
+    cipher: Aes256Gcm,
+    base_nonce: [u8; 12],
+    salt_key: [u8; 32],
+}
+
+impl Drop for SegmentKeys {
+    fn drop(&mut self) {
+        self.base_nonce.zeroize();
+        self.salt_key.zeroize();
+    }
+}
+
+impl fmt::Debug for SegmentKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SegmentKeys(..)")
+    }
+}
+
+impl SegmentKeys {
+    /// Derives key, base nonce and salt key from the secret and the header core's exact bytes.
+    #[must_use]
+    pub fn derive(secret: &SegmentSecret, header_core: &[u8]) -> Self {
+        let expander = Hkdf::<Sha256>::new(Some(&Sha256::digest(header_core)), &secret.0);
+        let mut key = [0; 32];
+        let (mut base_nonce, mut salt_key) = ([0; 12], [0; 32]);
+        let short = "the outputs are less than HKDF's limit";
+        expander.expand(b"wardline/1/key", &mut key).expect(short);
+        expander
+            .expand(b"wardline/1/nonce", &mut base_nonce)
+            .expect(short);
+        expander
+            .expand(b"wardline/1/salt", &mut salt_key)
+            .expect(short);
+        let cipher = Aes256Gcm::new(&key.into());
+        key.zeroize();
+        Self {
+            cipher,
+            base_nonce,
+            salt_key,
+        }
+    }
+
+    /// Nonce of a frame: base XOR index, 96 bits big-endian.
+    fn nonce(&self, index: u32) -> [u8; 12] {
+        let mut nonce = self.base_nonce;
+        for (byte, part) in nonce[8..].iter_mut().zip(index.to_be_bytes()) {
+            *byte ^= part;
+        }
+        nonce
+    }
+
+    /// Salt of a block: 16 bytes that must be shown to prove it, and tell nothing of the others.
+    #[must_use]
+    pub fn salt(&self, index: u32, block: u32) -> [u8; 16] {
+        let mut mac = <Hmac<Sha256> as KeyInit>::new_from_slice(&self.salt_key)
+            .expect("HMAC takes a key of any length");
+        mac.update(&index.to_be_bytes());
+        mac.update(&block.to_be_bytes());
+        let mut salt = [0; 16];
+        salt.copy_from_slice(&mac.finalize().into_bytes()[..16]);
+        salt
+    }
+
+    /// Content root of a batch's plaintext.
+    ///
+    /// # Errors
+    /// [`StrictError`] if the plaintext is no array of byte strings.
+    pub fn content_root(&self, index: u32, plaintext: &[u8]) -> Result<[u8; 32], StrictError> {
+        let mut reader = Reader::new(plaintext);
+        let count = reader.array()?;
+        let mut leaves = Vec::with_capacity(count);
+        for block in 0..count as u32 {
+            let salt = self.salt(index, block);
+            let leaf = Sha256::new().chain_update([0]).chain_update(salt);
+            leaves.push(leaf.chain_update(reader.bytes()?).finalize().into());
+        }
+        reader.done()?;
+        Ok(merkle_root(&leaves))
+    }
+}
+
+/// Merkle root as in RFC 6962 section 2.1, over leaves that are hashed already.
+fn merkle_root(leaves: &[[u8; 32]]) -> [u8; 32] {
+    match leaves {
+        [] => Sha256::digest([]).into(),
+        [leaf] => *leaf,
+        _ => {
+            let split = leaves.len().next_power_of_two() / 2;
+            let (left, right) = leaves.split_at(split);
+            let node = Sha256::new()
+                .chain_update([1])
+                .chain_update(merkle_root(left));
+            node.chain_update(merkle_root(right)).finalize().into()
+        }
+    }
+}
+
+/// Seals one batch as the frame that `core` describes; fills in the content root.
+///
+/// Order:  an index must never be given twice to the same keys, whatever happens to the result.
+/// Errors: [`StrictError`] if the plaintext is no batch.
+///
+/// # Errors
+/// As above.
+pub fn seal_frame(
+    keys: &SegmentKeys,
+    signer: &SigningKey,
+    core: &Core,
+    plaintext: Vec<u8>,
+) -> Result<(Vec<u8>, RecordHash), StrictError> {
+    let content_root = keys.content_root(core.index, &plaintext)?;
+    let core_bytes = Core {
+        content_root,
+        ..*core
+    }
+    .encode();
+    let mut ciphertext = plaintext;
+    ciphertext.reserve_exact(16);
+    let nonce = Nonce::from(keys.nonce(core.index));
+    keys.cipher
+        .encrypt_in_place(&nonce, &core_bytes, &mut ciphertext)
+        .expect("a batch is far below AES-GCM's limit");
+    let signed = sign(
+        signer,
+        Purpose::Record,
+        frame_payload(&core_bytes, &ciphertext),
+    );
+    Ok((
+        join(&signed, Some(&ciphertext)),
+        crate::frame::hash_of(&signed),
+    ))
+}
+
+/// A frame whose signature holds and whose ciphertext is the signed one.
+#[derive(Clone, Copy, Debug)]
+pub struct SignedFrame<'a> {
+    /// Its core.
+    pub core: Core,
+    core_bytes: &'a [u8],
+    ciphertext: &'a [u8],
+}
+
+/// Checks a frame's signature and that its ciphertext is the signed one.
+///
+/// # Errors
+/// [`OpenError`].
+pub fn verify_frame<'a>(
+    record: &Record<'a>,
+    key: &VerifyingKey,
+) -> Result<SignedFrame<'a>, OpenError> {
+    let payload = verify(key, Purpose::Record, record.signed)?;
+    let (core, core_bytes, digest) = read_frame_payload(payload)?;
+    if Sha256::digest(record.ciphertext)[..] != digest {
+        return Err(OpenError::Ciphertext);
+    }
+    Ok(SignedFrame {
+        core,
+        core_bytes,
+        ciphertext: record.ciphertext,
+    })
+}
+
+/// Opens a verified frame and checks its content root; returns the plaintext.
+///
+/// # Errors
+/// [`OpenError::Forged`] or [`OpenError::ContentRoot`].
+pub fn open_frame(keys: &SegmentKeys, frame: &SignedFrame<'_>) -> Result<Vec<u8>, OpenError> {
+    let index = frame.core.index;
+    let mut plaintext = frame.ciphertext.to_vec();
+    keys.cipher
+        .decrypt_in_place(
+            &Nonce::from(keys.nonce(index)),
+            frame.core_bytes,
+            &mut plaintext,
+        )
+        .map_err(|_| OpenError::Forged { index })?;
+    if keys.content_root(index, &plaintext)? != frame.core.content_root {
+        return Err(OpenError::ContentRoot);
+    }
+    Ok(plaintext)
+}
+
+/// A public key that segment secrets are wrapped for.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Recipient {
+    /// Which KEM it belongs to.
+    pub suite: Suite,
+    /// Its bytes: 1,216 for X-Wing, 32 for X25519.
+    pub public: Vec<u8>,
+}
+
+/// A private key that opens segment secrets; wiped when dropped.
+#[derive(Clone, Zeroize, ZeroizeOnDrop)]
+pub struct RecipientSecret {
+    #[zeroize(skip)]
+    suite: Suite,
+    private: Vec<u8>,
+    #[zeroize(skip)]
+    id: KeyId,
+}
+
+impl fmt::Debug for RecipientSecret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "RecipientSecret({})", self.id)
+    }
+}
+
+impl Recipient {
+    /// Its key id, bound to the suite: the same bytes under another suite are another key.
+    #[must_use]
+    pub fn id(&self) -> KeyId {
+        key_id(&[self.suite as u8], &self.public)
+    }
+}
+
+impl RecipientSecret {
+    /// A new key pair.
+    #[must_use]
+    pub fn generate(suite: Suite) -> (Self, Recipient) {
+        fn pair<K: Kem>() -> (Vec<u8>, Vec<u8>) {
+            let (private, public) = K::gen_keypair();
+            (private.to_bytes().to_vec(), public.to_bytes().to_vec())
+        }
+        let (private, public) = match suite {
+            Suite::XWing => pair::<XWing>(),
+            Suite::X25519 => pair::<X25519HkdfSha256>(),
+        };
+        let recipient = Recipient { suite, public };
+        (
+            Self {
+                suite,
+                private,
+                id: recipient.id(),
+            },
+            recipient,
+        )
+    }
+
+    /// From kept bytes; `None` if they are no key of this suite.
+    #[must_use]
+    pub fn from_bytes(suite: Suite, private: &[u8]) -> Option<Self> {
+        fn public<K: Kem>(private: &[u8]) -> Option<Vec<u8>> {
+            let key = K::PrivateKey::from_bytes(private).ok()?;
+            Some(K::sk_to_pk(&key).to_bytes().to_vec())
+        }
+        let public = match suite {
+            Suite::XWing => public::<XWing>(private)?,
+            Suite::X25519 => public::<X25519HkdfSha256>(private)?,
+        };
+        let id = Recipient { suite, public }.id();
+        Some(Self {
+            suite,
+            private: private.to_vec(),
+            id,
+        })
+    }
+
+    /// The bytes, for keeping.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.private
+    }
+
+    /// Which KEM it belongs to.
+    #[must_use]
+    pub const fn suite(&self) -> Suite {
+        self.suite
+    }
+
+    /// Its key id.
+    #[must_use]
+    pub const fn id(&self) -> KeyId {
+        self.id
+    }
+}
+
+/// Why a secret could not be wrapped. The keyring holds a key that is none.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct BadRecipient {
+    /// The key that does not work.
+    pub key: KeyId,
+}
+
+impl fmt::Display for BadRecipient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "recipient key {} in the keyring is not usable", self.key)
+    }
+}
+
+impl core::error::Error for BadRecipient {}
+
+fn wrap(
+    secret: &SegmentSecret,
+    recipient: &Recipient,
+    core: &[u8],
+) -> Result<Wrapped, BadRecipient> {
+    fn with<K: Kem>(
+        secret: &SegmentSecret,
+        public: &[u8],
+        info: &[u8],
+    ) -> Option<(Vec<u8>, Vec<u8>)> {
+        let public = K::PublicKey::from_bytes(public).ok()?;
+        let (encapsulated, sealed) = hpke::single_shot_seal::<AesGcm256, HkdfSha256, K>(
+            &OpModeS::Base,
+            &public,
+            info,
+            &secret.0,
+            &[],
+        )
+        .ok()?;
+        Some((encapsulated.to_bytes().to_vec(), sealed))
+    }
+    let info = Sha256::digest(core);
+    let pair = match recipient.suite {
+        Suite::XWing => with::<XWing>(secret, &recipient.public, &info),
+        Suite::X25519 => with::<X25519HkdfSha256>(secret, &recipient.public, &info),
+    };
+    let key = recipient.id();
+    let (encapsulated, sealed) = pair.ok_or(BadRecipient { key })?;
+    Ok(Wrapped {
+        recipient: key,
+        encapsulated,
+        sealed,
+    })
+}
+
+/// Seals a segment's secret for its recipients and signs the header.
+///
+/// # Errors
+/// [`BadRecipient`] if a recipient's key is unusable or of another suite than the header says.
+pub fn seal_header(
+    header: &Header,
+    secret: &SegmentSecret,
+    recipients: &[Recipient],
+    signer: &SigningKey,
+) -> Result<(Vec<u8>, RecordHash, SegmentKeys), BadRecipient> {
+    let core = header.encode();
+    let mut wrapped = Vec::with_capacity(recipients.len());
+    for recipient in recipients {
+        if recipient.suite != header.suite {
+            return Err(BadRecipient {
+                key: recipient.id(),
+            });
+        }
+        wrapped.push(wrap(secret, recipient, &core)?);
+    }
+    let signed = sign(signer, Purpose::Record, header_payload(&core, &wrapped));
+    let keys = SegmentKeys::derive(secret, &core);
+    Ok((join(&signed, None), crate::frame::hash_of(&signed), keys))
+}
+
+/// Checks a header's signature.
+///
+/// # Errors
+/// [`OpenError`].
+pub fn verify_header<'a>(
+    record: &Record<'a>,
+    key: &VerifyingKey,
+) -> Result<(Header, &'a [u8], Vec<Wrapped>), OpenError> {
+    let payload = verify(key, Purpose::Record, record.signed)?;
+    Ok(read_header_payload(payload)?)
+}
+
+/// Opens a segment's secret with one recipient key.
+///
+/// # Errors
+/// [`OpenError::NotForThisKey`] or [`OpenError::Unwrap`].
+pub fn unwrap_secret(
+    header: &Header,
+    core: &[u8],
+    wrapped: &[Wrapped],
+    secret_key: &RecipientSecret,
+) -> Result<SegmentSecret, OpenError> {
+    fn with<K: Kem>(private: &[u8], one: &Wrapped, info: &[u8]) -> Option<Vec<u8>> {
+        let private = K::PrivateKey::from_bytes(private).ok()?;
+        let encapsulated = K::EncappedKey::from_bytes(&one.encapsulated).ok()?;
+        let mode = OpModeR::Base;
+        let (sealed, aad) = (one.sealed.as_slice(), &[]);
+        hpke::single_shot_open::<AesGcm256, HkdfSha256, K>(
+            &mode,
+            &private,
+            &encapsulated,
+            info,
+            sealed,
+            aad,
+        )
+        .ok()
+    }
+    let key = secret_key.id;
+    let mine = wrapped.iter().find(|one| one.recipient == key);
+    let (Some(one), true) = (mine, header.suite == secret_key.suite) else {
+        return Err(OpenError::NotForThisKey { key });
+    };
+    let info = Sha256::digest(core);
+    let opened = match header.suite {
+        Suite::XWing => with::<XWing>(&secret_key.private, one, &info),
+        Suite::X25519 => with::<X25519HkdfSha256>(&secret_key.private, one, &info),
+    };
+    let bytes: Option<[u8; 32]> = opened.and_then(|bytes| bytes.try_into().ok());
+    bytes.map(SegmentSecret).ok_or(OpenError::Unwrap { key })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,221 @@
+//! What a gateway says about itself: the sealed health report, and the signed status hint.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use ed25519_dalek::{SigningKey, VerifyingKey};
+use serde::{Deserialize, Serialize};
+use serde_bytes::ByteArray;
+
+use crate::FORMAT_VERSION;
+use crate::identity::{BootId, DeviceId, Lane, RecordHash, SegmentId};
+use crate::limits::COMMAND_BYTES_MAX;
+use crate::signed::{Purpose, SignatureError, sign, verify};
+use crate::strict::{StrictError, check};
+
+/// Where a lane's chain stands.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct LaneHealth {
+    /// Lane.
+    pub lane: Lane,
+    /// Newest durable record: segment, index, signed part.
+    pub head: Option<(SegmentId, u32, RecordHash)>,
+    /// Oldest record without a receipt.
+    pub oldest_unreceipted: Option<(SegmentId, u32)>,
+    /// Lane sequence of the next reading.
+    pub sequence_next: u64,
+    /// Bytes without a receipt.
+    pub backlog_bytes: u64,
+    /// Readings inside gaps since this medium was first used.
+    pub gap_readings: u64,
+}
+
+/// What one device gave in one minute.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct DeviceHealth {
+    /// Device.
+    pub device: DeviceId,
+    /// Minute of the gateway's monotonic clock.
+    pub minute: u64,
+    /// Readings accepted.
+    pub accepted: u64,
+    /// Readings the device says it lost, and link frames that did not check.
+    pub lost: (u64, u64),
+}
+
+/// The gateway's report; no patient data, sealed to the fleet.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct HealthReport {
+    /// One a lane.
+    pub lanes: Vec<LaneHealth>,
+    /// One a device and minute since the last report.
+    pub devices: Vec<DeviceHealth>,
+    /// Numbered counters, an open list; see `FORMAT.md`.
+    pub counters: Vec<(u16, u64)>,
+    /// Version of the agent.
+    pub software: String,
+}
+
+/// Numbers of the counters in a [`HealthReport`].
+pub mod counter {
+    /// Seconds since the agent started.
+    pub const UPTIME_SECONDS: u16 = 1;
+    /// Connections that were made to the broker.
+    pub const CONNECTS: u16 = 2;
+    /// Times the client was rebuilt because receipts stalled.
+    pub const REBUILDS: u16 = 3;
+    /// Age of the oldest record without a receipt, seconds.
+    pub const UNRECEIPTED_SECONDS: u16 = 4;
+    /// Bytes that the buffer has written.
+    pub const BYTES_WRITTEN: u16 = 5;
+    /// Bytes that the buffer may still write before it evicts.
+    pub const BYTES_FREE: u16 = 6;
+    /// Longest `fdatasync` since the last report, microseconds.
+    pub const SYNC_MICROS_MAX: u16 = 7;
+    /// Receipts that were refused.
+    pub const RECEIPTS_REFUSED: u16 = 8;
+    /// Records that the sink refused.
+    pub const RECORDS_REFUSED: u16 = 9;
+    /// Segments that were poisoned by a failed sync.
+    pub const SEGMENTS_POISONED: u16 = 10;
+    /// Link frames with a bad checksum or shape.
+    pub const LINK_ERRORS: u16 = 11;
+    /// Resident memory, bytes.
+    pub const MEMORY_BYTES: u16 = 12;
+}
+
+type HeadWire = (ByteArray<16>, u32, ByteArray<32>);
+
+#[derive(Serialize, Deserialize)]
+struct LaneWire(
+    u8,
+    Option<HeadWire>,
+    Option<(ByteArray<16>, u32)>,
+    u64,
+    u64,
+    u64,
+);
+
+#[derive(Serialize, Deserialize)]
+struct DeviceWire(u64, u64, u64, u64, u64);
+
+#[derive(Serialize, Deserialize)]
+struct ReportWire(u8, Vec<LaneWire>, Vec<DeviceWire>, Vec<(u16, u64)>, String);
+
+impl HealthReport {
+    /// As strict CBOR.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        let lane = |lane: &LaneHealth| {
+            LaneWire(
+                lane.lane as u8,
+                lane.head
+                    .map(|(id, index, hash)| (id.0.into(), index, hash.0.into())),
+                lane.oldest_unreceipted
+                    .map(|(id, index)| (id.0.into(), index)),
+                lane.sequence_next,
+                lane.backlog_bytes,
+                lane.gap_readings,
+            )
+        };
+        let device =
+            |d: &DeviceHealth| DeviceWire(d.device.0, d.minute, d.accepted, d.lost.0, d.lost.1);
+        let wire = ReportWire(
+            FORMAT_VERSION,
+            self.lanes.iter().map(lane).collect(),
+            self.devices.iter().map(device).collect(),
+            self.counters.clone(),
+            self.software.clone(),
+        );
+        serde_cbor::to_vec(&wire).expect("plain numbers and bytes encode")
+    }
+
+    /// From strict CBOR.
+    ///
+    /// # Errors
+    /// [`StrictError`].
+    pub fn decode(bytes: &[u8]) -> Result<Self, StrictError> {
+        check(bytes)?;
+        let wrong = StrictError::Unexpected;
+        let wire: ReportWire = serde_cbor::from_slice(bytes).map_err(|_| wrong)?;
+        if wire.0 != FORMAT_VERSION {
+            return Err(wrong);
+        }
+        let lane = |l: LaneWire| {
+            Some(LaneHealth {
+                lane: Lane::from_number(l.0.into())?,
+                head: l
+                    .1
+                    .map(|(id, index, hash)| (SegmentId(*id), index, RecordHash(*hash))),
+                oldest_unreceipted: l.2.map(|(id, index)| (SegmentId(*id), index)),
+                sequence_next: l.3,
+                backlog_bytes: l.4,
+                gap_readings: l.5,
+            })
+        };
+        let device = |d: DeviceWire| DeviceHealth {
+            device: DeviceId(d.0),
+            minute: d.1,
+            accepted: d.2,
+            lost: (d.3, d.4),
+        };
+        let lanes: Option<Vec<_>> = wire.1.into_iter().map(lane).collect();
+        Ok(Self {
+            lanes: lanes.ok_or(wrong)?,
+            devices: wire.2.into_iter().map(device).collect(),
+            counters: wire.3,
+            software: wire.4,
+        })
+    }
+}
+
+/// A hint for people who watch the broker; silence is judged by health frames, never by this.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Status {
+    /// The gateway's boot.
+    pub boot: BootId,
+    /// Starts of the agent on this medium.
+    pub start_count: u64,
+    /// Whether it is connected; the last will says `false`.
+    pub online: bool,
+}
+
+#[derive(Serialize, Deserialize)]
+struct StatusWire(u8, ByteArray<16>, u64, bool);
+
+impl Status {
+    /// Signs it; the last will is signed beforehand.
+    #[must_use]
+    pub fn sign(&self, key: &SigningKey) -> Vec<u8> {
+        let wire = StatusWire(
+            FORMAT_VERSION,
+            self.boot.0.into(),
+            self.start_count,
+            self.online,
+        );
+        let payload = serde_cbor::to_vec(&wire).expect("plain numbers and bytes encode");
+        sign(key, Purpose::Status, payload)
+    }
+
+    /// Reads a status that the gateway has signed.
+    ///
+    /// # Errors
+    /// [`SignatureError`].
+    pub fn verify(bytes: &[u8], key: &VerifyingKey) -> Result<Self, SignatureError> {
+        let wrong = SignatureError::Shape(StrictError::Unexpected);
+        if bytes.len() > COMMAND_BYTES_MAX {
+            return Err(wrong);
+        }
+        let payload = verify(key, Purpose::Status, bytes)?;
+        check(payload).map_err(SignatureError::Shape)?;
+        let wire: StatusWire = serde_cbor::from_slice(payload).map_err(|_| wrong)?;
+        if wire.0 != FORMAT_VERSION {
+            return Err(wrong);
+        }
+        Ok(Self {
+            boot: BootId(*wire.1),
+            start_count: wire.2,
+            online: wire.3,
+        })
+    }
+}

@@ -1,0 +1,122 @@
+//! Moments and clocks as they travel: order comes from sequence and boot, never from these.
+
+/// A moment in nanoseconds since 1970-01-01T00:00:00Z, leap seconds not counted.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct UnixNanos(pub i64);
+
+/// Nanoseconds since the gateway's kernel started; never steps.
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct MonotonicNanos(pub u64);
+
+/// What a device's own time means.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[repr(u8)]
+pub enum DeviceClock {
+    /// The device gives no time; the gateway's moment of reception stands.
+    None = 0,
+    /// Ticks since the device started.
+    Tick = 1,
+    /// Civil time without a zone.
+    Local = 2,
+    /// UTC by the device's own clock, which nobody vouches for.
+    Utc = 3,
+    /// UTC, and the device says that it is synchronised.
+    UtcSynchronised = 4,
+}
+
+impl DeviceClock {
+    /// From the number on the wire.
+    #[must_use]
+    pub fn from_number(number: u64) -> Option<Self> {
+        [
+            Self::None,
+            Self::Tick,
+            Self::Local,
+            Self::Utc,
+            Self::UtcSynchronised,
+        ]
+        .into_iter()
+        .find(|kind| *kind as u64 == number)
+    }
+}
+
+/// Where the gateway's UTC comes from.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[repr(u8)]
+pub enum TimeSource {
+    /// No UTC is known.
+    None = 0,
+    /// The kernel's clock, which nobody has synchronised.
+    Free = 1,
+    /// A network time service, as the kernel reports.
+    Network = 2,
+    /// A sink's signed time.
+    Sink = 3,
+}
+
+impl TimeSource {
+    /// From the number on the wire.
+    #[must_use]
+    pub fn from_number(number: u64) -> Option<Self> {
+        [Self::None, Self::Free, Self::Network, Self::Sink]
+            .into_iter()
+            .find(|source| *source as u64 == number)
+    }
+}
+
+/// The gateway's clock at one instant; stands once in every batch and every header.
+///
+/// Invariant: `utc` is `None` exactly when `source` is [`TimeSource::None`].
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct ClockState {
+    /// Grows by one at every step of the wall clock.
+    pub epoch: u32,
+    /// The instant.
+    pub monotonic: MonotonicNanos,
+    /// The same instant in UTC, if it is known.
+    pub utc: Option<UnixNanos>,
+    /// Bound on the error of `utc`, microseconds; grows while unsynchronised. `u64::MAX` unknown.
+    pub error_us: u64,
+    /// Who says so.
+    pub source: TimeSource,
+}
+
+/// Samples, or frames of samples, a second, as an exact fraction.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub struct Rate {
+    /// Samples ...
+    pub numerator: u64,
+    /// ... in this many seconds. Never 0.
+    pub denominator: u64,
+}
+
+impl Rate {
+    /// `n` samples a second.
+    #[must_use]
+    pub const fn hertz(n: u64) -> Self {
+        Self {
+            numerator: n,
+            denominator: 1,
+        }
+    }
+
+    /// When sample `number` is taken, nanoseconds after sample 0, rounded to the nearest.
+    #[must_use]
+    pub fn nanos_of(&self, number: u64) -> i64 {
+        let numerator = u128::from(self.numerator.max(1));
+        let ticks = u128::from(number) * 1_000_000_000 * u128::from(self.denominator);
+        i64::try_from((ticks + numerator / 2) / numerator).unwrap_or(i64::MAX)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sample_times_do_not_drift() {
+        let rate = Rate::hertz(360);
+        assert_eq!(rate.nanos_of(1), 2_777_778);
+        assert_eq!(rate.nanos_of(360 * 86_400), 86_400_000_000_000);
+    }
+}
