@@ -1,1 +1,23 @@
-//! Placeholder.
+//! The path of a reading through the gateway: intake, seal, buffer, uplink.
+//!
+//! Informational: Wardline carries readings, it is not an alarm system.
+
+pub mod limits;
+
+pub mod config;
+
+pub mod clock;
+
+pub mod intake;
+
+pub mod seal;
+
+pub mod buffer;
+
+pub mod uplink;
+
+pub mod line;
+
+pub mod health;
+
+pub mod cli;

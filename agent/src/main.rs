@@ -1,2 +1,9 @@
-//! Binary.
-fn main() {}
+//! `wardline`: the gateway agent.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    agent::cli::Cli::parse().run()
+}

@@ -15,7 +15,7 @@ use crate::limits::{LINK_FRAME_BYTES_MAX, LINK_PAYLOAD_BYTES_MAX};
 
 mod payload;
 
-pub use payload::{DataWriter, SourceGap};
+pub use payload::{DataWriter, SourceGap, Value};
 pub use payload::{
     Entries, Entry, Hello, HelloChannels, NumericEntry, PayloadError, SampleIter, ValueIter,
     WaveEntry, write_gap, write_hello,

@@ -85,7 +85,7 @@ fn encode_shape(out: &mut Out, shape: &[ChannelInfo], widths: &[Width]) {
     differences(out, shape.iter().map(|channel| i64::from(channel.unit)));
     let (kinds, exponents): (Vec<u8>, Vec<u8>) = shape
         .iter()
-        .map(|channel| kind_number(channel))
+        .map(kind_number)
         .map(|(kind, exponent)| (kind as u8, (exponent as i8).cast_unsigned()))
         .unzip();
     let mut small = widths.iter().map(|width| width.0).collect::<Vec<_>>();

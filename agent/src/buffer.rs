@@ -1,0 +1,264 @@
+//! The store-and-forward log: accepted means durable, and only a receipt lets it forget.
+//!
+//! Order:  `append` writes, `commit` makes durable (one `fdatasync` a lane and group), and only then
+//! does a record exist for anybody else. A failed sync poisons its segment for ever; the batches of
+//! the group are still in memory and are sealed again under a new key.
+
+use std::collections::BTreeMap;
+
+use wire::identity::{BootId, GatewayId, Lane, RecordHash, SegmentId};
+use wire::segment::{Continues, Found};
+use wire::status::LaneHealth;
+use wire::time::ClockState;
+
+pub mod disk;
+
+pub mod segment;
+
+mod append;
+mod evict;
+mod read;
+mod recover;
+mod settle;
+
+pub use append::AppendError;
+pub use read::RecordAt;
+pub use recover::Recovery;
+pub use settle::Settled;
+
+use crate::seal::Sealer;
+use disk::Disk;
+use segment::{FileName, Place};
+
+/// How much the buffer may take.
+#[derive(Clone, Copy, Debug)]
+pub struct Quota {
+    /// All files together, bytes.
+    pub bytes_max: u64,
+    /// What the file system must keep free, bytes.
+    pub free_bytes_min: u64,
+    /// How long a receipted segment stays while there is room, seconds.
+    pub keep_seconds: u64,
+}
+
+/// Who writes, for the headers.
+#[derive(Clone, Debug)]
+pub struct Writer {
+    /// Gateway.
+    pub gateway: GatewayId,
+    /// The kernel's run.
+    pub boot: BootId,
+    /// Version of the agent.
+    pub software: String,
+}
+
+/// Where a record is: segment by its order on this medium, and index.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub struct Position {
+    /// The segment's ordinal.
+    pub ordinal: u64,
+    /// The record's index; 0 is the header.
+    pub index: u32,
+}
+
+/// Neighbouring numbers as ranges, ends included.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Ranges(Vec<(u32, u32)>);
+
+impl Ranges {
+    /// Adds a range and joins what touches.
+    pub fn insert(&mut self, first: u32, last: u32) {
+        let (mut first, mut last) = (first, last);
+        self.0.retain(|(a, b)| {
+            let touches = *a <= last.saturating_add(1) && first <= b.saturating_add(1);
+            if touches {
+                first = first.min(*a);
+                last = last.max(*b);
+            }
+            !touches
+        });
+        let at = self.0.partition_point(|(a, _)| *a < first);
+        self.0.insert(at, (first, last));
+    }
+
+    /// Whether a number is inside.
+    #[must_use]
+    pub fn contains(&self, number: u32) -> bool {
+        self.0.iter().any(|(first, last)| (*first..=*last).contains(&number))
+    }
+
+    /// The smallest number that is not inside.
+    #[must_use]
+    pub fn first_missing(&self) -> u32 {
+        match self.0.first() {
+            Some((0, last)) => last.saturating_add(1),
+            _ => 0,
+        }
+    }
+}
+
+/// One segment on the medium.
+///
+/// Invariant: `places` is loaded while the segment is open; its indexes ascend.
+#[derive(Debug)]
+struct Segment {
+    name: FileName,
+    file_bytes: u64,
+    header: Option<(RecordHash, u32)>,
+    opened: Option<ClockState>,
+    /// Frames and gaps; `None` until somebody needs them.
+    places: Option<Vec<Place>>,
+    /// Newest durable index while open; `None` once closed.
+    durable: Option<u32>,
+    receipted: Ranges,
+    refused: Ranges,
+    unreceipted_bytes: u64,
+}
+
+impl Segment {
+    fn last_index(&self) -> Option<u32> {
+        Some(self.places.as_ref()?.last().map_or(0, |place| place.index))
+    }
+
+    fn is_closed(&self) -> bool {
+        self.durable.is_none()
+    }
+}
+
+/// A segment that takes records.
+struct Open<F> {
+    ordinal: u64,
+    segment: SegmentId,
+    file: F,
+    end: u64,
+    allocated: u64,
+    next_index: u32,
+    opened: ClockState,
+    dirty: bool,
+}
+
+/// Where a lane's chain stands.
+#[derive(Clone, Debug, Default)]
+struct Head {
+    last: Option<(SegmentId, u32, RecordHash)>,
+    sequence_next: u64,
+    found: Option<Found>,
+    gap_readings: u64,
+}
+
+impl Head {
+    fn continues(&self) -> Option<Continues> {
+        self.last.map(|(segment, index, hash)| Continues { segment, index, hash })
+    }
+}
+
+/// A batch that was written and is not yet durable.
+struct Pending {
+    lane: Lane,
+    plaintext: Vec<u8>,
+    readings: u64,
+}
+
+/// Figures of the buffer since the start.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Figures {
+    /// Bytes handed to the disk, padding, zeros and headers included.
+    pub bytes_written: u64,
+    /// Bytes of sealed records.
+    pub bytes_sealed: u64,
+    /// Segments lost to a failed sync.
+    pub segments_poisoned: u64,
+    /// Files that hold nothing readable.
+    pub files_quarantined: u64,
+    /// Receipt ranges whose hash is not ours.
+    pub receipts_foreign: u64,
+    /// Records that a sink refused.
+    pub records_refused: u64,
+    /// Readings accepted.
+    pub readings_accepted: u64,
+}
+
+/// The log of one gateway.
+pub struct Buffer<D: Disk, S> {
+    disk: D,
+    sealer: S,
+    writer: Writer,
+    quota: Quota,
+    start_count: u64,
+    segments: BTreeMap<u64, Segment>,
+    by_id: BTreeMap<SegmentId, u64>,
+    open: [Option<Open<D::File>>; 4],
+    heads: [Head; 4],
+    pending: Vec<Pending>,
+    spares: Vec<(String, u64)>,
+    ordinal_next: u64,
+    receipt_seen: u64,
+    figures: Figures,
+    reading: Option<(u64, D::File)>,
+    evicting: bool,
+}
+
+impl<D: Disk, S: Sealer> Buffer<D, S> {
+    /// Figures since the start.
+    pub fn figures(&self) -> Figures {
+        self.figures
+    }
+
+    /// Starts of the agent on this medium, this one included.
+    pub fn start_count(&self) -> u64 {
+        self.start_count
+    }
+
+    /// The sealer, for a change of keys.
+    pub fn sealer_mut(&mut self) -> &mut S {
+        &mut self.sealer
+    }
+
+    /// Bytes of all files.
+    pub fn file_bytes(&self) -> u64 {
+        let spares: u64 = self.spares.iter().map(|(_, size)| size).sum();
+        spares + self.segments.values().map(|segment| segment.file_bytes).sum::<u64>()
+    }
+
+    /// Bytes that may still be written before something is evicted.
+    pub fn free_bytes(&self) -> u64 {
+        let disk = self.disk.free_bytes().unwrap_or(0).saturating_sub(self.quota.free_bytes_min);
+        let kept: u64 = self.segments.values().filter(|s| s.name.done).map(|s| s.file_bytes).sum();
+        let quota = self.quota.bytes_max.saturating_sub(self.file_bytes());
+        quota.min(disk) + kept
+    }
+
+    /// Bytes without a receipt, all lanes.
+    pub fn backlog_bytes(&self) -> u64 {
+        self.segments.values().map(|segment| segment.unreceipted_bytes).sum()
+    }
+
+    /// The clock when the oldest record without a receipt was being collected.
+    pub fn oldest_unreceipted(&self) -> Option<ClockState> {
+        let open = self.segments.values().filter(|s| !s.name.done && s.unreceipted_bytes > 0);
+        open.filter_map(|segment| segment.opened).min_by_key(|clock| clock.monotonic)
+    }
+
+    /// Where a lane's chain stands, for the health report.
+    pub fn lane_health(&self, lane: Lane) -> LaneHealth {
+        let head = &self.heads[lane as usize];
+        let mine = || self.segments.values().filter(move |segment| segment.name.lane == lane);
+        let oldest = mine().find(|segment| !segment.name.done && segment.unreceipted_bytes > 0);
+        LaneHealth {
+            lane,
+            head: head.last,
+            oldest_unreceipted: oldest
+                .map(|segment| (segment.name.segment, segment.receipted.first_missing())),
+            sequence_next: head.sequence_next,
+            backlog_bytes: mine().map(|segment| segment.unreceipted_bytes).sum(),
+            gap_readings: head.gap_readings,
+        }
+    }
+
+    fn segment_of(&mut self, id: SegmentId) -> Option<&mut Segment> {
+        self.segments.get_mut(self.by_id.get(&id)?)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,180 @@
+//! The only code that touches the buffer's files.
+//!
+//! Everything above works on the [`Disk`] trait, so that a simulated disk can cut the power at
+//! every operation, tear and reorder writes, lie, rot and fill up.
+
+use std::fs::{File, OpenOptions};
+use std::io::{Error, ErrorKind, Result};
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+/// A folder of files.
+pub trait Disk {
+    /// An open file.
+    type File: DiskFile;
+
+    /// Names and sizes of all files.
+    ///
+    /// # Errors
+    /// The folder cannot be read.
+    fn list(&self) -> Result<Vec<(String, u64)>>;
+    /// Opens a file that exists, for reading and writing.
+    ///
+    /// # Errors
+    /// As the system says.
+    fn open(&self, name: &str) -> Result<Self::File>;
+    /// Makes a new, empty file; its name is durable only after [`Disk::sync_names`].
+    ///
+    /// # Errors
+    /// As the system says.
+    fn create(&self, name: &str) -> Result<Self::File>;
+    /// Gives a file another name.
+    ///
+    /// # Errors
+    /// As the system says.
+    fn rename(&self, from: &str, to: &str) -> Result<()>;
+    /// Deletes a file.
+    ///
+    /// # Errors
+    /// As the system says.
+    fn remove(&self, name: &str) -> Result<()>;
+    /// Makes creations, renames and removals survive a power cut.
+    ///
+    /// # Errors
+    /// As the system says; then none of them is known to be durable.
+    fn sync_names(&self) -> Result<()>;
+    /// Bytes that the file system still has for us.
+    ///
+    /// # Errors
+    /// As the system says.
+    fn free_bytes(&self) -> Result<u64>;
+}
+
+/// An open file.
+pub trait DiskFile {
+    /// Reads up to `into.len()` bytes; less only at the end of the file.
+    ///
+    /// # Errors
+    /// As the system says.
+    fn read_at(&self, into: &mut [u8], offset: u64) -> Result<usize>;
+    /// Writes all bytes; they are durable only after [`DiskFile::sync`].
+    ///
+    /// # Errors
+    /// As the system says; any part may have been written.
+    fn write_at(&self, bytes: &[u8], offset: u64) -> Result<()>;
+    /// Makes all written bytes survive a power cut. After an error nothing is known.
+    ///
+    /// # Errors
+    /// As the system says. Never try again on the same file.
+    fn sync(&self) -> Result<()>;
+    /// Size in bytes.
+    ///
+    /// # Errors
+    /// As the system says.
+    fn size(&self) -> Result<u64>;
+}
+
+/// A folder of the real file system.
+#[derive(Debug)]
+pub struct Folder {
+    path: PathBuf,
+    handle: File,
+}
+
+impl Folder {
+    /// Opens a folder and makes it first if it is missing; mode 0700.
+    ///
+    /// # Errors
+    /// As the system says.
+    pub fn open(path: &Path) -> Result<Self> {
+        let mut builder = std::fs::DirBuilder::new();
+        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+        builder.recursive(true).create(path)?;
+        Ok(Self { path: path.to_owned(), handle: File::open(path)? })
+    }
+
+    /// Opens a folder that must exist, for looking only.
+    ///
+    /// # Errors
+    /// As the system says.
+    pub fn existing(path: &Path) -> Result<Self> {
+        Ok(Self { path: path.to_owned(), handle: File::open(path)? })
+    }
+}
+
+impl Disk for Folder {
+    type File = File;
+
+    fn list(&self) -> Result<Vec<(String, u64)>> {
+        let mut files = Vec::new();
+        for entry in std::fs::read_dir(&self.path)? {
+            let entry = entry?;
+            let meta = entry.metadata()?;
+            if let (true, Ok(name)) = (meta.is_file(), entry.file_name().into_string()) {
+                files.push((name, meta.len()));
+            }
+        }
+        files.sort();
+        Ok(files)
+    }
+
+    fn open(&self, name: &str) -> Result<File> {
+        let path = self.path.join(name);
+        let writable = OpenOptions::new().read(true).write(true).open(&path);
+        match writable {
+            Err(error) if error.kind() == ErrorKind::PermissionDenied => File::open(&path),
+            Err(error) if error.kind() == ErrorKind::ReadOnlyFilesystem => File::open(&path),
+            other => other,
+        }
+    }
+
+    fn create(&self, name: &str) -> Result<File> {
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(true).mode(0o600);
+        options.open(self.path.join(name))
+    }
+
+    fn rename(&self, from: &str, to: &str) -> Result<()> {
+        std::fs::rename(self.path.join(from), self.path.join(to))
+    }
+
+    fn remove(&self, name: &str) -> Result<()> {
+        std::fs::remove_file(self.path.join(name))
+    }
+
+    fn sync_names(&self) -> Result<()> {
+        self.handle.sync_all()
+    }
+
+    fn free_bytes(&self) -> Result<u64> {
+        let state = rustix::fs::fstatvfs(&self.handle).map_err(Error::from)?;
+        Ok(state.f_bavail.saturating_mul(state.f_frsize))
+    }
+}
+
+impl DiskFile for File {
+    fn read_at(&self, into: &mut [u8], offset: u64) -> Result<usize> {
+        let mut done = 0;
+        while done < into.len() {
+            match FileExt::read_at(self, &mut into[done..], offset + done as u64) {
+                Ok(0) => break,
+                Ok(count) => done += count,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(done)
+    }
+
+    fn write_at(&self, bytes: &[u8], offset: u64) -> Result<()> {
+        self.write_all_at(bytes, offset)
+    }
+
+    fn sync(&self) -> Result<()> {
+        self.sync_data()
+    }
+
+    fn size(&self) -> Result<u64> {
+        Ok(self.metadata()?.len())
+    }
+}

@@ -1,0 +1,335 @@
+//! How one segment lies in its file, and how it is read back without any key.
+//!
+//! Shape:  8 KiB header slot; records; the header's second slot at 120 KiB; records from 128 KiB.
+//! A record is mark 4 ‖ length 4 ‖ index 4 ‖ CRC-32C 4, all little-endian, then its bytes, padded
+//! to 8. Mark and checksum depend on the segment id, so that nothing of a recycled file's former
+//! life can be taken for a record or for a torn one.
+//! Order:  index 0 is the header; frames and gaps follow from 1 without holes.
+
+use std::io::Result;
+
+use wire::frame::{Record, RecordKind, hash_of, read_frame_payload};
+use wire::gap::Gap;
+use wire::identity::{Lane, RecordHash, SegmentId};
+use wire::limits::{FRAME_BYTES_MAX, HEADER_BYTES_MAX};
+use wire::segment::{Header, read_header_payload};
+
+use super::disk::DiskFile;
+
+const HEAD_BYTES: usize = 16;
+const SLOT_BYTES: u64 = 8 * 1024;
+const SECOND_SLOT: u64 = 120 * 1024;
+const AFTER_SECOND_SLOT: u64 = SECOND_SLOT + SLOT_BYTES;
+const READ_BYTES: usize = 1024 * 1024;
+
+const _: () = assert!(HEADER_BYTES_MAX + HEAD_BYTES <= SLOT_BYTES as usize + HEAD_BYTES);
+const _: () = assert!(AFTER_SECOND_SLOT <= crate::limits::SEGMENT_STEP_BYTES);
+
+/// Where the records begin.
+pub(super) const RECORDS_START: u64 = SLOT_BYTES;
+
+/// Both places of the header.
+pub(super) const HEADER_SLOTS: [u64; 2] = [0, SECOND_SLOT];
+
+/// Bytes that a record of this length takes.
+pub(super) const fn padded(length: usize) -> u64 {
+    ((HEAD_BYTES + length).div_ceil(8) * 8) as u64
+}
+
+/// Where a record of this length goes when the last one ended at `at`.
+pub(super) const fn place(at: u64, length: usize) -> u64 {
+    if at < AFTER_SECOND_SLOT && at + padded(length) > SECOND_SLOT { AFTER_SECOND_SLOT } else { at }
+}
+
+/// What every record of this segment begins with.
+fn mark(segment: SegmentId) -> [u8; 4] {
+    let id = segment.0;
+    [id[0] ^ b'W', id[1] ^ b'L', id[2] ^ b'R', id[3] ^ b'1']
+}
+
+fn checksum(segment: SegmentId, index: u32, bytes: &[u8]) -> u32 {
+    let sum = crc32c::crc32c(&segment.0);
+    let sum = crc32c::crc32c_append(sum, &index.to_le_bytes());
+    let sum = crc32c::crc32c_append(sum, &(bytes.len() as u32).to_le_bytes());
+    crc32c::crc32c_append(sum, bytes)
+}
+
+/// A record with its head and padding, as it is written.
+pub(super) fn wrap(segment: SegmentId, index: u32, bytes: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(padded(bytes.len()) as usize);
+    out.extend_from_slice(&mark(segment));
+    out.extend_from_slice(&(bytes.len() as u32).to_le_bytes());
+    out.extend_from_slice(&index.to_le_bytes());
+    out.extend_from_slice(&checksum(segment, index, bytes).to_le_bytes());
+    out.extend_from_slice(bytes);
+    out.resize(padded(bytes.len()) as usize, 0);
+    out
+}
+
+/// A file's name says what is in it before it is opened: order, lane, segment, whether receipted.
+#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub struct FileName {
+    /// Grows by one a segment of this medium.
+    pub ordinal: u64,
+    /// Lane.
+    pub lane: Lane,
+    /// Segment.
+    pub segment: SegmentId,
+    /// Every record has a receipt.
+    pub done: bool,
+}
+
+impl std::fmt::Display for FileName {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let end = if self.done { "done" } else { "seg" };
+        write!(f, "{:012}-{}-{}.{end}", self.ordinal, self.lane, self.segment)
+    }
+}
+
+impl FileName {
+    /// Reads a name; `None` for any other file.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        let (stem, end) = name.rsplit_once('.')?;
+        let mut parts = stem.splitn(3, '-');
+        let (ordinal, lane, segment) = (parts.next()?, parts.next()?, parts.next()?);
+        let digits = segment.len() == 32 && segment.bytes().all(|b| b.is_ascii_hexdigit());
+        let segment = digits.then(|| u128::from_str_radix(segment, 16).ok()).flatten()?;
+        let done = match end {
+            "seg" => false,
+            "done" => true,
+            _ => return None,
+        };
+        Some(Self {
+            ordinal: ordinal.parse().ok()?,
+            lane: Lane::from_name(lane)?,
+            segment: SegmentId(segment.to_be_bytes()),
+            done,
+        })
+    }
+}
+
+/// Where a record lies, and what a gap would need to say of it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Place {
+    /// Index in the segment.
+    pub index: u32,
+    /// Offset of its bytes in the file.
+    pub offset: u64,
+    /// Length of its bytes.
+    pub length: u32,
+    /// Signed part.
+    pub hash: RecordHash,
+    /// Signed part of the record before it, as it says.
+    pub previous: RecordHash,
+    /// Frame or gap.
+    pub kind: RecordKind,
+    /// Lane sequence of the first reading and of the one after the last; equal if none.
+    pub sequences: (u64, u64),
+}
+
+/// What a segment file holds.
+#[derive(Clone, Debug)]
+pub struct Scan {
+    /// The header, its bytes and its hash, if a slot was whole.
+    pub header: Option<HeaderFound>,
+    /// Whether both slots of the header were whole.
+    pub header_twice: bool,
+    /// Frames and gaps in order of their index.
+    pub places: Vec<Place>,
+    /// Indexes that are missing before a record that is there, ends included.
+    pub holes: Vec<(u32, u32)>,
+    /// End of the last whole record.
+    pub end: u64,
+    /// A record was begun behind the end and is not whole.
+    pub torn_tail: bool,
+    /// Size of the file.
+    pub size: u64,
+}
+
+/// Reads one record's bytes back and checks them.
+///
+/// # Errors
+/// The disk's. `Ok(None)` when the bytes do not check.
+pub fn read_place(
+    file: &impl DiskFile,
+    segment: SegmentId,
+    place: &Place,
+) -> Result<Option<Vec<u8>>> {
+    let mut bytes = vec![0; HEAD_BYTES + place.length as usize];
+    let count = file.read_at(&mut bytes, place.offset - HEAD_BYTES as u64)?;
+    let whole = count == bytes.len();
+    let found = whole.then(|| check(segment, &bytes)).flatten();
+    let good = found == Some((place.index, place.length as usize));
+    bytes.drain(..HEAD_BYTES);
+    Ok(good.then_some(bytes))
+}
+
+/// The index and length of a record that begins `bytes`, if it checks.
+fn check(segment: SegmentId, bytes: &[u8]) -> Option<(u32, usize)> {
+    let word = |at: usize| Some(u32::from_le_bytes(bytes.get(at..at + 4)?.try_into().ok()?));
+    let (length, index) = (word(4)? as usize, word(8)?);
+    if !bytes.starts_with(&mark(segment)) || length == 0 || length > FRAME_BYTES_MAX {
+        return None;
+    }
+    let body = bytes.get(HEAD_BYTES..HEAD_BYTES + length)?;
+    (word(12)? == checksum(segment, index, body)).then_some((index, length))
+}
+
+fn read_slot(file: &impl DiskFile, segment: SegmentId, slot: u64) -> Result<Option<Vec<u8>>> {
+    let mut bytes = vec![0; SLOT_BYTES as usize];
+    let count = file.read_at(&mut bytes, slot)?;
+    let found = check(segment, &bytes[..count]).filter(|(index, _)| *index == 0);
+    Ok(found.map(|(_, length)| bytes[HEAD_BYTES..HEAD_BYTES + length].to_vec()))
+}
+
+/// A header with its bytes and its hash.
+pub type HeaderFound = (Header, Vec<u8>, RecordHash);
+
+/// The header from the first slot that is whole, and whether both are.
+///
+/// # Errors
+/// The disk's.
+pub fn scan_header(
+    file: &impl DiskFile,
+    segment: SegmentId,
+) -> Result<(Option<HeaderFound>, bool)> {
+    let copies =
+        [read_slot(file, segment, HEADER_SLOTS[0])?, read_slot(file, segment, HEADER_SLOTS[1])?];
+    let twice = copies[0].is_some() && copies[0] == copies[1];
+    let header = copies.into_iter().flatten().find_map(|bytes| {
+        let record = Record::parse(&bytes).ok()?;
+        let (header, _, _) = read_header_payload(record.payload).ok()?;
+        let hash = record.hash();
+        (header.segment == segment).then_some((header, bytes, hash))
+    });
+    Ok((header, twice))
+}
+
+/// Reads a whole segment: checks checksums and shapes, needs no key.
+///
+/// Cost:   one pass over the file; the memory of one megabyte and of the places.
+///
+/// # Errors
+/// Only when the disk cannot be read at all; damage is part of the result.
+pub fn scan(file: &impl DiskFile, segment: SegmentId) -> Result<Scan> {
+    let size = file.size()?;
+    let (header, header_twice) = scan_header(file, segment)?;
+    let mut scan = Scan {
+        header,
+        header_twice,
+        places: Vec::new(),
+        holes: Vec::new(),
+        end: RECORDS_START,
+        torn_tail: false,
+        size,
+    };
+    walk(file, segment, &mut scan)?;
+    Ok(scan)
+}
+
+/// A sliding window over a file.
+struct Window<'a, F> {
+    file: &'a F,
+    bytes: Vec<u8>,
+    start: u64,
+}
+
+impl<F: DiskFile> Window<'_, F> {
+    /// At least `wanted` bytes from `at`, fewer only at the end of the file.
+    fn at(&mut self, at: u64, wanted: usize) -> Result<&[u8]> {
+        let held = self.start + self.bytes.len() as u64;
+        if at < self.start || at + wanted as u64 > held {
+            self.bytes.resize(READ_BYTES.max(wanted), 0);
+            let count = self.file.read_at(&mut self.bytes, at)?;
+            self.bytes.truncate(count);
+            self.start = at;
+        }
+        Ok(&self.bytes[(at - self.start) as usize..])
+    }
+}
+
+fn walk(file: &impl DiskFile, segment: SegmentId, scan: &mut Scan) -> Result<()> {
+    let mut window = Window { file, bytes: Vec::new(), start: 0 };
+    let mut at = RECORDS_START;
+    while at + HEAD_BYTES as u64 <= scan.size {
+        if (SECOND_SLOT..AFTER_SECOND_SLOT).contains(&at) {
+            at = AFTER_SECOND_SLOT;
+            continue;
+        }
+        let bytes = window.at(at, HEAD_BYTES + FRAME_BYTES_MAX)?;
+        if let Some((index, length)) = check(segment, bytes)
+            && let Some(place) = describe(&bytes[HEAD_BYTES..HEAD_BYTES + length], index, at)
+        {
+            admit(scan, place);
+            at += padded(length);
+            scan.end = at;
+            scan.torn_tail = false;
+            continue;
+        }
+        scan.torn_tail |= bytes.starts_with(&mark(segment));
+        at = next_candidate(bytes, segment, at);
+    }
+    Ok(())
+}
+
+fn next_candidate(bytes: &[u8], segment: SegmentId, at: u64) -> u64 {
+    let mark = mark(segment);
+    let step = (8..bytes.len().saturating_sub(3)).step_by(8).find(|i| bytes[*i..*i + 4] == mark);
+    at + step.unwrap_or((bytes.len() & !7).max(8)) as u64
+}
+
+fn admit(scan: &mut Scan, place: Place) {
+    let expected = scan.places.last().map_or(1, |last| last.index + 1);
+    if place.index < expected {
+        return;
+    }
+    if place.index > expected {
+        scan.holes.push((expected, place.index - 1));
+    }
+    scan.places.push(place);
+}
+
+fn describe(bytes: &[u8], index: u32, at: u64) -> Option<Place> {
+    let record = Record::parse(bytes).ok()?;
+    let (previous, sequences, stated) = match record.kind {
+        RecordKind::Header => return None,
+        RecordKind::Frame => {
+            let (core, _, _) = read_frame_payload(record.payload).ok()?;
+            (core.previous, (core.sequence_first, core.sequence_last + 1), core.index)
+        }
+        RecordKind::Gap => {
+            let gap = Gap::decode(record.payload).ok()?;
+            (gap.previous, (0, 0), gap.index)
+        }
+    };
+    (stated == index).then(|| Place {
+        index,
+        offset: at + HEAD_BYTES as u64,
+        length: bytes.len() as u32,
+        hash: hash_of(record.signed),
+        previous,
+        kind: record.kind,
+        sequences,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_name_comes_back() {
+        let name =
+            FileName { ordinal: 12, lane: Lane::Wave, segment: SegmentId([0xab; 16]), done: true };
+        assert_eq!(FileName::parse(&name.to_string()), Some(name));
+        assert_eq!(FileName::parse("spare-1"), None);
+    }
+
+    #[test]
+    fn no_record_crosses_the_second_header() {
+        assert_eq!(place(8192, 100), 8192);
+        assert_eq!(place(SECOND_SLOT - 100, 200), AFTER_SECOND_SLOT);
+        assert_eq!(place(AFTER_SECOND_SLOT, 60_000), AFTER_SECOND_SLOT);
+    }
+}

@@ -1,0 +1,177 @@
+//! Receipts: what a sink has signed for, compared with our own hashes, and forgetting.
+
+use wire::identity::{RecordHash, SegmentId};
+use wire::receipt::{Disposition, Range};
+use wire::time::ClockState;
+
+use super::disk::Disk;
+use super::{AppendError, Buffer, Segment};
+use crate::limits::SPARE_FILES_MAX;
+use crate::seal::Sealer;
+
+/// What one range of a receipt did.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Settled {
+    /// The range is ours; the records need not be sent again.
+    Ours,
+    /// The hash is not ours, or we no longer hold the record: nothing was changed.
+    Foreign,
+}
+
+impl<D: Disk, S: Sealer> Buffer<D, S> {
+    /// Takes one range of a verified receipt.
+    ///
+    /// # Errors
+    /// [`AppendError`] only if a finished segment could not be renamed; it stays and is sent again.
+    pub fn settle(
+        &mut self,
+        segment: SegmentId,
+        range: &Range,
+        clock: &ClockState,
+    ) -> Result<Settled, AppendError> {
+        let Some(&ordinal) = self.by_id.get(&segment) else { return Ok(Settled::Foreign) };
+        self.load(ordinal, clock);
+        let Some(found) = self.segment_of(segment) else { return Ok(Settled::Foreign) };
+        if found.name.done {
+            return Ok(Settled::Ours);
+        }
+        if hash_at(found, range.last) != Some(range.last_hash) {
+            self.figures.receipts_foreign += 1;
+            return Ok(Settled::Foreign);
+        }
+        if range.disposition == Disposition::Refused {
+            found.refused.insert(range.first, range.last);
+            self.figures.records_refused += u64::from(range.last - range.first) + 1;
+            return Ok(Settled::Ours);
+        }
+        let freed = unreceipted(found, range);
+        found.receipted.insert(range.first, range.last);
+        found.unreceipted_bytes = found.unreceipted_bytes.saturating_sub(freed);
+        self.settle_if_done(ordinal)?;
+        Ok(Settled::Ours)
+    }
+
+    /// Remembers the highest commit number of a receipt.
+    pub fn saw_receipt(&mut self, commit: u64) {
+        self.receipt_seen = self.receipt_seen.max(commit);
+    }
+
+    /// A restored store has lost what it signed for: everything that is held is offered again.
+    ///
+    /// # Errors
+    /// [`AppendError`] if a name could not be changed back; the rest was.
+    pub fn offer_again(&mut self) -> Result<(), AppendError> {
+        let mut result = Ok(());
+        for segment in self.segments.values_mut() {
+            segment.receipted = super::Ranges::default();
+            segment.refused = super::Ranges::default();
+            if segment.name.done {
+                let before = segment.name.to_string();
+                segment.name.done = false;
+                let moved = self.disk.rename(&before, &segment.name.to_string());
+                result = result.and(moved);
+            }
+            segment.unreceipted_bytes = segment.file_bytes;
+        }
+        result.and(self.disk.sync_names())?;
+        Ok(())
+    }
+
+    /// Marks a closed segment whose every record is receipted; its file may then be forgotten.
+    pub(super) fn settle_if_done(&mut self, ordinal: u64) -> Result<(), AppendError> {
+        let Some(segment) = self.segments.get_mut(&ordinal) else { return Ok(()) };
+        let complete = segment.is_closed()
+            && segment.last_index().is_some_and(|last| all_receipted(segment, last));
+        if !complete || segment.name.done {
+            return Ok(());
+        }
+        let before = segment.name.to_string();
+        segment.name.done = true;
+        segment.places = None;
+        segment.unreceipted_bytes = 0;
+        let after = segment.name.to_string();
+        if let Err(error) = self.disk.rename(&before, &after) {
+            segment.name.done = false;
+            return Err(error.into());
+        }
+        Ok(())
+    }
+
+    /// Closes segments whose time is over and forgets what need not be kept any longer.
+    pub fn tend(&mut self, clock: &ClockState) {
+        for lane in wire::identity::Lane::ALL {
+            if self.is_expired(lane, clock)
+                && let Err(error) = self.close(lane)
+            {
+                tracing::error!(lane = %lane, %error, "a segment could not be closed");
+            }
+        }
+        self.forget_old(clock);
+    }
+
+    /// Forgets receipted segments that are older than they need be kept.
+    fn forget_old(&mut self, clock: &ClockState) {
+        let keep_ns = self.quota.keep_seconds.saturating_mul(1_000_000_000);
+        let old = |segment: &Segment| {
+            let opened = segment.opened.map_or(0, |opened| opened.monotonic.0);
+            segment.name.done && clock.monotonic.0.saturating_sub(opened) > keep_ns
+        };
+        let gone: Vec<u64> =
+            self.segments.iter().filter(|(_, s)| old(s)).map(|(ordinal, _)| *ordinal).collect();
+        for ordinal in gone {
+            self.forget(ordinal);
+        }
+    }
+
+    /// Turns a finished segment's file into a spare, or deletes it.
+    pub(super) fn forget(&mut self, ordinal: u64) {
+        let Some(segment) = self.segments.remove(&ordinal) else { return };
+        self.by_id.remove(&segment.name.segment);
+        self.reading = self.reading.take().filter(|(open, _)| *open != ordinal);
+        let name = segment.name.to_string();
+        let spare = format!("spare-{ordinal:012}");
+        let result = if self.spares.len() < SPARE_FILES_MAX {
+            let renamed = self.disk.rename(&name, &spare);
+            if renamed.is_ok() {
+                self.spares.push((spare, segment.file_bytes));
+            }
+            renamed
+        } else {
+            self.disk.remove(&name)
+        };
+        if let Err(error) = result {
+            tracing::warn!(file = name, %error, "a finished segment could not be removed");
+        }
+    }
+}
+
+fn hash_at(segment: &Segment, index: u32) -> Option<RecordHash> {
+    if index == 0 {
+        return segment.header.map(|(hash, _)| hash);
+    }
+    let durable = segment.durable.unwrap_or(u32::MAX);
+    let places = segment.places.as_ref()?;
+    let at = places.binary_search_by_key(&index, |place| place.index).ok()?;
+    (index <= durable).then(|| places[at].hash)
+}
+
+fn unreceipted(segment: &Segment, range: &Range) -> u64 {
+    let inside = |index: u32| {
+        (range.first..=range.last).contains(&index) && !segment.receipted.contains(index)
+    };
+    let header = segment.header.filter(|_| inside(0)).map_or(0, |(_, length)| u64::from(length));
+    let places = segment.places.as_deref().unwrap_or_default().iter();
+    let records: u64 =
+        places.filter(|place| inside(place.index)).map(|place| u64::from(place.length)).sum();
+    header + records
+}
+
+/// Whether every record that is there has a receipt; holes are covered by gaps of their own.
+fn all_receipted(segment: &Segment, last: u32) -> bool {
+    let places = segment.places.as_deref().unwrap_or_default();
+    segment.receipted.contains(0)
+        && places
+            .iter()
+            .take_while(|p| p.index <= last)
+            .all(|p| segment.receipted.contains(p.index))
+}

@@ -1,0 +1,87 @@
+//! The commands of `wardline`, one file each.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+mod check;
+mod init;
+mod log;
+mod provision;
+mod run;
+mod status;
+
+/// Gateway agent: seals what medical devices say, keeps it through power cuts and outages, and
+/// forwards it with signed receipts. Informational, not an alarm system.
+#[derive(Debug, Parser)]
+#[command(name = "wardline", version)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Writes a commented configuration.
+    Init(init::Init),
+    /// Makes the gateway's keys and a request; with --grant installs what the sink answered.
+    Provision(provision::Provision),
+    /// Checks configuration, keys and certificate; exit code 78 when something is wrong.
+    Check(check::Check),
+    /// Collects, seals, keeps and sends until it is stopped.
+    Run(run::Run),
+    /// Shows the state of the running agent.
+    Status(status::Status),
+    /// Looks into a buffer folder; needs public keys only.
+    #[command(subcommand)]
+    Log(log::Log),
+}
+
+/// Where the configuration is.
+#[derive(Clone, Debug, clap::Args)]
+pub struct ConfigArg {
+    /// Configuration file.
+    #[arg(long, value_name = "FILE", default_value = "wardline.toml")]
+    config: PathBuf,
+}
+
+/// Exit code of a wrong configuration, as in sysexits.
+const EXIT_CONFIG: u8 = 78;
+/// Exit code of something that cannot be reached.
+const EXIT_UNREACHABLE: u8 = 69;
+
+/// Why a command failed: the exit code and what to say.
+struct Failure(u8, anyhow::Error);
+
+impl<E: Into<anyhow::Error>> From<E> for Failure {
+    fn from(error: E) -> Self {
+        Self(1, error.into())
+    }
+}
+
+fn wrong_config(error: impl Into<anyhow::Error>) -> Failure {
+    Failure(EXIT_CONFIG, error.into())
+}
+
+impl Cli {
+    /// Carries the command out.
+    #[must_use]
+    pub fn run(self) -> ExitCode {
+        let result = match self.command {
+            Command::Init(command) => command.run(),
+            Command::Provision(command) => command.run(),
+            Command::Check(command) => command.run(),
+            Command::Run(command) => command.run(),
+            Command::Status(command) => command.run(),
+            Command::Log(command) => command.run(),
+        };
+        match result {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(Failure(code, error)) => {
+                eprintln!("wardline: {error:#}");
+                ExitCode::from(code)
+            }
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! `wardline run`: puts the stages together and lets them go.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use tokio::io::AsyncWriteExt;
+use tokio::net::UnixListener;
+use tokio::sync::{mpsc, watch};
+use wire::status::Status as StatusHint;
+
+use super::provision::KeyFiles;
+use super::{ConfigArg, Failure, wrong_config};
+use crate::buffer::disk::Folder;
+use crate::buffer::{Buffer, Writer};
+use crate::clock::{Clock, boot_id};
+use crate::config::Config;
+use crate::health::Health;
+use crate::intake::{Shapes, ports};
+use crate::limits::INTAKE_CHUNKS_MAX;
+use crate::line::{Line, Trust};
+use crate::seal::batcher::Batcher;
+use crate::seal::keyring::{load_keyring, load_roots, load_signing_key};
+use crate::seal::sealer::Seal;
+use crate::uplink::driver::Driver;
+use crate::uplink::machine::Uplink;
+
+/// Collects, seals, keeps and sends.
+#[derive(Debug, clap::Args)]
+pub struct Run {
+    #[command(flatten)]
+    config: ConfigArg,
+}
+
+/// Events of the broker that the line may be behind.
+const BROKER_EVENTS_MAX: usize = 256;
+
+impl Run {
+    pub(super) fn run(self) -> Result<(), Failure> {
+        let config = Config::load(&self.config.config).map_err(wrong_config)?;
+        tracing_subscriber::fmt()
+            .with_env_filter(
+                tracing_subscriber::EnvFilter::try_from_env("WARDLINE_LOG")
+                    .unwrap_or_else(|_| "info".into()),
+            )
+            .with_writer(std::io::stderr)
+            .init();
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .thread_stack_size(512 * 1024)
+            .enable_all()
+            .build()
+            .context("no runtime")?;
+        let (broker_events, from_broker) = mpsc::channel(BROKER_EVENTS_MAX);
+        let line = assemble(&config, runtime.handle(), broker_events).map_err(wrong_config)?;
+        let screen = line.health.screen();
+        let (chunks, intake) = mpsc::channel(INTAKE_CHUNKS_MAX);
+        let (stop, stopped) = watch::channel(false);
+        let shapes = Shapes::default();
+        for port in config.ports.clone() {
+            runtime.spawn(ports::serve(port, shapes.clone(), chunks.clone()));
+        }
+        runtime.spawn(serve_status(config.state.join("status.sock"), screen));
+        runtime.spawn(async move {
+            wait_for_stop().await;
+            stop.send_replace(true);
+        });
+        tracing::info!(gateway = %config.gateway, ports = config.ports.len(), "collecting");
+        let line = std::thread::Builder::new().name("line".into()).spawn(move || {
+            let alone = tokio::runtime::Builder::new_current_thread().enable_time().build();
+            alone.map(|alone| alone.block_on(line.run(intake, from_broker, stopped)))
+        });
+        line.context("no thread")?.join().map_err(|_| anyhow::anyhow!("the line has failed"))??;
+        drop(chunks);
+        runtime.shutdown_timeout(Duration::from_millis(500));
+        Ok(())
+    }
+}
+
+async fn wait_for_stop() {
+    use tokio::signal::unix::{SignalKind, signal};
+    match (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) {
+        (Ok(mut terminate), Ok(mut interrupt)) => {
+            tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
+        }
+        _ => std::future::pending().await,
+    }
+}
+
+fn assemble(
+    config: &Config,
+    runtime: &tokio::runtime::Handle,
+    events: mpsc::Sender<(u64, crate::uplink::driver::FromBroker)>,
+) -> anyhow::Result<Line<Folder>> {
+    let files = KeyFiles::below(&config.state);
+    let signing = load_signing_key(&files.signing())?;
+    let roots = load_roots(&files.roots())?;
+    let keyring = load_keyring(&files.keyring(), &roots)?;
+    let mut clock = Clock::new();
+    let now = clock.state();
+    let folder = Folder::open(&config.state.join("buffer")).context("buffer folder")?;
+    let sealer = Seal::new(signing.clone(), keyring.clone(), config.suite);
+    let boot = boot_id();
+    let software = env!("CARGO_PKG_VERSION").to_owned();
+    let writer = Writer { gateway: config.gateway, boot, software };
+    let (buffer, found) = Buffer::recover(folder, sealer, writer, config.quota, &now)?;
+    tracing::info!(?found, start = buffer.start_count(), "buffer recovered");
+    let hint =
+        |online| StatusHint { boot, start_count: buffer.start_count(), online }.sign(&signing);
+    let status = [hint(true), hint(false)];
+    let driver =
+        Driver::new(runtime.clone(), config.broker.clone(), config.gateway, status, events);
+    let mut seed = [0; 8];
+    getrandom::fill(&mut seed).context("the kernel gives no random bytes")?;
+    let uplink = Uplink::new(clock.now(), config.window_bytes, u64::from_be_bytes(seed));
+    let health = Health::new(config.gateway, config.intervals[3], now.monotonic);
+    let store_epoch = keyring.fleet.store_epoch;
+    let (gateway, keyring_path) = (config.gateway, files.keyring());
+    let trust = Trust { gateway, roots, keyring, keyring_path, store_epoch };
+    let batcher = Batcher::new(config.intervals);
+    Ok(Line::new(clock, batcher, buffer, uplink, driver, health, trust))
+}
+
+/// Answers every connection with the newest status and closes it.
+async fn serve_status(path: std::path::PathBuf, screen: watch::Receiver<String>) {
+    let _: Result<(), std::io::Error> = tokio::fs::remove_file(&path).await;
+    let listener = match UnixListener::bind(&path) {
+        Ok(listener) => listener,
+        Err(error) => {
+            tracing::warn!(path = %path.display(), %error, "no status socket");
+            return;
+        }
+    };
+    let screen = Arc::new(screen);
+    while let Ok((mut stream, _)) = listener.accept().await {
+        let text = screen.borrow().clone();
+        if stream.write_all(text.as_bytes()).await.is_err() {
+            tracing::debug!("somebody asked for the status and did not wait");
+        }
+    }
+}

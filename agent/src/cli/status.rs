@@ -1,0 +1,73 @@
+//! `wardline status`: one screen, worst first.
+
+use std::io::Read;
+use std::os::unix::net::UnixStream;
+
+use anyhow::Context;
+
+use super::{ConfigArg, EXIT_UNREACHABLE, Failure, wrong_config};
+use crate::config::Config;
+
+/// Shows the state of the running agent.
+#[derive(Debug, clap::Args)]
+pub struct Status {
+    #[command(flatten)]
+    config: ConfigArg,
+    /// One line of JSON with "schema": 1.
+    #[arg(long)]
+    json: bool,
+}
+
+impl Status {
+    pub(super) fn run(self) -> Result<(), Failure> {
+        let config = Config::load(&self.config.config).map_err(wrong_config)?;
+        let path = config.state.join("status.sock");
+        let mut stream = UnixStream::connect(&path)
+            .with_context(|| format!("{}: is `wardline run` running?", path.display()))
+            .map_err(|error| Failure(EXIT_UNREACHABLE, error))?;
+        let mut text = String::new();
+        stream.read_to_string(&mut text).context("the agent did not answer")?;
+        if self.json {
+            println!("{text}");
+            return Ok(());
+        }
+        let status: serde_json::Value = serde_json::from_str(&text).context("no status yet")?;
+        show(&status);
+        Ok(())
+    }
+}
+
+fn show(status: &serde_json::Value) {
+    let text = |key: &str| match &status[key] {
+        serde_json::Value::String(text) => text.clone(),
+        other => other.to_string(),
+    };
+    let mut table = comfy_table::Table::new();
+    table.load_style(comfy_table::presets::NOTHING);
+    let link = if status["connected"] == true { "connected" } else { "NOT CONNECTED, buffering" };
+    table.add_row(["gateway".to_owned(), text("gateway")]);
+    table.add_row(["link".to_owned(), link.to_owned()]);
+    for (name, key) in [
+        ("oldest without receipt, s", "unreceipted_age_s"),
+        ("backlog, bytes", "backlog_bytes"),
+        ("room, bytes", "room_bytes"),
+        ("readings accepted", "readings_accepted"),
+        ("receipts refused", "receipts_refused"),
+        ("records refused", "records_refused"),
+        ("segments poisoned", "segments_poisoned"),
+        ("longest sync, ms", "sync_ms_max"),
+        ("uptime, s", "uptime_s"),
+        ("version", "software"),
+    ] {
+        table.add_row([name.to_owned(), text(key)]);
+    }
+    println!("{table}");
+    let mut devices = comfy_table::Table::new();
+    devices.load_style(comfy_table::presets::NOTHING);
+    devices.set_header(["device", "age, s", "accepted", "link errors"]);
+    for device in status["devices"].as_array().into_iter().flatten() {
+        let cell = |key: &str| device[key].to_string().trim_matches('"').to_owned();
+        devices.add_row([cell("device"), cell("age_s"), cell("accepted"), cell("link_errors")]);
+    }
+    println!("{devices}");
+}

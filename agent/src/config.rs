@@ -1,0 +1,378 @@
+//! The configuration: every key with its unit, default, bounds and reason.
+
+use std::fmt::Write as _;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::Deserialize;
+use wire::identity::GatewayId;
+use wire::segment::Suite;
+
+use crate::buffer::Quota;
+use crate::intake::ports::Port;
+use crate::seal::batcher::Intervals;
+
+/// A configuration that was checked.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The gateway's name.
+    pub gateway: GatewayId,
+    /// Folder of keys and buffer.
+    pub state: PathBuf,
+    /// Broker.
+    pub broker: Broker,
+    /// Where devices speak.
+    pub ports: Vec<Port>,
+    /// Room for the buffer.
+    pub quota: Quota,
+    /// Longest wait of readings by lane.
+    pub intervals: Intervals,
+    /// How segment secrets are wrapped.
+    pub suite: Suite,
+    /// Bytes that may be sent beyond receipts.
+    pub window_bytes: usize,
+}
+
+/// Where the broker is and how it proves itself.
+#[derive(Clone, Debug)]
+pub struct Broker {
+    /// Name or address; the name in its certificate.
+    pub host: String,
+    /// Port.
+    pub port: u16,
+    /// CA of the site.
+    pub ca: PathBuf,
+    /// Our certificate.
+    pub certificate: PathBuf,
+    /// Its private key.
+    pub key: PathBuf,
+}
+
+/// Why a configuration is refused.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("{path}: {error}; `wardline init` writes one")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        error: std::io::Error,
+    },
+    /// It is no TOML, or has an unknown key or a wrong type.
+    #[error("{path}: {message}")]
+    Parse {
+        /// The file.
+        path: PathBuf,
+        /// Place and cure.
+        message: String,
+    },
+    /// A value is out of its bounds.
+    #[error("{key} = {value}: {cure}")]
+    Value {
+        /// The key.
+        key: &'static str,
+        /// What stands there.
+        value: String,
+        /// What may stand there.
+        cure: String,
+    },
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    gateway: GatewaySection,
+    broker: BrokerSection,
+    #[serde(default)]
+    intake: IntakeSection,
+    #[serde(default)]
+    buffer: BufferSection,
+    #[serde(default)]
+    seal: SealSection,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct GatewaySection {
+    id: String,
+    state: PathBuf,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct BrokerSection {
+    host: String,
+    #[serde(default = "default_port")]
+    port: u16,
+    ca: Option<PathBuf>,
+    certificate: Option<PathBuf>,
+    key: Option<PathBuf>,
+}
+
+const fn default_port() -> u16 {
+    8883
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct IntakeSection {
+    #[serde(default)]
+    serial: Vec<SerialSection>,
+    #[serde(default)]
+    unix: Vec<PathBuf>,
+    #[serde(default)]
+    tcp: Vec<SocketAddr>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SerialSection {
+    path: PathBuf,
+    #[serde(default = "default_baud")]
+    baud: u32,
+}
+
+const fn default_baud() -> u32 {
+    115_200
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct BufferSection {
+    quota_mib: u64,
+    free_mib: u64,
+    keep_hours: u64,
+}
+
+impl Default for BufferSection {
+    fn default() -> Self {
+        Self { quota_mib: 4096, free_mib: 256, keep_hours: 72 }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct SealSection {
+    suite: String,
+    alert_ms: u64,
+    vital_ms: u64,
+    wave_ms: u64,
+    health_ms: u64,
+    window_kib: u64,
+}
+
+impl Default for SealSection {
+    fn default() -> Self {
+        Self {
+            suite: "x-wing".into(),
+            alert_ms: 100,
+            vital_ms: 1000,
+            wave_ms: 1000,
+            health_ms: 15_000,
+            window_kib: 4096,
+        }
+    }
+}
+
+const KEYS: [&str; 26] = [
+    "gateway",
+    "id",
+    "state",
+    "broker",
+    "host",
+    "port",
+    "ca",
+    "certificate",
+    "key",
+    "intake",
+    "serial",
+    "unix",
+    "tcp",
+    "path",
+    "baud",
+    "buffer",
+    "quota_mib",
+    "free_mib",
+    "keep_hours",
+    "seal",
+    "suite",
+    "alert_ms",
+    "vital_ms",
+    "wave_ms",
+    "health_ms",
+    "window_kib",
+];
+
+/// The commented file that `wardline init` writes; the documentation of every key.
+pub const TEMPLATE: &str = include_str!("config/wardline.toml");
+
+impl Config {
+    /// Reads and checks a file. Relative paths count from the file's folder.
+    ///
+    /// # Errors
+    /// [`ConfigError`]; it names the place and the cure.
+    pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| ConfigError::Read { path: path.to_owned(), error })?;
+        let file: File = toml::from_str(&text).map_err(|error| ConfigError::Parse {
+            path: path.to_owned(),
+            message: explain(&error),
+        })?;
+        let folder = path.parent().unwrap_or(Path::new("")).to_owned();
+        file.check(&folder)
+    }
+}
+
+/// The parser's message, with the known key that comes nearest to an unknown one.
+fn explain(error: &toml::de::Error) -> String {
+    let mut message = error.to_string();
+    let unknown = error.message().strip_prefix("unknown field `");
+    if let Some(unknown) = unknown.and_then(|rest| rest.split('`').next()) {
+        let near = KEYS.iter().min_by_key(|key| distance(key, unknown));
+        if let Some(near) = near.filter(|key| distance(key, unknown) <= 3) {
+            let _: std::fmt::Result = write!(message, "did you mean `{near}`?");
+        }
+    }
+    message
+}
+
+/// Edit distance; names are short, so the plain table will do.
+fn distance(a: &str, b: &str) -> usize {
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.bytes().enumerate() {
+        let mut corner = i;
+        row[0] = i + 1;
+        for (j, y) in b.bytes().enumerate() {
+            let above = row[j + 1];
+            row[j + 1] = (corner + usize::from(x != y)).min(above + 1).min(row[j] + 1);
+            corner = above;
+        }
+    }
+    row[b.len()]
+}
+
+fn within(
+    key: &'static str,
+    value: u64,
+    bounds: std::ops::RangeInclusive<u64>,
+    unit: &str,
+) -> Result<u64, ConfigError> {
+    if bounds.contains(&value) {
+        return Ok(value);
+    }
+    let cure = format!("holds {} to {} {unit}", bounds.start(), bounds.end());
+    Err(ConfigError::Value { key, value: value.to_string(), cure })
+}
+
+impl File {
+    fn check(self, folder: &Path) -> Result<Config, ConfigError> {
+        let gateway = GatewayId::new(&self.gateway.id).map_err(|error| ConfigError::Value {
+            key: "gateway.id",
+            value: self.gateway.id.clone(),
+            cure: error.to_string(),
+        })?;
+        let state = folder.join(&self.gateway.state);
+        let ports = self.intake.ports(folder)?;
+        let window = within("seal.window_kib", self.seal.window_kib, 256..=65_536, "KiB")?;
+        Ok(Config {
+            gateway,
+            broker: self.broker.check(folder, &state)?,
+            ports,
+            quota: self.buffer.quota()?,
+            intervals: self.seal.intervals()?,
+            suite: self.seal.suite()?,
+            window_bytes: (window * 1024) as usize,
+            state,
+        })
+    }
+}
+
+impl BrokerSection {
+    fn check(self, folder: &Path, state: &Path) -> Result<Broker, ConfigError> {
+        if self.host.is_empty() {
+            let cure = "holds the name in the broker's certificate".into();
+            return Err(ConfigError::Value { key: "broker.host", value: self.host, cure });
+        }
+        let path = |given: Option<PathBuf>, name: &str| match given {
+            Some(path) => folder.join(path),
+            None => state.join("keys").join(name),
+        };
+        Ok(Broker {
+            host: self.host,
+            port: self.port,
+            ca: path(self.ca, "ca.pem"),
+            certificate: path(self.certificate, "gateway.pem"),
+            key: path(self.key, "gateway-tls.key"),
+        })
+    }
+}
+
+impl IntakeSection {
+    fn ports(self, folder: &Path) -> Result<Vec<Port>, ConfigError> {
+        let mut ports = Vec::new();
+        for serial in self.serial {
+            let baud = within("intake.serial.baud", serial.baud.into(), 300..=4_000_000, "baud")?;
+            ports.push(Port::Serial { path: folder.join(serial.path), baud: baud as u32 });
+        }
+        ports.extend(self.unix.into_iter().map(|path| Port::Unix(folder.join(path))));
+        ports.extend(self.tcp.into_iter().map(Port::Tcp));
+        Ok(ports)
+    }
+}
+
+impl BufferSection {
+    fn quota(&self) -> Result<Quota, ConfigError> {
+        let quota = within("buffer.quota_mib", self.quota_mib, 8..=16_777_216, "MiB")?;
+        let free = within("buffer.free_mib", self.free_mib, 0..=1_048_576, "MiB")?;
+        let keep = within("buffer.keep_hours", self.keep_hours, 0..=8760, "hours")?;
+        Ok(Quota { bytes_max: quota << 20, free_bytes_min: free << 20, keep_seconds: keep * 3600 })
+    }
+}
+
+impl SealSection {
+    fn intervals(&self) -> Result<Intervals, ConfigError> {
+        let ms = |key, value| within(key, value, 10..=60_000, "ms").map(Duration::from_millis);
+        Ok([
+            ms("seal.alert_ms", self.alert_ms)?,
+            ms("seal.vital_ms", self.vital_ms)?,
+            ms("seal.wave_ms", self.wave_ms)?,
+            ms("seal.health_ms", self.health_ms)?,
+        ])
+    }
+
+    fn suite(&self) -> Result<Suite, ConfigError> {
+        match self.suite.as_str() {
+            "x-wing" => Ok(Suite::XWing),
+            "x25519" => Ok(Suite::X25519),
+            _ => Err(ConfigError::Value {
+                key: "seal.suite",
+                value: self.suite.clone(),
+                cure: "holds \"x-wing\" or \"x25519\"".into(),
+            }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_written_configuration_is_valid_and_an_unknown_key_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("wardline.toml");
+        let text = TEMPLATE.replace("@GATEWAY@", "gw-1").replace("@HOST@", "localhost");
+        std::fs::write(&path, &text).unwrap();
+        assert_eq!(Config::load(&path).unwrap().gateway.as_str(), "gw-1");
+
+        std::fs::write(&path, text.replace("quota_mib", "quota_mb")).unwrap();
+        let message = Config::load(&path).unwrap_err().to_string();
+        assert!(message.contains("did you mean `quota_mib`?"), "{message}");
+
+        std::fs::write(&path, text.replace("keep_hours = 72", "keep_hours = 9999")).unwrap();
+        let message = Config::load(&path).unwrap_err().to_string();
+        assert!(message.contains("0 to 8760 hours"), "{message}");
+    }
+}

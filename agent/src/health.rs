@@ -1,0 +1,342 @@
+//! Health: what clinical engineering sees of the gateway, without any patient data.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Serialize;
+use tokio::sync::watch;
+use wire::batch::Source;
+use wire::identity::{DeviceId, GatewayId, Lane, SourceBoot};
+use wire::reading::Mode;
+use wire::status::{DeviceHealth, HealthReport, counter};
+use wire::time::{ClockState, DeviceClock, MonotonicNanos};
+
+use crate::buffer::Buffer;
+use crate::buffer::disk::Disk;
+use crate::intake::Device;
+use crate::seal::Sealer;
+use crate::seal::batcher::Batcher;
+use crate::uplink::machine::Uplink;
+
+/// The whole state of a gateway on one screen; what `wardline status --json` prints.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Status {
+    /// Version of this structure.
+    pub schema: u32,
+    /// Gateway.
+    pub gateway: String,
+    /// Version of the agent.
+    pub software: String,
+    /// Whether the broker has taken us.
+    pub connected: bool,
+    /// Seconds since the agent started.
+    pub uptime_s: u64,
+    /// Connections made.
+    pub connects: u64,
+    /// Clients rebuilt because receipts stalled.
+    pub rebuilds: u64,
+    /// Seconds since the last receipt, if one came.
+    pub receipt_age_s: Option<u64>,
+    /// Age of the oldest record without a receipt, seconds.
+    pub unreceipted_age_s: u64,
+    /// Bytes without a receipt.
+    pub backlog_bytes: u64,
+    /// Bytes until something is evicted.
+    pub room_bytes: u64,
+    /// Readings accepted since the start.
+    pub readings_accepted: u64,
+    /// Records published since the start.
+    pub published: u64,
+    /// Bytes handed to the disk since the start.
+    pub bytes_written: u64,
+    /// Bytes of sealed records since the start.
+    pub bytes_sealed: u64,
+    /// Longest sync of the last report period, milliseconds.
+    pub sync_ms_max: u64,
+    /// Segments lost to a failed sync.
+    pub segments_poisoned: u64,
+    /// Receipts that were refused.
+    pub receipts_refused: u64,
+    /// Records that the sink refused.
+    pub records_refused: u64,
+    /// Lanes.
+    pub lanes: Vec<LaneStatus>,
+    /// Devices.
+    pub devices: Vec<DeviceStatus>,
+}
+
+/// One lane.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct LaneStatus {
+    /// Its name.
+    pub lane: String,
+    /// Lane sequence of the next reading.
+    pub sequence_next: u64,
+    /// Bytes without a receipt.
+    pub backlog_bytes: u64,
+    /// Readings inside gaps.
+    pub gap_readings: u64,
+}
+
+/// One device.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct DeviceStatus {
+    /// Its EUI-64.
+    pub device: String,
+    /// Seconds since it last said something.
+    pub age_s: u64,
+    /// Readings accepted since the start.
+    pub accepted: u64,
+    /// Link frames that did not check.
+    pub link_errors: u64,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct DeviceBooks {
+    last: MonotonicNanos,
+    accepted: u64,
+    link_errors: u64,
+    minute: u64,
+    in_minute: u64,
+    errors_in_minute: u64,
+}
+
+/// Books about devices and the line; reports them.
+pub struct Health {
+    gateway: GatewayId,
+    device: Arc<Device>,
+    started: MonotonicNanos,
+    interval: Duration,
+    reported: Option<MonotonicNanos>,
+    shown: Option<MonotonicNanos>,
+    receipt: Option<MonotonicNanos>,
+    devices: BTreeMap<DeviceId, DeviceBooks>,
+    minutes: Vec<DeviceHealth>,
+    sync_max: Duration,
+    sync_shown: Duration,
+    receipts_refused: u64,
+    screen: watch::Sender<String>,
+}
+
+/// Devices that are kept in the books; more are counted on the last one.
+const DEVICES_MAX: usize = 1024;
+/// Device minutes in one report.
+const MINUTES_MAX: usize = 1024;
+
+impl Health {
+    /// Empty books.
+    #[must_use]
+    pub fn new(gateway: GatewayId, interval: Duration, started: MonotonicNanos) -> Self {
+        // The gateway speaks about itself as a device of its own with the id 0.
+        let source = Source {
+            device: DeviceId(0),
+            boot: SourceBoot(0),
+            clock: DeviceClock::None,
+            tick_exponent: 0,
+            mode: Mode::Normal,
+        };
+        let device = Device {
+            source,
+            model: String::new(),
+            slots: Vec::new(),
+            numerics: Arc::default(),
+            waves: Arc::default(),
+        };
+        Self {
+            gateway,
+            device: Arc::new(device),
+            started,
+            interval,
+            reported: None,
+            shown: None,
+            receipt: None,
+            devices: BTreeMap::new(),
+            minutes: Vec::new(),
+            sync_max: Duration::ZERO,
+            sync_shown: Duration::ZERO,
+            receipts_refused: 0,
+            screen: watch::Sender::new(String::new()),
+        }
+    }
+
+    /// Where the status can be read at any time.
+    #[must_use]
+    pub fn screen(&self) -> watch::Receiver<String> {
+        self.screen.subscribe()
+    }
+
+    /// A device said something.
+    pub fn heard(&mut self, device: DeviceId, accepted: u64, errors: u64, now: MonotonicNanos) {
+        if self.devices.len() >= DEVICES_MAX && !self.devices.contains_key(&device) {
+            return;
+        }
+        let books = self.devices.entry(device).or_default();
+        let minute = now.0 / 60_000_000_000;
+        if books.minute != minute && books.in_minute + books.errors_in_minute > 0 {
+            self.minutes.push(DeviceHealth {
+                device,
+                minute: books.minute,
+                accepted: std::mem::take(&mut books.in_minute),
+                lost: (0, std::mem::take(&mut books.errors_in_minute)),
+            });
+        }
+        books.minute = minute;
+        books.last = now;
+        books.accepted += accepted;
+        books.in_minute += accepted;
+        books.link_errors += errors;
+        books.errors_in_minute += errors;
+    }
+
+    /// A frame of a device contradicted its hello.
+    pub fn refused_frame(&mut self, device: DeviceId) {
+        let books = self.devices.entry(device).or_default();
+        books.link_errors += 1;
+        books.errors_in_minute += 1;
+    }
+
+    /// A group became durable.
+    pub fn synced(&mut self, took: Duration) {
+        self.sync_max = self.sync_max.max(took);
+    }
+
+    /// A receipt was refused.
+    pub fn refused_receipt(&mut self) {
+        self.receipts_refused += 1;
+    }
+
+    /// A receipt came.
+    pub fn receipted(&mut self, now: MonotonicNanos) {
+        self.receipt = Some(now);
+    }
+
+    /// Adds a report to the health lane when it is time.
+    pub fn beat<D: Disk, S: Sealer>(
+        &mut self,
+        batcher: &mut Batcher,
+        buffer: &Buffer<D, S>,
+        uplink: &Uplink,
+        clock: &ClockState,
+    ) {
+        let since = self.reported.map(|last| clock.monotonic.0.saturating_sub(last.0));
+        if since.is_some_and(|since| u128::from(since) < self.interval.as_nanos()) {
+            return;
+        }
+        self.reported = Some(clock.monotonic);
+        self.minutes.truncate(MINUTES_MAX);
+        let lanes = Lane::ALL.into_iter().map(|lane| buffer.lane_health(lane)).collect();
+        let report = HealthReport {
+            lanes,
+            devices: std::mem::take(&mut self.minutes),
+            counters: self.counters(buffer, uplink, clock),
+            software: env!("CARGO_PKG_VERSION").into(),
+        };
+        self.sync_shown = std::mem::take(&mut self.sync_max);
+        batcher.report(&self.device, report.encode(), clock);
+    }
+
+    fn counters<D: Disk, S: Sealer>(
+        &self,
+        buffer: &Buffer<D, S>,
+        uplink: &Uplink,
+        clock: &ClockState,
+    ) -> Vec<(u16, u64)> {
+        let (log, sent) = (buffer.figures(), uplink.figures());
+        let errors = self.devices.values().map(|books| books.link_errors).sum();
+        vec![
+            (counter::UPTIME_SECONDS, seconds(self.started, clock.monotonic)),
+            (counter::CONNECTS, sent.connects),
+            (counter::REBUILDS, sent.rebuilds),
+            (counter::UNRECEIPTED_SECONDS, unreceipted_seconds(buffer, clock)),
+            (counter::BYTES_WRITTEN, log.bytes_written),
+            (counter::BYTES_FREE, buffer.free_bytes()),
+            (counter::SYNC_MICROS_MAX, self.sync_max.as_micros() as u64),
+            (counter::RECEIPTS_REFUSED, self.receipts_refused + log.receipts_foreign),
+            (counter::RECORDS_REFUSED, log.records_refused),
+            (counter::SEGMENTS_POISONED, log.segments_poisoned),
+            (counter::LINK_ERRORS, errors),
+            (counter::MEMORY_BYTES, resident_bytes()),
+        ]
+    }
+
+    /// Shows the state to whoever asks on the status socket; once a second is enough.
+    pub fn publish<D: Disk, S: Sealer>(
+        &mut self,
+        buffer: &Buffer<D, S>,
+        uplink: &Uplink,
+        clock: &ClockState,
+    ) {
+        let now = clock.monotonic;
+        if self.shown.is_some_and(|last| now.0 - last.0 < 1_000_000_000) {
+            return;
+        }
+        self.shown = Some(now);
+        let (log, sent) = (buffer.figures(), uplink.figures());
+        let lanes = Lane::ALL.into_iter().map(|lane| buffer.lane_health(lane));
+        let status = Status {
+            schema: 1,
+            gateway: self.gateway.to_string(),
+            software: env!("CARGO_PKG_VERSION").into(),
+            connected: uplink.is_up(),
+            uptime_s: seconds(self.started, now),
+            connects: sent.connects,
+            rebuilds: sent.rebuilds,
+            receipt_age_s: self.receipt.map(|last| seconds(last, now)),
+            unreceipted_age_s: unreceipted_seconds(buffer, clock),
+            backlog_bytes: buffer.backlog_bytes(),
+            room_bytes: buffer.free_bytes(),
+            readings_accepted: log.readings_accepted,
+            published: sent.published,
+            bytes_written: log.bytes_written,
+            bytes_sealed: log.bytes_sealed,
+            sync_ms_max: self.sync_max.max(self.sync_shown).as_millis() as u64,
+            segments_poisoned: log.segments_poisoned,
+            receipts_refused: self.receipts_refused + log.receipts_foreign,
+            records_refused: log.records_refused,
+            lanes: lanes.map(lane_status).collect(),
+            devices: self.devices.iter().map(|(id, b)| device_status(*id, b, now)).collect(),
+        };
+        self.screen.send_replace(serde_json::to_string(&status).unwrap_or_default());
+    }
+}
+
+fn lane_status(lane: wire::status::LaneHealth) -> LaneStatus {
+    LaneStatus {
+        lane: lane.lane.to_string(),
+        sequence_next: lane.sequence_next,
+        backlog_bytes: lane.backlog_bytes,
+        gap_readings: lane.gap_readings,
+    }
+}
+
+fn device_status(device: DeviceId, books: &DeviceBooks, now: MonotonicNanos) -> DeviceStatus {
+    DeviceStatus {
+        device: device.to_string(),
+        age_s: seconds(books.last, now),
+        accepted: books.accepted,
+        link_errors: books.link_errors,
+    }
+}
+
+fn seconds(earlier: MonotonicNanos, later: MonotonicNanos) -> u64 {
+    later.0.saturating_sub(earlier.0) / 1_000_000_000
+}
+
+fn unreceipted_seconds<D: Disk, S: Sealer>(buffer: &Buffer<D, S>, clock: &ClockState) -> u64 {
+    buffer.oldest_unreceipted().map_or(0, |opened| {
+        match (opened.utc, clock.utc) {
+            // Another boot's monotonic clock says nothing about this one's.
+            (Some(opened), Some(now)) => ((now.0 - opened.0).max(0) / 1_000_000_000) as u64,
+            _ => seconds(opened.monotonic, clock.monotonic),
+        }
+    })
+}
+
+/// Resident memory of this process; 0 where the kernel does not say.
+#[must_use]
+pub fn resident_bytes() -> u64 {
+    let text = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
+    let pages = text.split(' ').nth(1).and_then(|pages| pages.parse::<u64>().ok());
+    pages.unwrap_or(0) * rustix::param::page_size() as u64
+}

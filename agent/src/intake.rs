@@ -1,0 +1,173 @@
+//! Intake: what devices say, byte for byte checked, becomes something the line can take.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use wire::batch::{ChannelInfo, Source};
+use wire::identity::{DeviceId, SourceBoot};
+use wire::link::Hello;
+use wire::reading::{Channel, ChannelKind};
+use wire::time::MonotonicNanos;
+
+pub mod link;
+
+pub mod ports;
+
+/// Which channel list a channel of a device stands in, and where.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Slot {
+    /// Place among the numerics.
+    Numeric(usize),
+    /// Place among the waves.
+    Wave(usize),
+}
+
+/// A device's introduction, complete. The lists are shared by all devices that have the same.
+#[derive(Clone, Debug)]
+pub struct Device {
+    /// Who it is.
+    pub source: Source,
+    /// Maker, model, version.
+    pub model: String,
+    /// Where each of its channels stands.
+    pub slots: Vec<Slot>,
+    /// Its numeric channels.
+    pub numerics: Arc<Vec<ChannelInfo>>,
+    /// Its wave channels.
+    pub waves: Arc<Vec<ChannelInfo>>,
+}
+
+/// One link frame that checked.
+#[derive(Clone, Copy, Debug)]
+pub struct FrameSpan {
+    /// The device's sequence number.
+    pub sequence: u32,
+    /// Whether it is a gap that the device declares.
+    pub gap: bool,
+    /// Where its payload begins in the chunk.
+    pub start: usize,
+    /// Where it ends.
+    pub end: usize,
+}
+
+/// Frames of one device that came together.
+#[derive(Clone, Debug)]
+pub struct Chunk {
+    /// The speaker.
+    pub device: Arc<Device>,
+    /// When the bytes came.
+    pub received: MonotonicNanos,
+    /// Payloads, one after the other.
+    pub bytes: Vec<u8>,
+    /// Where each frame's payload lies.
+    pub frames: Vec<FrameSpan>,
+    /// Link frames that did not check since the last chunk.
+    pub link_errors: u64,
+    /// Where acknowledgements go.
+    pub acks: Arc<tokio::sync::watch::Sender<Option<(SourceBoot, u32)>>>,
+}
+
+/// Keeps each list of channels once.
+#[derive(Clone, Debug, Default)]
+pub struct Shapes(Arc<Mutex<Vec<Arc<Vec<ChannelInfo>>>>>);
+
+/// Lists that nobody else holds are dropped when more than this many are kept.
+const SHAPES_MAX: usize = 256;
+
+impl Shapes {
+    fn intern(&self, list: Vec<ChannelInfo>) -> Arc<Vec<ChannelInfo>> {
+        let mut kept = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if let Some(same) = kept.iter().find(|kept| ***kept == list) {
+            return same.clone();
+        }
+        if kept.len() >= SHAPES_MAX {
+            kept.retain(|list| Arc::strong_count(list) > 1);
+        }
+        let list = Arc::new(list);
+        kept.push(list.clone());
+        list
+    }
+}
+
+/// Collects the parts of a hello.
+#[derive(Debug, Default)]
+pub struct Introduction {
+    parts: BTreeMap<u32, Vec<(usize, ChannelInfo)>>,
+    wanted: u8,
+    boot: u32,
+    device: Option<DeviceId>,
+}
+
+fn owned(channel: &Channel<'_>) -> ChannelInfo {
+    ChannelInfo {
+        code: channel.code,
+        unit: channel.unit,
+        kind: channel.kind,
+        label: channel.label.to_owned(),
+        unit_label: channel.unit_label.to_owned(),
+    }
+}
+
+impl Introduction {
+    /// Takes one part; gives the device once all parts of one boot are there.
+    pub fn take(
+        &mut self,
+        boot: u32,
+        part: u32,
+        hello: &Hello<'_>,
+        shapes: &Shapes,
+    ) -> Option<Device> {
+        let same = self.device == Some(hello.device) && self.boot == boot;
+        if !same || self.wanted != hello.parts {
+            self.parts.clear();
+            (self.device, self.boot, self.wanted) = (Some(hello.device), boot, hello.parts);
+        }
+        if part >= u32::from(hello.parts) {
+            return None;
+        }
+        let first = usize::from(hello.channel_first);
+        let channels = hello.channels().enumerate();
+        self.parts.insert(part, channels.map(|(at, c)| (first + at, owned(&c))).collect());
+        if self.parts.len() < usize::from(self.wanted) {
+            return None;
+        }
+        let channels: Vec<(usize, ChannelInfo)> =
+            std::mem::take(&mut self.parts).into_values().flatten().collect();
+        let in_order = channels.iter().enumerate().all(|(at, (number, _))| at == *number);
+        in_order.then(|| complete(boot, hello, channels, shapes))
+    }
+}
+
+fn complete(
+    boot: u32,
+    hello: &Hello<'_>,
+    channels: Vec<(usize, ChannelInfo)>,
+    shapes: &Shapes,
+) -> Device {
+    let (mut numerics, mut waves, mut slots) = (Vec::new(), Vec::new(), Vec::new());
+    for (_, channel) in channels {
+        match channel.kind {
+            ChannelKind::Numeric { .. } => {
+                slots.push(Slot::Numeric(numerics.len()));
+                numerics.push(channel);
+            }
+            ChannelKind::Wave { .. } => {
+                slots.push(Slot::Wave(waves.len()));
+                waves.push(channel);
+            }
+        }
+    }
+    Device {
+        source: Source {
+            device: hello.device,
+            boot: SourceBoot(boot),
+            clock: hello.clock,
+            tick_exponent: hello.tick_exponent,
+            mode: hello.mode,
+        },
+        model: hello.model.to_owned(),
+        slots,
+        numerics: shapes.intern(numerics),
+        waves: shapes.intern(waves),
+    }
+}

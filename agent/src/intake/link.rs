@@ -1,0 +1,185 @@
+//! Link frames from a stream of bytes: in order, each once, and asked for again when unknown.
+
+use std::sync::Arc;
+
+use tokio::sync::{mpsc, watch};
+use wire::identity::SourceBoot;
+use wire::link::{Deframer, ENCODED_BYTES_MAX, Entries, Frame, Hello, Kind, SourceGap};
+use wire::time::MonotonicNanos;
+
+use super::{Chunk, Device, FrameSpan, Introduction, Shapes};
+use crate::limits::INTAKE_CHUNK_BYTES_MAX;
+
+/// What one stream of bytes means: one device at a time.
+///
+/// Invariant: `expected` is the sequence of the next frame that is taken; an earlier one is a
+/// repeat and a later one means that frames were lost on the way, which the device sends again.
+pub struct Session {
+    deframer: Deframer,
+    introduction: Introduction,
+    shapes: Shapes,
+    device: Option<Arc<Device>>,
+    expected: Option<u32>,
+    link_errors: u64,
+    chunk: Vec<u8>,
+    frames: Vec<FrameSpan>,
+    acks: Arc<watch::Sender<Option<(SourceBoot, u32)>>>,
+    answers: Vec<u8>,
+}
+
+/// The receiving half of a session's acknowledgements.
+pub type Acks = watch::Receiver<Option<(SourceBoot, u32)>>;
+
+impl Session {
+    /// A session that knows nothing of its device yet.
+    #[must_use]
+    pub fn new(shapes: Shapes) -> (Self, Acks) {
+        let (sender, receiver) = watch::channel(None);
+        let session = Self {
+            deframer: Deframer::default(),
+            introduction: Introduction::default(),
+            shapes,
+            device: None,
+            expected: None,
+            link_errors: 0,
+            chunk: Vec::new(),
+            frames: Vec::new(),
+            acks: Arc::new(sender),
+            answers: Vec::new(),
+        };
+        (session, receiver)
+    }
+
+    /// Takes bytes; passes whole chunks on, and returns what must be answered at once.
+    ///
+    /// # Errors
+    /// The line has ended.
+    pub async fn push(
+        &mut self,
+        mut bytes: &[u8],
+        received: MonotonicNanos,
+        line: &mpsc::Sender<Chunk>,
+    ) -> Result<Vec<u8>, mpsc::error::SendError<Chunk>> {
+        while !bytes.is_empty() {
+            // The frame borrows the deframer, which is put back behind it.
+            let mut deframer = std::mem::take(&mut self.deframer);
+            let (taken, frame) = deframer.push(bytes);
+            let flush = frame.map(|frame| self.take(frame));
+            self.deframer = deframer;
+            bytes = &bytes[taken..];
+            if flush == Some(true) {
+                self.flush(received, line).await?;
+            }
+        }
+        self.flush(received, line).await?;
+        Ok(std::mem::take(&mut self.answers))
+    }
+
+    /// Takes one frame; whether the chunk should be passed on now.
+    fn take(&mut self, frame: Result<Frame<'_>, wire::link::LinkError>) -> bool {
+        let Ok(frame) = frame else {
+            self.link_errors += 1;
+            return false;
+        };
+        match frame.kind {
+            Kind::Hello => self.hello(&frame),
+            Kind::Data | Kind::Gap => self.data(&frame),
+            Kind::Ack | Kind::Query => self.link_errors += 1,
+        }
+        self.chunk.len() >= INTAKE_CHUNK_BYTES_MAX
+    }
+
+    fn hello(&mut self, frame: &Frame<'_>) {
+        let Ok(hello) = Hello::read(frame.payload) else {
+            self.link_errors += 1;
+            return;
+        };
+        let Some(device) = self.introduction.take(frame.boot, frame.sequence, &hello, &self.shapes)
+        else {
+            return;
+        };
+        let known = self.device.as_ref().is_some_and(|known| {
+            known.source == device.source
+                && Arc::ptr_eq(&known.numerics, &device.numerics)
+                && Arc::ptr_eq(&known.waves, &device.waves)
+        });
+        if known {
+            return;
+        }
+        let same_run = self.device.as_ref().is_some_and(|known| {
+            (known.source.device, known.source.boot) == (device.source.device, device.source.boot)
+        });
+        if !same_run {
+            self.expected = None;
+        }
+        tracing::info!(device = %device.source.device, boot = frame.boot, "device introduced");
+        self.device = Some(Arc::new(device));
+    }
+
+    fn data(&mut self, frame: &Frame<'_>) {
+        let known = self.device.as_ref().filter(|device| device.source.boot.0 == frame.boot);
+        if known.is_none() {
+            self.answer(Frame { kind: Kind::Query, boot: frame.boot, sequence: 0, payload: &[] });
+            return;
+        }
+        let expected = *self.expected.get_or_insert(frame.sequence);
+        if frame.sequence < expected {
+            // A repeat of something that is durable or about to be: say again how far we are.
+            let acked = *self.acks.borrow();
+            if let Some((boot, sequence)) = acked.filter(|(boot, _)| boot.0 == frame.boot) {
+                self.answer(Frame { kind: Kind::Ack, boot: boot.0, sequence, payload: &[] });
+            }
+            return;
+        }
+        let well_formed = match frame.kind {
+            Kind::Gap => SourceGap::read(frame.payload).is_ok(),
+            _ => Entries::read(frame.payload).is_ok(),
+        };
+        if frame.sequence > expected || !well_formed {
+            self.link_errors += 1;
+            return;
+        }
+        self.expected = Some(expected + 1);
+        let start = self.chunk.len();
+        self.chunk.extend_from_slice(frame.payload);
+        let end = self.chunk.len();
+        let gap = frame.kind == Kind::Gap;
+        self.frames.push(FrameSpan { sequence: frame.sequence, gap, start, end });
+    }
+
+    fn answer(&mut self, frame: Frame<'_>) {
+        let mut out = [0; ENCODED_BYTES_MAX];
+        let length = frame.encode(&mut out);
+        if self.answers.len() < INTAKE_CHUNK_BYTES_MAX && !self.answers.ends_with(&out[..length]) {
+            self.answers.extend_from_slice(&out[..length]);
+        }
+    }
+
+    async fn flush(
+        &mut self,
+        received: MonotonicNanos,
+        line: &mpsc::Sender<Chunk>,
+    ) -> Result<(), mpsc::error::SendError<Chunk>> {
+        let Some(device) = self.device.as_ref().filter(|_| !self.frames.is_empty()) else {
+            return Ok(());
+        };
+        let chunk = Chunk {
+            device: device.clone(),
+            received,
+            bytes: std::mem::take(&mut self.chunk),
+            frames: std::mem::take(&mut self.frames),
+            link_errors: std::mem::take(&mut self.link_errors),
+            acks: self.acks.clone(),
+        };
+        line.send(chunk).await
+    }
+}
+
+/// An acknowledgement as bytes.
+#[must_use]
+pub fn encode_ack(boot: SourceBoot, sequence: u32) -> Vec<u8> {
+    let mut out = [0; ENCODED_BYTES_MAX];
+    let frame = Frame { kind: Kind::Ack, boot: boot.0, sequence, payload: &[] };
+    let length = frame.encode(&mut out);
+    out[..length].to_vec()
+}

@@ -1,0 +1,48 @@
+//! Limits of behaviour, each with its reason. Limits on bytes stand in `wire::limits`.
+
+use std::time::Duration;
+
+/// Chunks of link frames that intake may be ahead of the line; then devices wait.
+///
+/// 64 chunks of 16 KiB: one megabyte, a few seconds of a busy ward.
+pub const INTAKE_CHUNKS_MAX: usize = 64;
+/// Link payload in one chunk, bytes.
+pub const INTAKE_CHUNK_BYTES_MAX: usize = 16 * 1024;
+/// Connections that one listener takes at a time.
+pub const CONNECTIONS_MAX: usize = 256;
+/// Link payload that a batch may hold before it is closed early, bytes.
+///
+/// A packed batch is never larger than its link payload by more than its heads; see
+/// `wire::limits::BATCH_BYTES_MAX`.
+pub const BATCH_PAYLOAD_BYTES_MAX: usize = 44 * 1024;
+/// Blocks in a batch before it is closed early.
+pub const BATCH_BLOCKS_MAX: usize = 512;
+/// A segment file grows by this much at a time, bytes, written as zeros beforehand.
+///
+/// So that `fdatasync` moves data only: no size and no extent changes in the journal.
+pub const SEGMENT_STEP_BYTES: u64 = 256 * 1024;
+/// Trimmed files that are kept for the next segments; their blocks are allocated already.
+pub const SPARE_FILES_MAX: usize = 6;
+/// Room in an open segment that only gaps may use, bytes.
+pub const GAP_RESERVE_BYTES: u64 = 16 * 1024;
+/// Records that MQTT may hold without PUBACK; small, so that a black hole shows early.
+pub const PUBLISHES_MAX: usize = 48;
+/// Bytes sent beyond receipts.
+pub const WINDOW_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Part of the window that only live alerts may use, bytes.
+pub const WINDOW_ALERT_RESERVE_BYTES: usize = 128 * 1024;
+/// First and longest wait before a new connection; the wait is drawn from zero to it.
+pub const RECONNECT_WAIT: (Duration, Duration) =
+    (Duration::from_millis(500), Duration::from_secs(30));
+/// Without a receipt for this long while records are out, they are sent again.
+pub const RECEIPT_DEADLINE: Duration = Duration::from_secs(15);
+/// Deadlines in a row without any receipt before the client is rebuilt.
+pub const STALLS_BEFORE_REBUILD: u32 = 2;
+/// A connection attempt ends after this long.
+pub const CONNECT_DEADLINE: Duration = Duration::from_secs(10);
+/// Keep-alive of the connection.
+pub const KEEP_ALIVE: Duration = Duration::from_secs(15);
+
+const _: () = assert!(BATCH_PAYLOAD_BYTES_MAX < wire::limits::BATCH_BYTES_MAX);
+const _: () = assert!(WINDOW_ALERT_RESERVE_BYTES >= wire::limits::FRAME_BYTES_MAX);
+const _: () = assert!(GAP_RESERVE_BYTES as usize > 8 * wire::limits::GAP_BYTES_MAX);

@@ -1,0 +1,391 @@
+//! The line: one thread that owns every stage between intake and the broker.
+//!
+//! Frames come in, batches close, are sealed, appended and made durable; then devices are
+//! acknowledged and records offered to the broker; receipts come back and the log forgets.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use ed25519_dalek::VerifyingKey;
+use tokio::sync::{mpsc, watch};
+use wire::identity::{DeviceId, GatewayId, Lane, SourceBoot, StoreEpoch};
+use wire::keyring::{Keyring, Roots};
+use wire::receipt::Receipt;
+use wire::topic::{Level, Topic};
+
+use crate::buffer::disk::Disk;
+use crate::buffer::{AppendError, Buffer, Position, RecordAt, Settled};
+use crate::clock::Clock;
+use crate::health::Health;
+use crate::intake::Chunk;
+use crate::seal::batcher::{Batcher, Closed, Said};
+use crate::seal::sealer::Seal;
+use crate::uplink::driver::{Driver, FromBroker, MessageKind, broker_takes_frames};
+use crate::uplink::machine::{Event, Order, Records, Uplink};
+
+/// Acknowledgements that wait for a commit, by device stream.
+type Waiting = BTreeMap<usize, (Arc<watch::Sender<Option<(SourceBoot, u32)>>>, VecDeque<Due>)>;
+
+/// A sequence that may be acknowledged once everything up to `order` is durable.
+struct Due {
+    order: u64,
+    boot: SourceBoot,
+    sequence: u32,
+}
+
+/// What the line is made of.
+pub struct Line<D: Disk> {
+    /// Reads time.
+    pub clock: Clock,
+    /// Closes batches.
+    pub batcher: Batcher,
+    /// The log.
+    pub buffer: Buffer<D, Seal>,
+    /// Rules of sending.
+    pub uplink: Uplink,
+    /// Hands of sending.
+    pub driver: Driver,
+    /// What people see.
+    pub health: Health,
+    /// Trust.
+    pub trust: Trust,
+    waiting: Waiting,
+    order: u64,
+    unsent: Option<(Lane, RecordAt)>,
+    closed: VecDeque<Closed>,
+    held_back: bool,
+}
+
+/// Whom the gateway believes.
+pub struct Trust {
+    /// Our name.
+    pub gateway: GatewayId,
+    /// Pinned at provisioning.
+    pub roots: Roots,
+    /// In force.
+    pub keyring: Keyring,
+    /// Where a newer keyring is kept.
+    pub keyring_path: std::path::PathBuf,
+    /// The store's life that we last heard of.
+    pub store_epoch: StoreEpoch,
+}
+
+impl Trust {
+    fn receipt_keys(&self) -> &[VerifyingKey] {
+        &self.keyring.fleet.receipt_keys
+    }
+}
+
+struct Log<'a, D: Disk> {
+    buffer: &'a mut Buffer<D, Seal>,
+    clock: wire::time::ClockState,
+}
+
+impl<D: Disk> Records for Log<'_, D> {
+    fn next(&mut self, lane: Lane, from: Position) -> Option<RecordAt> {
+        self.buffer.next_unreceipted(lane, from, &self.clock)
+    }
+
+    fn edge(&self, lane: Lane) -> Position {
+        self.buffer.edge(lane)
+    }
+}
+
+/// Chunks that are taken in one turn before anything else gets its turn.
+const CHUNKS_A_TURN: usize = 16;
+/// Longest sleep of the line.
+const IDLE: Duration = Duration::from_millis(250);
+
+impl<D: Disk> Line<D> {
+    /// Puts the stages together.
+    pub fn new(
+        clock: Clock,
+        batcher: Batcher,
+        buffer: Buffer<D, Seal>,
+        uplink: Uplink,
+        driver: Driver,
+        health: Health,
+        trust: Trust,
+    ) -> Self {
+        Self {
+            clock,
+            batcher,
+            buffer,
+            uplink,
+            driver,
+            health,
+            trust,
+            waiting: Waiting::new(),
+            order: 0,
+            unsent: None,
+            closed: VecDeque::new(),
+            held_back: false,
+        }
+    }
+
+    /// Runs until `stop` says so or intake has ended; what was taken is then durable.
+    pub async fn run(
+        mut self,
+        mut intake: mpsc::Receiver<Chunk>,
+        mut broker: mpsc::Receiver<(u64, FromBroker)>,
+        mut stop: watch::Receiver<bool>,
+    ) {
+        loop {
+            self.turn(false);
+            let wake = self.wake();
+            tokio::select! {
+                chunk = intake.recv(), if !self.held_back => {
+                    let Some(chunk) = chunk else { break };
+                    self.hear(&chunk);
+                    for _ in 1..CHUNKS_A_TURN {
+                        let Ok(chunk) = intake.try_recv() else { break };
+                        self.hear(&chunk);
+                    }
+                }
+                event = broker.recv() => {
+                    if let Some((generation, event)) = event {
+                        self.from_broker(generation, event);
+                    }
+                    while let Ok((generation, event)) = broker.try_recv() {
+                        self.from_broker(generation, event);
+                    }
+                }
+                _ = stop.changed() => break,
+                () = tokio::time::sleep_until(wake.into()) => {}
+            }
+        }
+        while let Ok(chunk) = intake.try_recv() {
+            self.hear(&chunk);
+        }
+        self.turn(true);
+    }
+
+    fn wake(&self) -> Instant {
+        let now = self.clock.now();
+        let due = self.batcher.next_due().map(|due| {
+            let wait = due.0.saturating_sub(self.clock.monotonic().0);
+            now + Duration::from_nanos(wait)
+        });
+        self.uplink.wake_at(now).min(due.unwrap_or(now + IDLE)).min(now + IDLE)
+    }
+
+    /// Takes a device's chunk into the growing batches.
+    fn hear(&mut self, chunk: &Chunk) {
+        let clock = self.clock.state();
+        let device = chunk.device.source.device;
+        let mut accepted = 0;
+        for frame in &chunk.frames {
+            self.order += 1;
+            let payload = &chunk.bytes[frame.start..frame.end];
+            let said = Said {
+                device: &chunk.device,
+                sequence: frame.sequence,
+                gap: frame.gap,
+                payload,
+                received: chunk.received,
+            };
+            match self.batcher.take(&said, &clock, self.order) {
+                Ok(readings) => accepted += readings,
+                Err(error) => self.misheard(device, &error),
+            }
+        }
+        self.health.heard(device, accepted, chunk.link_errors, clock.monotonic);
+        if let Some(last) = chunk.frames.last() {
+            let key = Arc::as_ptr(&chunk.acks) as usize;
+            let waiting =
+                self.waiting.entry(key).or_insert_with(|| (chunk.acks.clone(), VecDeque::new()));
+            let (boot, sequence) = (chunk.device.source.boot, last.sequence);
+            waiting.1.push_back(Due { order: self.order, boot, sequence });
+        }
+    }
+
+    fn misheard(&mut self, device: DeviceId, error: &wire::link::PayloadError) {
+        tracing::error!(device = %device, %error, "a frame contradicts the device's hello");
+        self.health.refused_frame(device);
+    }
+
+    /// One turn: close, seal, append, commit, acknowledge, send.
+    fn turn(&mut self, all: bool) {
+        let clock = self.clock.state();
+        self.health.beat(&mut self.batcher, &self.buffer, &self.uplink, &clock);
+        self.batcher.close_due(clock.monotonic, all);
+        self.make_durable(&clock);
+        self.buffer.tend(&clock);
+        self.send();
+        self.health.publish(&self.buffer, &self.uplink, &clock);
+    }
+
+    /// Appends and syncs what was closed; then devices are acknowledged.
+    ///
+    /// When the medium refuses, nothing is accepted: the batches wait, devices are held back and
+    /// keep what they have, and the next turn tries again.
+    fn make_durable(&mut self, clock: &wire::time::ClockState) {
+        self.closed.extend(self.batcher.take_closed());
+        if self.closed.is_empty() && !self.held_back {
+            return;
+        }
+        let began = self.clock.now();
+        let result = self.append_all(clock).and_then(|()| self.buffer.commit(clock));
+        if let Err(error) = &result {
+            tracing::error!(%error, "nothing can be stored; devices are held back");
+        }
+        self.held_back = result.is_err();
+        if self.held_back {
+            return;
+        }
+        self.health.synced(self.clock.now() - began);
+        self.acknowledge();
+    }
+
+    fn append_all(&mut self, clock: &wire::time::ClockState) -> Result<(), AppendError> {
+        while let Some(batch) = self.closed.front() {
+            self.buffer.append(batch.lane, &batch.plaintext, batch.readings, clock)?;
+            self.closed.pop_front();
+        }
+        Ok(())
+    }
+
+    fn acknowledge(&mut self) {
+        let horizon = self.batcher.oldest_order().unwrap_or(u64::MAX);
+        self.waiting.retain(|_, (acks, due)| {
+            let durable = due.iter().take_while(|due| due.order < horizon).count();
+            if let Some(last) = due.drain(..durable).last() {
+                acks.send_replace(Some((last.boot, last.sequence)));
+            }
+            !due.is_empty()
+        });
+    }
+
+    fn send(&mut self) {
+        let now = self.clock.now();
+        let clock = self.clock.state();
+        if let Some((lane, record)) = self.unsent.take()
+            && !self.publish(lane, record, &clock)
+        {
+            return;
+        }
+        loop {
+            let mut log = Log { buffer: &mut self.buffer, clock };
+            match self.uplink.poll(now, &mut log) {
+                None => return,
+                Some(Order::Connect) => self.driver.connect(),
+                Some(Order::Drop) => self.driver.drop_connection(),
+                Some(Order::Publish(lane, record)) => {
+                    if !self.publish(lane, record, &clock) {
+                        return;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Hands a record to the client; keeps it for the next turn if the client is full.
+    fn publish(&mut self, lane: Lane, record: RecordAt, clock: &wire::time::ClockState) -> bool {
+        let Some(bytes) = self.buffer.read(record.position, clock) else { return true };
+        let gateway = self.trust.gateway;
+        let topic = Topic { gateway, level: Level::Lane(lane) }.to_string();
+        let taken = self.driver.publish(&topic, bytes);
+        if !taken {
+            self.unsent = Some((lane, record));
+        }
+        taken
+    }
+
+    fn from_broker(&mut self, generation: u64, event: FromBroker) {
+        if !self.driver.is_current(generation) {
+            return;
+        }
+        let now = self.clock.now();
+        let clock = self.clock.state();
+        let log = Log { buffer: &mut self.buffer, clock };
+        match event {
+            FromBroker::Up { packet_bytes_max } => {
+                if !broker_takes_frames(packet_bytes_max) {
+                    tracing::error!(packet_bytes_max, "the broker's packet limit is below a frame");
+                }
+                tracing::info!("connected");
+                self.unsent = None;
+                self.uplink.handle(now, Event::Up, &log);
+            }
+            FromBroker::Down(reason) => {
+                tracing::warn!(reason, "not connected");
+                self.unsent = None;
+                self.uplink.handle(now, Event::Down, &log);
+            }
+            FromBroker::PubAck => self.uplink.handle(now, Event::PubAck, &log),
+            FromBroker::Message { kind: MessageKind::Receipt, bytes } => self.receipt(&bytes),
+            FromBroker::Message { kind: MessageKind::Keyring, bytes } => self.keyring(&bytes),
+            FromBroker::Message { kind: MessageKind::Command, .. } => {
+                tracing::warn!("a command came; this version knows none");
+            }
+        }
+    }
+
+    fn receipt(&mut self, bytes: &[u8]) {
+        let receipt = match Receipt::verify(bytes, self.trust.receipt_keys()) {
+            Ok(receipt) => receipt,
+            Err(error) => {
+                tracing::error!(%error, "a receipt was refused");
+                self.health.refused_receipt();
+                return;
+            }
+        };
+        let ours = receipt.gateway == self.trust.gateway
+            && receipt.store_epoch == self.trust.keyring.fleet.store_epoch;
+        if !ours {
+            self.health.refused_receipt();
+            return;
+        }
+        let (now, clock) = (self.clock.now(), self.clock.state());
+        self.buffer.saw_receipt(receipt.commit);
+        for (segment, ranges) in &receipt.segments {
+            for range in ranges {
+                match self.buffer.settle(*segment, range, &clock) {
+                    Ok(Settled::Ours) => {
+                        self.uplink.receipted(now, *segment, range.first, range.last);
+                    }
+                    Ok(Settled::Foreign) => {
+                        tracing::debug!(%segment, "a receipt names what we do not hold");
+                    }
+                    Err(error) => tracing::warn!(%error, "a segment stays although receipted"),
+                }
+            }
+        }
+        for segment in &receipt.headers_wanted {
+            if let Some((lane, header)) = self.buffer.header_of(*segment) {
+                self.uplink.repeat(lane, header);
+            }
+        }
+        self.health.receipted(clock.monotonic);
+    }
+
+    fn keyring(&mut self, bytes: &[u8]) {
+        let keyring = match Keyring::verify(bytes, &self.trust.roots) {
+            Ok(keyring) => keyring,
+            Err(error) => {
+                tracing::error!(%error, "a keyring was refused");
+                return;
+            }
+        };
+        if !keyring.is_newer_than(&self.trust.keyring) {
+            return;
+        }
+        if let Err(error) = crate::seal::keyring::store(&self.trust.keyring_path, bytes) {
+            tracing::error!(%error, "a newer keyring could not be kept");
+        }
+        let restored = keyring.fleet.store_epoch != self.trust.store_epoch;
+        self.trust.store_epoch = keyring.fleet.store_epoch;
+        self.buffer.sealer_mut().renew(keyring.clone());
+        self.trust.keyring = keyring;
+        tracing::info!("newer keyring in force");
+        if restored {
+            tracing::warn!("the store began a new life: everything held is offered again");
+            if let Err(error) = self.buffer.offer_again() {
+                tracing::error!(%error, "some segments could not be offered again");
+            }
+            let clock = self.clock.state();
+            self.uplink.begin_round(&Log { buffer: &mut self.buffer, clock });
+        }
+    }
+}

@@ -1,0 +1,463 @@
+//! When to close a batch, and what goes into it: link frames become columns here.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use wire::batch::{Batch, Block, ChannelInfo, Note, NoteKind, Table, WaveRun, encode};
+use wire::decimal::Number;
+use wire::identity::{DeviceId, Lane};
+use wire::link::{Entries, Entry, NumericEntry, PayloadError, SourceGap, WaveEntry};
+use wire::reading::ChannelKind;
+use wire::time::{ClockState, MonotonicNanos};
+
+use crate::intake::{Device, Slot};
+use crate::limits::{BATCH_BLOCKS_MAX, BATCH_PAYLOAD_BYTES_MAX};
+
+/// How long readings of a lane wait for others, at most.
+pub type Intervals = [Duration; 4];
+
+/// One link frame with its speaker.
+#[derive(Clone, Copy, Debug)]
+pub struct Said<'a> {
+    /// Speaker.
+    pub device: &'a Arc<Device>,
+    /// Its sequence number.
+    pub sequence: u32,
+    /// Whether it declares a gap.
+    pub gap: bool,
+    /// What it says.
+    pub payload: &'a [u8],
+    /// When it came.
+    pub received: MonotonicNanos,
+}
+
+/// A batch that is closed and may be sealed.
+#[derive(Clone, Debug)]
+pub struct Closed {
+    /// Lane.
+    pub lane: Lane,
+    /// Encoded batch.
+    pub plaintext: Vec<u8>,
+    /// Readings inside.
+    pub readings: u64,
+    /// Clock when it was opened.
+    pub clock: ClockState,
+}
+
+struct Growing {
+    batch: Batch,
+    shapes: Vec<Arc<Vec<ChannelInfo>>>,
+    devices: Vec<Arc<Device>>,
+    by_device: HashMap<(usize, Vec<u8>), usize>,
+    payload_bytes: usize,
+    readings: u64,
+    order_first: u64,
+}
+
+/// Collects what devices say, one growing batch a lane.
+pub struct Batcher {
+    intervals: Intervals,
+    growing: [Option<Growing>; 4],
+    contexts: HashMap<DeviceId, Vec<u8>>,
+    closed: Vec<Closed>,
+    order: u64,
+}
+
+impl Batcher {
+    /// An empty one.
+    #[must_use]
+    pub fn new(intervals: Intervals) -> Self {
+        let (growing, closed) = ([const { None }; 4], Vec::new());
+        Self { intervals, growing, contexts: HashMap::new(), closed, order: 0 }
+    }
+
+    /// Takes one link frame; what it fills up is closed and waits in [`Batcher::take_closed`].
+    ///
+    /// `order` numbers the frames of all devices in the order of their arrival. Returns how many
+    /// readings this one brought.
+    ///
+    /// # Errors
+    /// [`PayloadError`] if a channel is used as what it is not; the frame is then not taken.
+    pub fn take(
+        &mut self,
+        said: &Said<'_>,
+        clock: &ClockState,
+        order: u64,
+    ) -> Result<u64, PayloadError> {
+        self.order = order;
+        self.close_full(said.payload.len());
+        if said.gap {
+            let SourceGap { readings, cause } = SourceGap::read(said.payload)?;
+            let what = NoteKind::Loss { readings, cause };
+            return Ok(self.note(Lane::Vital, said, 0, what, clock));
+        }
+        let entries = Entries::read(said.payload)?;
+        if entries.clone().any(|entry| !fits(said.device, &entry)) {
+            return Err(PayloadError::Range);
+        }
+        let time = entries.time_ticks;
+        let mut readings = 0;
+        for entry in entries {
+            readings += match entry {
+                Entry::Numerics(entry) => self.numerics(said, time, &entry, clock),
+                Entry::Wave(entry) => self.wave(said, time, &entry, clock),
+                Entry::Alert(alert) => {
+                    let what = NoteKind::Alert {
+                        code: alert.code,
+                        source: alert.source,
+                        levels: [alert.phase, alert.state, alert.priority],
+                        text: alert.text.to_owned(),
+                    };
+                    self.note(Lane::Alert, said, time, what, clock)
+                }
+                Entry::Event(event) => {
+                    let what = NoteKind::Event { code: event.code, value: event.value };
+                    self.note(Lane::Vital, said, time, what, clock)
+                }
+                Entry::Context(token) => {
+                    self.contexts.insert(said.device.source.device, token.to_vec());
+                    0
+                }
+            };
+        }
+        Ok(readings)
+    }
+
+    /// Adds the gateway's own report.
+    pub fn report(&mut self, device: &Arc<Device>, report: Vec<u8>, clock: &ClockState) {
+        let received = clock.monotonic;
+        let said = Said { device, sequence: 0, gap: false, payload: &report, received };
+        self.note(Lane::Health, &said, 0, NoteKind::Health(report.clone()), clock);
+    }
+
+    /// Closes every batch whose readings have waited long enough, or all.
+    pub fn close_due(&mut self, now: MonotonicNanos, all: bool) {
+        for lane in Lane::ALL {
+            if all || self.due(lane).is_some_and(|due| due <= now) {
+                self.close(lane);
+            }
+        }
+    }
+
+    /// When the next batch is due.
+    #[must_use]
+    pub fn next_due(&self) -> Option<MonotonicNanos> {
+        Lane::ALL.into_iter().filter_map(|lane| self.due(lane)).min()
+    }
+
+    /// Whether every reading that was taken is in a closed batch.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.growing.iter().all(Option::is_none)
+    }
+
+    /// The oldest frame that stands in a batch that is not closed yet.
+    #[must_use]
+    pub fn oldest_order(&self) -> Option<u64> {
+        self.growing.iter().flatten().map(|growing| growing.order_first).min()
+    }
+
+    /// The batches that were closed, in order.
+    pub fn take_closed(&mut self) -> Vec<Closed> {
+        std::mem::take(&mut self.closed)
+    }
+
+    fn due(&self, lane: Lane) -> Option<MonotonicNanos> {
+        let opened = self.growing[lane as usize].as_ref()?.batch.clock.monotonic.0;
+        let interval = self.intervals[lane as usize].as_nanos() as u64;
+        Some(MonotonicNanos(opened + interval))
+    }
+
+    /// Closes what has no room for another frame. Only between frames: one frame of a device never
+    /// stands in two batches of a lane, since the sink knows it by lane and sequence.
+    fn close_full(&mut self, bytes: usize) {
+        for lane in Lane::ALL {
+            let full = self.growing[lane as usize].as_ref().is_some_and(|growing| {
+                growing.payload_bytes + 2 * bytes > BATCH_PAYLOAD_BYTES_MAX
+                    || growing.batch.blocks.len() >= BATCH_BLOCKS_MAX
+            });
+            if full {
+                self.close(lane);
+            }
+        }
+    }
+
+    fn close(&mut self, lane: Lane) {
+        let Some(growing) = self.growing[lane as usize].take() else { return };
+        let clock = growing.batch.clock;
+        let readings = growing.readings;
+        let batch = growing.finish();
+        match encode(&batch) {
+            Ok(plaintext) => self.closed.push(Closed { lane, plaintext, readings, clock }),
+            Err(error) => tracing::error!(lane = %lane, %error, readings, "batch lost"),
+        }
+    }
+
+    fn block(&mut self, lane: Lane, said: &Said<'_>, time: i64, clock: &ClockState) -> Spot<'_> {
+        let context = self.contexts.get(&said.device.source.device);
+        let order = self.order;
+        let growing =
+            self.growing[lane as usize].get_or_insert_with(|| Growing::new(*clock, order));
+        growing.spot(said, time, context.map_or(&[], Vec::as_slice))
+    }
+
+    fn note(
+        &mut self,
+        lane: Lane,
+        said: &Said<'_>,
+        time: i64,
+        what: NoteKind,
+        clock: &ClockState,
+    ) -> u64 {
+        let spot = self.block(lane, said, time, clock);
+        *spot.payload_bytes += said.payload.len() + 24;
+        *spot.readings += 1;
+        let time_ticks = time.wrapping_sub(spot.block.time_ticks);
+        spot.block.notes.push(Note { time_ticks, sequence: said.sequence.into(), what });
+        1
+    }
+
+    fn numerics(
+        &mut self,
+        said: &Said<'_>,
+        time: i64,
+        entry: &NumericEntry<'_>,
+        clock: &ClockState,
+    ) -> u64 {
+        let Some(Slot::Numeric(first)) = slot(said.device, entry.channel_first) else { return 0 };
+        let mut spot = self.block(Lane::Vital, said, time, clock);
+        let shape = spot.shape(&said.device.numerics);
+        *spot.payload_bytes += said.payload.len() + 24;
+        *spot.readings += entry.count as u64;
+        let same =
+            |t: &Table| (t.shape, t.channel_first, t.channels) == (shape, first, entry.count);
+        let at = spot.block.tables.iter().position(same).unwrap_or_else(|| {
+            let (channels, tables) = (entry.count, &mut spot.block.tables);
+            tables.push(Table {
+                shape,
+                channel_first: first,
+                channels,
+                times: Vec::new(),
+                sequences: Vec::new(),
+                values: Vec::new(),
+                exceptions: Vec::new(),
+            });
+            spot.block.tables.len() - 1
+        });
+        let table = &mut spot.block.tables[at];
+        table.times.push(time.wrapping_sub(spot.block.time_ticks));
+        table.sequences.push(said.sequence.into());
+        for (value, channel) in entry.values().zip(&said.device.numerics[first..]) {
+            let position = table.values.len() as u32;
+            table.values.push(mantissa(value, channel).unwrap_or_else(|(number, status)| {
+                table.exceptions.push((position, number, status));
+                0
+            }));
+        }
+        entry.count as u64
+    }
+
+    fn wave(
+        &mut self,
+        said: &Said<'_>,
+        time: i64,
+        entry: &WaveEntry<'_>,
+        clock: &ClockState,
+    ) -> u64 {
+        let Some(Slot::Wave(first)) = slot(said.device, entry.channel_first) else { return 0 };
+        let ChannelKind::Wave { rate, .. } = said.device.waves[first].kind else { return 0 };
+        let mut spot = self.block(Lane::Wave, said, time, clock);
+        let shape = spot.shape(&said.device.waves);
+        *spot.payload_bytes +=
+            (said.payload.len() + 24).max(entry.count * usize::from(entry.channels) * 2);
+        *spot.readings += u64::from(entry.channels);
+        let offset = time.wrapping_sub(spot.block.time_ticks);
+        let tick = 10i64.pow(said.device.source.tick_exponent.into());
+        let place = Placed { shape, first, offset, rate, tick };
+        let runs = &mut spot.block.waves;
+        if !runs.last().is_some_and(|run| continues(run, entry, &place)) {
+            runs.push(WaveRun {
+                shape,
+                channel_first: first,
+                time_ticks: offset,
+                sample_first: entry.sample_first,
+                status: entry.status,
+                parts: Vec::new(),
+                samples: vec![Vec::new(); entry.channels.into()],
+                invalid: Vec::new(),
+            });
+        }
+        if let Some(run) = runs.last_mut() {
+            extend(run, said.sequence, entry);
+        }
+        entry.channels.into()
+    }
+}
+
+/// A block that is being filled, and the books of its batch.
+struct Spot<'a> {
+    block: &'a mut Block,
+    shapes: &'a mut Vec<Arc<Vec<ChannelInfo>>>,
+    payload_bytes: &'a mut usize,
+    readings: &'a mut u64,
+}
+
+impl Spot<'_> {
+    fn shape(&mut self, list: &Arc<Vec<ChannelInfo>>) -> usize {
+        if let Some(at) = self.shapes.iter().position(|shape| Arc::ptr_eq(shape, list)) {
+            return at;
+        }
+        let bytes = |c: &ChannelInfo| 16 + c.label.len() + c.unit_label.len();
+        *self.payload_bytes += list.iter().map(bytes).sum::<usize>();
+        self.shapes.push(list.clone());
+        self.shapes.len() - 1
+    }
+}
+
+impl Growing {
+    fn new(clock: ClockState, order_first: u64) -> Self {
+        Self {
+            batch: Batch { clock, shapes: Vec::new(), blocks: Vec::new() },
+            shapes: Vec::new(),
+            devices: Vec::new(),
+            by_device: HashMap::new(),
+            payload_bytes: 256,
+            readings: 0,
+            order_first,
+        }
+    }
+
+    fn spot(&mut self, said: &Said<'_>, time: i64, context: &[u8]) -> Spot<'_> {
+        // The pointer names the device: `devices` keeps it alive as long as the batch grows.
+        let key = (Arc::as_ptr(said.device) as usize, context.to_vec());
+        let blocks = &mut self.batch.blocks;
+        let (clock, devices) = (&self.batch.clock, &mut self.devices);
+        let payload_bytes = &mut self.payload_bytes;
+        let at = *self.by_device.entry(key).or_insert_with(|| {
+            *payload_bytes += 64 + context.len();
+            devices.push(said.device.clone());
+            let received_ns = said.received.0.cast_signed() - clock.monotonic.0.cast_signed();
+            blocks.push(Block {
+                source: said.device.source,
+                context: context.to_vec(),
+                received_ms: received_ns.div_euclid(1_000_000),
+                time_ticks: time,
+                tables: Vec::new(),
+                waves: Vec::new(),
+                notes: Vec::new(),
+            });
+            blocks.len() - 1
+        });
+        Spot {
+            block: &mut blocks[at],
+            shapes: &mut self.shapes,
+            payload_bytes,
+            readings: &mut self.readings,
+        }
+    }
+
+    /// Turns rows into columns.
+    fn finish(mut self) -> Batch {
+        self.batch.shapes = self.shapes.iter().map(|shape| shape.as_ref().clone()).collect();
+        for table in self.batch.blocks.iter_mut().flat_map(|block| &mut block.tables) {
+            let (moments, channels) = (table.times.len(), table.channels);
+            if moments > 1 {
+                let rows = std::mem::take(&mut table.values);
+                table.values.reserve_exact(rows.len());
+                for channel in 0..channels {
+                    table.values.extend(rows.iter().skip(channel).step_by(channels));
+                }
+                for exception in &mut table.exceptions {
+                    let (moment, channel) =
+                        (exception.0 as usize / channels, exception.0 as usize % channels);
+                    exception.0 = (channel * moments + moment) as u32;
+                }
+                table.exceptions.sort_unstable_by_key(|exception| exception.0);
+            }
+        }
+        self.batch
+    }
+}
+
+fn slot(device: &Device, channel: u16) -> Option<Slot> {
+    device.slots.get(usize::from(channel)).copied()
+}
+
+/// Whether an entry uses the device's channels as what they were declared.
+fn fits(device: &Device, entry: &Entry<'_>) -> bool {
+    match entry {
+        Entry::Numerics(entry) => {
+            let first = usize::from(entry.channel_first);
+            let range = device.slots.get(first..first + entry.count);
+            entry.count > 0
+                && range.is_some_and(|r| r.iter().all(|slot| matches!(slot, Slot::Numeric(_))))
+        }
+        Entry::Wave(entry) => {
+            let first = usize::from(entry.channel_first);
+            let range = device.slots.get(first..first + usize::from(entry.channels));
+            range.is_some_and(|r| r.iter().all(|slot| matches!(slot, Slot::Wave(_))))
+        }
+        Entry::Alert(_) | Entry::Event(_) | Entry::Context(_) => true,
+    }
+}
+
+/// The mantissa in the channel's exponent, or what must be said beside the column.
+fn mantissa(
+    value: wire::link::Value,
+    channel: &ChannelInfo,
+) -> Result<i64, (Number, wire::reading::Status)> {
+    match (value, channel.kind) {
+        (Err((Number::Is(decimal), 0)), ChannelKind::Numeric { exponent })
+            if decimal.exponent == exponent =>
+        {
+            Ok(decimal.mantissa)
+        }
+        (other, _) => other,
+    }
+}
+
+struct Placed {
+    shape: usize,
+    first: usize,
+    offset: i64,
+    rate: wire::time::Rate,
+    tick: i64,
+}
+
+/// Whether an entry goes on where a run ends, in sample numbers and in time.
+fn continues(run: &WaveRun, entry: &WaveEntry<'_>, place: &Placed) -> bool {
+    let count = run.samples.first().map_or(0, Vec::len) as u64;
+    let next = run.sample_first + count;
+    let since = place.rate.nanos_of(next) - place.rate.nanos_of(run.sample_first);
+    let expected = run.time_ticks + since / place.tick;
+    let tolerance = (place.rate.nanos_of(1) / 2 / place.tick).max(1);
+    (run.shape, run.channel_first, run.status) == (place.shape, place.first, entry.status)
+        && run.samples.len() == usize::from(entry.channels)
+        && next == entry.sample_first
+        && (place.offset - expected).abs() <= tolerance
+}
+
+fn extend(run: &mut WaveRun, sequence: u32, entry: &WaveEntry<'_>) {
+    run.parts.push((sequence.into(), entry.count as i64));
+    let mut samples = entry.samples();
+    for (channel, list) in run.samples.iter_mut().enumerate() {
+        let mut last = list.last().copied().unwrap_or(0);
+        for sample in samples.by_ref().take(entry.count) {
+            let at = list.len() as u32;
+            match sample {
+                Some(sample) => last = sample,
+                None => mark_invalid(&mut run.invalid, channel as u32, at),
+            }
+            list.push(last);
+        }
+    }
+}
+
+fn mark_invalid(invalid: &mut Vec<(u32, u32, u32)>, channel: u32, at: u32) {
+    let open = invalid.iter_mut().rev().find(|hole| hole.0 == channel);
+    match open {
+        Some(hole) if hole.1 + hole.2 == at => hole.2 += 1,
+        _ => invalid.push((channel, at, 1)),
+    }
+}

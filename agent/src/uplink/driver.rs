@@ -1,0 +1,223 @@
+//! The only file of the agent that knows the MQTT client; it carries out, it has no rules.
+
+use std::time::Duration;
+
+use rumqttc::{
+    AsyncClient, Event as MqttEvent, IncomingPacketSizeLimit, LastWill, MqttOptions,
+    NetworkOptions, Packet, PublishOptions, QoS, TlsConfiguration, Transport,
+};
+use tokio::runtime::Handle;
+use tokio::sync::mpsc;
+use tokio::task::AbortHandle;
+use wire::identity::GatewayId;
+use wire::limits::{FRAME_BYTES_MAX, KEYRING_BYTES_MAX, RECEIPT_BYTES_MAX};
+use wire::topic::{KEYRING, Level, Topic};
+
+use crate::config::Broker;
+use crate::limits::{CONNECT_DEADLINE, KEEP_ALIVE, PUBLISHES_MAX};
+use crate::uplink::tls;
+
+/// Requests that the client may hold; small, because the log is the queue.
+const CLIENT_QUEUE: usize = 16;
+/// Largest packet that we take: the larger of keyring and receipt, and MQTT's own bytes.
+const INCOMING_BYTES_MAX: usize =
+    if KEYRING_BYTES_MAX > RECEIPT_BYTES_MAX { KEYRING_BYTES_MAX } else { RECEIPT_BYTES_MAX }
+        + 1024;
+
+/// What comes from the broker.
+#[derive(Debug)]
+pub enum FromBroker {
+    /// It has taken us; `packet_bytes_max` is what it takes at most.
+    Up {
+        /// Its limit, if it stated one.
+        packet_bytes_max: Option<u32>,
+    },
+    /// The connection ended.
+    Down(String),
+    /// A publish was acknowledged.
+    PubAck,
+    /// A message on one of our topics.
+    Message {
+        /// Which.
+        kind: MessageKind,
+        /// Its bytes.
+        bytes: Vec<u8>,
+    },
+}
+
+/// The kinds of message that a gateway hears.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum MessageKind {
+    /// A receipt.
+    Receipt,
+    /// A command.
+    Command,
+    /// The keyring.
+    Keyring,
+}
+
+/// One connection at a time, each with a new client: nothing of a wedged one survives.
+pub struct Driver {
+    runtime: Handle,
+    broker: Broker,
+    gateway: GatewayId,
+    status: [Vec<u8>; 2],
+    events: mpsc::Sender<(u64, FromBroker)>,
+    generation: u64,
+    client: Option<AsyncClient>,
+    task: Option<AbortHandle>,
+}
+
+impl Driver {
+    /// A driver without a connection. `status` is what is published, retained, while we are
+    /// connected, and the last will.
+    #[must_use]
+    pub fn new(
+        runtime: Handle,
+        broker: Broker,
+        gateway: GatewayId,
+        status: [Vec<u8>; 2],
+        events: mpsc::Sender<(u64, FromBroker)>,
+    ) -> Self {
+        let (client, task) = (None, None);
+        Self { runtime, broker, gateway, status, events, generation: 0, client, task }
+    }
+
+    /// Whether an event is of the connection that counts.
+    #[must_use]
+    pub const fn is_current(&self, generation: u64) -> bool {
+        self.generation == generation
+    }
+
+    /// Begins a new connection with a new client; the old one is dropped.
+    pub fn connect(&mut self) {
+        self.drop_connection();
+        let events = self.events.clone();
+        let generation = self.generation;
+        let options = match self.options() {
+            Ok(options) => options,
+            Err(error) => {
+                let down = FromBroker::Down(error.to_string());
+                self.runtime.spawn(async move { events.send((generation, down)).await });
+                return;
+            }
+        };
+        let (client, eventloop) = AsyncClient::builder(options).capacity(CLIENT_QUEUE).build();
+        self.client = Some(client.clone());
+        let (gateway, online) = (self.gateway, self.status[0].clone());
+        let task = self.runtime.spawn(run(client, eventloop, gateway, online, events, generation));
+        self.task = Some(task.abort_handle());
+    }
+
+    /// Drops the connection from outside, whatever the client is doing.
+    pub fn drop_connection(&mut self) {
+        self.generation += 1;
+        self.client = None;
+        if let Some(task) = self.task.take() {
+            task.abort();
+        }
+    }
+
+    /// Publishes one record; `false` if the client takes nothing now.
+    #[must_use]
+    pub fn publish(&self, topic: &str, bytes: Vec<u8>) -> bool {
+        let Some(client) = &self.client else { return false };
+        client.try_publish(topic, bytes, PublishOptions::at_least_once()).is_ok()
+    }
+
+    fn options(&self) -> std::io::Result<MqttOptions> {
+        let broker = (self.broker.host.as_str(), self.broker.port);
+        let mut options = MqttOptions::new(self.gateway.as_str(), broker);
+        let tls = tls::client(&self.broker)?;
+        options.set_transport(Transport::tls_with_config(TlsConfiguration::from(tls)));
+        options.set_keep_alive(KEEP_ALIVE.as_secs() as u16);
+        options.set_connect_timeout(CONNECT_DEADLINE);
+        options.set_max_request_batch(CLIENT_QUEUE);
+        options.set_outgoing_inflight_upper_limit(PUBLISHES_MAX as u16);
+        let limit = IncomingPacketSizeLimit::Bytes(INCOMING_BYTES_MAX as u32);
+        options.set_incoming_packet_size_limit(limit);
+        let mut network = NetworkOptions::new();
+        network.set_tcp_nodelay(true);
+        options.set_network_options(network);
+        let topic = Topic { gateway: self.gateway, level: Level::Status }.to_string();
+        let will = LastWill::new(topic, self.status[1].clone(), QoS::AtLeastOnce, true, None);
+        options.set_last_will(will);
+        Ok(options)
+    }
+}
+
+async fn run(
+    client: AsyncClient,
+    mut eventloop: rumqttc::EventLoop,
+    gateway: GatewayId,
+    online: Vec<u8>,
+    events: mpsc::Sender<(u64, FromBroker)>,
+    generation: u64,
+) {
+    loop {
+        let event = match eventloop.poll().await {
+            Ok(MqttEvent::Incoming(Packet::ConnAck(connack))) => {
+                greet(&client, gateway, online.clone());
+                let limit = connack.properties.and_then(|properties| properties.max_packet_size);
+                FromBroker::Up { packet_bytes_max: limit }
+            }
+            Ok(MqttEvent::Incoming(Packet::PubAck(_))) => FromBroker::PubAck,
+            Ok(MqttEvent::Incoming(Packet::Publish(publish))) => {
+                let Some(kind) = kind_of(&String::from_utf8_lossy(&publish.topic)) else {
+                    continue;
+                };
+                FromBroker::Message { kind, bytes: publish.payload.to_vec() }
+            }
+            Ok(_) => continue,
+            Err(error) => {
+                let down = FromBroker::Down(error.to_string());
+                let _: Result<(), _> = events.send((generation, down)).await;
+                return;
+            }
+        };
+        if events.send((generation, event)).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// Subscribes and says that we are there, without waiting inside the loop that must be polled.
+fn greet(client: &AsyncClient, gateway: GatewayId, online: Vec<u8>) {
+    let client = client.clone();
+    tokio::spawn(async move {
+        let topic = |level| Topic { gateway, level }.to_string();
+        for filter in [topic(Level::Receipt), topic(Level::Command), KEYRING.to_owned()] {
+            if client.subscribe(filter, QoS::AtLeastOnce).await.is_err() {
+                return;
+            }
+        }
+        let options = PublishOptions::at_least_once().retained();
+        let said = client.publish(topic(Level::Status), online, options).await;
+        if said.is_err() {
+            tracing::debug!("the connection ended before the status was said");
+        }
+    });
+}
+
+fn kind_of(topic: &str) -> Option<MessageKind> {
+    if topic == KEYRING {
+        return Some(MessageKind::Keyring);
+    }
+    match Topic::parse(topic)?.level {
+        Level::Receipt => Some(MessageKind::Receipt),
+        Level::Command => Some(MessageKind::Command),
+        Level::Lane(_) | Level::Status => None,
+    }
+}
+
+/// Whether a broker that takes packets of this size takes every frame of ours.
+#[must_use]
+pub const fn broker_takes_frames(packet_bytes_max: Option<u32>) -> bool {
+    match packet_bytes_max {
+        Some(limit) => limit as usize >= FRAME_BYTES_MAX + 256,
+        None => true,
+    }
+}
+
+/// A pause in which the broker may hear our goodbye.
+pub const GOODBYE: Duration = Duration::from_millis(200);
