@@ -1,1 +1,29 @@
-//! Placeholder.
+//! The path of a reading through the cloud: receive, verify, store, receipt, export.
+//!
+//! Informational: Wardline carries readings, it is not an alarm system.
+
+pub mod limits;
+
+pub mod config;
+
+pub mod keys;
+
+pub mod clock;
+
+pub mod receive;
+
+pub mod verify;
+
+pub mod ledger;
+
+pub mod store;
+
+pub mod receipt;
+
+pub mod line;
+
+pub mod codes;
+
+pub mod export;
+
+pub mod cli;

@@ -1,0 +1,192 @@
+//! `wardline-sink init`: a new site. Every key is made here; nothing is shared, nothing a default.
+
+use std::fs;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+use ed25519_dalek::SigningKey;
+use rcgen::{
+    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
+    KeyUsagePurpose, SanType,
+};
+use wire::identity::StoreEpoch;
+use wire::keyring::{Audience, FleetPart, RootPart, join};
+use wire::seal::{Recipient, RecipientSecret};
+use wire::time::UnixNanos;
+
+use super::Failure;
+use crate::clock;
+use crate::config::TEMPLATE;
+use crate::keys::{KeyFolder, RECIPIENTS, random, write_secret};
+use crate::store::sqlite;
+
+/// Makes a new site.
+#[derive(Debug, clap::Args)]
+pub struct Init {
+    /// Folder to make it in.
+    #[arg(long, value_name = "DIR")]
+    folder: PathBuf,
+    /// Name or address of the broker, as gateways reach it.
+    #[arg(long)]
+    broker_host: String,
+    /// The broker's port.
+    #[arg(long, default_value_t = 8883)]
+    broker_port: u16,
+    /// This sink's name.
+    #[arg(long, default_value = "sink-1")]
+    name: String,
+}
+
+/// The keyring's life: after this an alarm is raised; collecting never stops.
+const KEYRING_DAYS: i64 = 365;
+
+impl Init {
+    pub(super) fn run(self) -> Result<(), Failure> {
+        if self.folder.join("sink.toml").exists() {
+            return Err(anyhow::anyhow!("{} is a site already", self.folder.display()).into());
+        }
+        let folder = KeyFolder(self.folder.join("keys"));
+        let offline = KeyFolder(folder.path("offline"));
+        let mut builder = fs::DirBuilder::new();
+        builder.recursive(true).mode(0o700);
+        builder.create(&self.folder).with_context(|| self.folder.display().to_string())?;
+        builder.create(&offline.0)?;
+        self.certificates(&folder)?;
+        let epoch = StoreEpoch(random()?[..16].try_into().unwrap_or_default());
+        make_keyring(&folder, &offline, epoch)?;
+        write_secret(&folder.path("store.key"), &random()?)?;
+        sqlite::create(&self.folder.join("store.sqlite"), epoch)?;
+        self.broker_files()?;
+        let text = TEMPLATE
+            .replace("@NAME@", &self.name)
+            .replace("@HOST@", &self.broker_host)
+            .replace("@PORT@", &self.broker_port.to_string());
+        fs::write(self.folder.join("sink.toml"), text)?;
+        println!("site made in {}", self.folder.display());
+        println!("move {} to a safe that is offline", offline.0.display());
+        println!("broker: mosquitto -c {}", self.folder.join("mosquitto.conf").display());
+        println!("next: wardline-sink enroll, then wardline-sink run");
+        Ok(())
+    }
+
+    /// CA, broker and sink certificates.
+    fn certificates(&self, folder: &KeyFolder) -> anyhow::Result<()> {
+        let ca_key = KeyPair::generate()?;
+        let mut params = CertificateParams::new(Vec::new())?;
+        params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+        params.distinguished_name.push(DnType::CommonName, "Wardline site CA");
+        let certificate = params.self_signed(&ca_key)?;
+        fs::write(folder.path("ca.pem"), certificate.pem())?;
+        write_secret(&folder.path("ca.key"), ca_key.serialize_pem().as_bytes())?;
+        let issuer = Issuer::new(params, ca_key);
+        let hosts = vec![self.broker_host.clone(), "localhost".into(), "127.0.0.1".into()];
+        let (server, client) =
+            (ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth);
+        for (name, hosts, purpose, file, key) in [
+            ("broker", hosts, server, "broker.pem", "broker.key"),
+            (self.name.as_str(), Vec::new(), client, "sink.pem", "sink-tls.key"),
+        ] {
+            let pair = KeyPair::generate()?;
+            let mut params = CertificateParams::new(hosts)?;
+            params.distinguished_name = rcgen::DistinguishedName::new();
+            params.distinguished_name.push(DnType::CommonName, name);
+            params.extended_key_usages = vec![purpose];
+            params.subject_alt_names.dedup_by(|a: &mut SanType, b| a == b);
+            fs::write(folder.path(file), params.signed_by(&pair, &issuer)?.pem())?;
+            write_secret(&folder.path(key), pair.serialize_pem().as_bytes())?;
+        }
+        Ok(())
+    }
+
+    /// Configuration and access list for mosquitto: the certificate's name is the gateway id.
+    fn broker_files(&self) -> anyhow::Result<()> {
+        let folder = fs::canonicalize(&self.folder)?;
+        if folder.to_string_lossy().contains('\n') {
+            bail!("the folder's name cannot stand in a configuration");
+        }
+        let below = |name: &str| folder.join(name).display().to_string();
+        fs::create_dir_all(folder.join("broker"))?;
+        let conf = format!(
+            "# Written by wardline-sink init.\n\
+             per_listener_settings false\nallow_anonymous false\nlistener {}\n\
+             cafile {}\ncertfile {}\nkeyfile {}\nrequire_certificate true\n\
+             use_identity_as_username true\ntls_version tlsv1.3\nacl_file {}\n\
+             persistence true\npersistence_location {}/\nautosave_interval 60\n\
+             max_inflight_messages 200\nmax_queued_messages 100000\n\
+             max_queued_bytes 268435456\nmessage_size_limit 131072\nlog_dest stderr\n\
+             log_type error\nlog_type warning\n",
+            self.broker_port,
+            below("keys/ca.pem"),
+            below("keys/broker.pem"),
+            below("keys/broker.key"),
+            below("mosquitto.acl"),
+            below("broker"),
+        );
+        fs::write(folder.join("mosquitto.conf"), conf)?;
+        fs::write(folder.join("mosquitto.acl"), access_list(&self.name))?;
+        Ok(())
+    }
+}
+
+fn access_list(sink: &str) -> String {
+    let mut list = format!(
+        "# Written by wardline-sink init. The certificate's name is the gateway id.\n\
+         user {sink}\ntopic readwrite wardline/v1/#\n\n"
+    );
+    for lane in ["alert", "vital", "wave", "health", "status"] {
+        list.push_str(&format!("pattern write wardline/v1/%u/{lane}\n"));
+    }
+    for word in ["receipt", "command"] {
+        list.push_str(&format!("pattern read wardline/v1/%u/{word}\n"));
+    }
+    list.push_str("pattern read wardline/v1/keyring\n");
+    list
+}
+
+fn make_signing(path: &Path) -> anyhow::Result<SigningKey> {
+    let seed = random()?;
+    write_secret(path, &seed)?;
+    Ok(SigningKey::from_bytes(&seed))
+}
+
+fn make_recipients(folder: &KeyFolder) -> anyhow::Result<Vec<(Audience, Recipient)>> {
+    let mut made = Vec::new();
+    for (audience, suite, name) in RECIPIENTS {
+        let (private, public) = RecipientSecret::generate(suite);
+        write_secret(&folder.path(name), private.as_bytes())?;
+        made.push((audience, public));
+    }
+    Ok(made)
+}
+
+/// Root and recovery keys go to the offline folder; fleet, receipt and command keys stay here.
+fn make_keyring(
+    folder: &KeyFolder,
+    offline: &KeyFolder,
+    store_epoch: StoreEpoch,
+) -> anyhow::Result<()> {
+    let root = make_signing(&offline.path("root.key"))?;
+    let fleet = make_signing(&folder.path("fleet.key"))?;
+    let receipt = make_signing(&folder.path("receipt.key"))?;
+    let command = make_signing(&folder.path("command.key"))?;
+    let root_part = RootPart {
+        version: 1,
+        expires: UnixNanos(clock::now().0 + KEYRING_DAYS * 86_400_000_000_000),
+        fleet_key: fleet.verifying_key(),
+        recovery: make_recipients(offline)?,
+    };
+    let fleet_part = FleetPart {
+        version: 1,
+        recipients: make_recipients(folder)?,
+        receipt_keys: vec![receipt.verifying_key()],
+        command_key: command.verifying_key(),
+        formats: (wire::FORMAT_VERSION, wire::FORMAT_VERSION),
+        store_epoch,
+    };
+    let document = join(vec![root_part.sign(&root)], fleet_part.sign(&fleet));
+    fs::write(folder.path("keyring.cbor"), document)?;
+    fs::write(folder.path("root.pub"), root.verifying_key().as_bytes())?;
+    Ok(())
+}

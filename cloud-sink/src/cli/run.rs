@@ -1,0 +1,80 @@
+//! `wardline-sink run`: puts the stages together and lets them go.
+
+use anyhow::Context;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
+
+use super::{ConfigArg, Failure, wrong_config};
+use crate::config::Config;
+use crate::keys::KeyFolder;
+use crate::limits::{INCOMING_MAX, VERIFIED_MAX};
+use crate::line::{Committer, verify_all};
+use crate::receive::driver;
+use crate::store::query::StoreRegistry;
+use crate::store::sqlite::Sqlite;
+use crate::verify::dispose::Verifier;
+use crate::verify::keyring::Keys;
+
+/// Receives, verifies, stores and signs.
+#[derive(Debug, clap::Args)]
+pub struct Run {
+    #[command(flatten)]
+    config: ConfigArg,
+}
+
+/// Answers that may wait for the broker.
+const ANSWERS_MAX: usize = 512;
+
+impl Run {
+    pub(super) fn run(self) -> Result<(), Failure> {
+        let config = Config::load(&self.config.config).map_err(wrong_config)?;
+        tracing_subscriber::fmt()
+            .with_env_filter(
+                tracing_subscriber::EnvFilter::try_from_env("WARDLINE_LOG")
+                    .unwrap_or_else(|_| "info".into()),
+            )
+            .with_writer(std::io::stderr)
+            .init();
+        let keys = KeyFolder(config.keys.clone());
+        let own = Keys::new(
+            keys.recipients().map_err(wrong_config)?,
+            keys.store_key().map_err(wrong_config)?,
+        );
+        let receipt_key = keys.signing("receipt.key").map_err(wrong_config)?;
+        let keyring = keys.read("keyring.cbor").map_err(wrong_config)?;
+        let verifier = Verifier::new(StoreRegistry::open(&config.store)?, own);
+        let store = Sqlite::open(&config.store)?;
+        let (incoming, received) = mpsc::channel(INCOMING_MAX);
+        let (to_store, verified) = mpsc::channel(VERIFIED_MAX);
+        let (answers, to_broker) = mpsc::channel(ANSWERS_MAX);
+        let again = incoming.downgrade();
+        let committer = Committer { store, key: receipt_key, answers, again };
+        let verifying = std::thread::Builder::new()
+            .name("verify".into())
+            .spawn(move || verify_all(verifier, received, &to_store))
+            .context("no thread")?;
+        let storing = std::thread::Builder::new()
+            .name("store".into())
+            .spawn(move || committer.run(verified))
+            .context("no thread")?;
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .enable_all()
+            .build()
+            .context("no runtime")?;
+        tracing::info!(sink = config.name, "receiving");
+        let ended = runtime.block_on(async {
+            let (mut terminate, mut interrupt) =
+                (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+            tokio::select! {
+                ended = driver::run(config, keys, keyring, incoming, to_broker) => ended,
+                _ = terminate.recv() => Ok(()),
+                _ = interrupt.recv() => Ok(()),
+            }
+        });
+        runtime.shutdown_background();
+        verifying.join().map_err(|_| anyhow::anyhow!("verification has failed"))?;
+        storing.join().map_err(|_| anyhow::anyhow!("the store has failed"))?;
+        Ok(ended?)
+    }
+}

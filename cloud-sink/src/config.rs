@@ -1,0 +1,118 @@
+//! The configuration: every key with its default; unknown keys are refused.
+
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+/// A configuration that was read.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// This sink's name; the name in its certificate.
+    pub name: String,
+    /// Folder of keys.
+    pub keys: PathBuf,
+    /// The store's file.
+    pub store: PathBuf,
+    /// Broker's name or address.
+    pub broker_host: String,
+    /// Broker's port.
+    pub broker_port: u16,
+}
+
+/// Why a configuration is refused.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("{path}: {error}; `wardline-sink init` writes one")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        error: std::io::Error,
+    },
+    /// It is no TOML, or has an unknown key or a wrong type.
+    #[error("{path}: {error}")]
+    Parse {
+        /// The file.
+        path: PathBuf,
+        /// Place and cause.
+        error: toml::de::Error,
+    },
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    sink: SinkSection,
+    broker: BrokerSection,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SinkSection {
+    name: String,
+    #[serde(default = "default_keys")]
+    keys: PathBuf,
+    #[serde(default = "default_store")]
+    store: PathBuf,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct BrokerSection {
+    host: String,
+    #[serde(default = "default_port")]
+    port: u16,
+}
+
+fn default_keys() -> PathBuf {
+    "keys".into()
+}
+
+fn default_store() -> PathBuf {
+    "store.sqlite".into()
+}
+
+const fn default_port() -> u16 {
+    8883
+}
+
+/// The commented file that `wardline-sink init` writes.
+pub const TEMPLATE: &str = "\
+# Wardline cloud sink. Unknown keys are refused; relative paths count from this file's folder.
+
+[sink]
+# This sink's name, the name in its certificate.
+name = \"@NAME@\"
+# Folder of keys. Default \"keys\".
+keys = \"keys\"
+# The store, one SQLite file, written with synchronous = FULL. Default \"store.sqlite\".
+store = \"store.sqlite\"
+
+[broker]
+# Name or address of the MQTT 5 broker; must stand in its certificate.
+host = \"@HOST@\"
+# Port. Default 8883.
+port = @PORT@
+";
+
+impl Config {
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// [`ConfigError`]; it names the place and the cure.
+    pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| ConfigError::Read { path: path.to_owned(), error })?;
+        let file: File = toml::from_str(&text)
+            .map_err(|error| ConfigError::Parse { path: path.to_owned(), error })?;
+        let folder = path.parent().unwrap_or(Path::new(""));
+        Ok(Self {
+            name: file.sink.name,
+            keys: folder.join(file.sink.keys),
+            store: folder.join(file.sink.store),
+            broker_host: file.broker.host,
+            broker_port: file.broker.port,
+        })
+    }
+}

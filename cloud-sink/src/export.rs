@@ -1,0 +1,3 @@
+//! Export: portability. What leaves says that Wardline is informational.
+
+pub mod csv;

@@ -1,0 +1,188 @@
+//! Ledger: which records exist, which are double, missing, waiting, bridged or forked.
+
+use rusqlite::{Connection, Row};
+use serde::Serialize;
+use wire::identity::Lane;
+use wire::receipt::{Disposition, Reason};
+
+use crate::keys::hex;
+
+/// The books of one gateway and lane.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct LaneBooks {
+    /// Gateway.
+    pub gateway: String,
+    /// Lane.
+    pub lane: String,
+    /// Records that are here.
+    pub present: u64,
+    /// Deliveries of records that were here already.
+    pub double: u64,
+    /// Records that are not here although a later one of their segment is.
+    pub missing: u64,
+    /// Records whose predecessor is here, and first records of a lane.
+    pub linked: u64,
+    /// Records whose predecessor has not come.
+    pub waiting: u64,
+    /// Records whose predecessor is inside a gap.
+    pub bridged: u64,
+    /// Records that claim a predecessor which another record claims too.
+    pub forked: u64,
+    /// Records that are kept and not decoded yet.
+    pub held: u64,
+    /// Records that were refused.
+    pub refused: u64,
+}
+
+/// A record that is held or refused, and why.
+#[derive(Clone, Debug, Serialize)]
+pub struct Kept {
+    /// Gateway.
+    pub gateway: String,
+    /// Lane.
+    pub lane: String,
+    /// Segment.
+    pub segment: String,
+    /// Index.
+    pub index: u32,
+    /// `held` or `refused`.
+    pub disposition: &'static str,
+    /// Why.
+    pub reason: &'static str,
+}
+
+/// The whole ledger; what `wardline-sink status --json` prints.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Ledger {
+    /// Version of this structure.
+    pub schema: u32,
+    /// Commits in this store's life.
+    pub commits: u64,
+    /// Numerics that are stored.
+    pub numerics: u64,
+    /// Waveform samples that are stored.
+    pub samples: u64,
+    /// Alerts, events and losses that are stored.
+    pub notes: u64,
+    /// Deliveries of records that were here already.
+    pub records_double: u64,
+    /// Gap records.
+    pub gap_records: u64,
+    /// Readings inside gaps, at most.
+    pub gap_readings: u64,
+    /// Deliveries that no known gateway had signed.
+    pub unsigned: u64,
+    /// Gateway by gateway, lane by lane.
+    pub lanes: Vec<LaneBooks>,
+    /// Held and refused records, newest first.
+    pub kept: Vec<Kept>,
+}
+
+/// Held and refused records in one listing.
+const KEPT_MAX: u32 = 100;
+
+fn count(db: &Connection, sql: &str) -> Result<u64, rusqlite::Error> {
+    db.query_row(sql, [], |row| row.get::<_, Option<i64>>(0))
+        .map(|value| value.unwrap_or(0).cast_unsigned())
+}
+
+/// Reads the ledger.
+///
+/// # Errors
+/// The store does not answer.
+pub fn read(db: &Connection) -> Result<Ledger, rusqlite::Error> {
+    Ok(Ledger {
+        schema: 1,
+        commits: count(db, "SELECT value FROM meta WHERE key = 'commit'")?,
+        numerics: count(db, "SELECT max(id) FROM numeric")?,
+        samples: count(db, "SELECT sum(count) FROM wave")?,
+        notes: count(db, "SELECT count(*) FROM note")?,
+        records_double: count(db, "SELECT sum(doubles) FROM segment")?,
+        gap_records: count(db, "SELECT count(*) FROM gap")?,
+        gap_readings: count(db, "SELECT sum(readings_max) FROM gap")?,
+        unsigned: count(
+            db,
+            "SELECT value FROM counter WHERE name = 'unsigned' UNION ALL SELECT 0",
+        )?,
+        lanes: lanes(db)?,
+        kept: kept(db)?,
+    })
+}
+
+/// Linkage is a stored fact of each record: what it names as its predecessor, and what is here.
+const LANES: &str = "
+WITH record AS (
+  SELECT segment.gateway, segment.lane, evidence.segment, evidence.idx, evidence.disposition,
+    CASE
+      WHEN evidence.previous IS NULL THEN 'linked'
+      WHEN (SELECT count(DISTINCT other.hash) FROM evidence AS other
+            WHERE other.previous = evidence.previous) > 1 THEN 'forked'
+      WHEN EXISTS (SELECT 1 FROM evidence AS before WHERE before.hash = evidence.previous)
+        THEN 'linked'
+      WHEN EXISTS (SELECT 1 FROM gap WHERE gap.after = evidence.previous) THEN 'bridged'
+      ELSE 'waiting'
+    END AS link
+  FROM evidence JOIN segment ON segment.id = evidence.segment),
+reach AS (
+  SELECT segment, max(idx) + 1 - count(DISTINCT idx) AS missing FROM evidence GROUP BY segment)
+SELECT gateway.name, record.lane, count(*),
+  (SELECT sum(doubles) FROM segment AS s
+   WHERE s.gateway = record.gateway AND s.lane = record.lane),
+  (SELECT sum(reach.missing) FROM reach JOIN segment AS s ON s.id = reach.segment
+   WHERE s.gateway = record.gateway AND s.lane = record.lane),
+  sum(link = 'linked'), sum(link = 'waiting'), sum(link = 'bridged'), sum(link = 'forked'),
+  sum(disposition = 2), sum(disposition = 3)
+FROM record JOIN gateway ON gateway.id = record.gateway
+GROUP BY record.gateway, record.lane ORDER BY gateway.name, record.lane";
+
+fn number(row: &Row<'_>, at: usize) -> Result<u64, rusqlite::Error> {
+    row.get::<_, Option<i64>>(at).map(|value| value.unwrap_or(0).cast_unsigned())
+}
+
+fn lane_name(row: &Row<'_>, at: usize) -> Result<String, rusqlite::Error> {
+    Ok(Lane::from_number(number(row, at)?).map_or("?", Lane::name).to_owned())
+}
+
+fn lanes(db: &Connection) -> Result<Vec<LaneBooks>, rusqlite::Error> {
+    let mut statement = db.prepare(LANES)?;
+    let rows = statement.query_map([], |row| {
+        Ok(LaneBooks {
+            gateway: row.get(0)?,
+            lane: lane_name(row, 1)?,
+            present: number(row, 2)?,
+            double: number(row, 3)?,
+            missing: number(row, 4)?,
+            linked: number(row, 5)?,
+            waiting: number(row, 6)?,
+            bridged: number(row, 7)?,
+            forked: number(row, 8)?,
+            held: number(row, 9)?,
+            refused: number(row, 10)?,
+        })
+    })?;
+    rows.collect()
+}
+
+fn kept(db: &Connection) -> Result<Vec<Kept>, rusqlite::Error> {
+    let mut statement = db.prepare(
+        "SELECT gateway.name, segment.lane, segment.segment, evidence.idx, evidence.disposition,
+           evidence.reason
+         FROM evidence JOIN segment ON segment.id = evidence.segment
+           JOIN gateway ON gateway.id = segment.gateway
+         WHERE evidence.disposition <> 1 ORDER BY evidence.id DESC LIMIT ?1",
+    )?;
+    let rows = statement.query_map([KEPT_MAX], |row| {
+        let segment: [u8; 16] = row.get(2)?;
+        let disposition = Disposition::from_number(row.get(4)?).unwrap_or(Disposition::Held);
+        let reason = Reason::from_number(row.get(5)?).unwrap_or(Reason::None);
+        Ok(Kept {
+            gateway: row.get(0)?,
+            lane: lane_name(row, 1)?,
+            segment: hex(&segment),
+            index: row.get(3)?,
+            disposition: disposition.name(),
+            reason: reason.name(),
+        })
+    })?;
+    rows.collect()
+}

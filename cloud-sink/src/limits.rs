@@ -1,0 +1,21 @@
+//! Limits of behaviour, each with its reason. Limits on bytes stand in `wire::limits`.
+
+use std::time::Duration;
+
+/// Records that wait between the broker and verification; the broker keeps the rest.
+pub const INCOMING_MAX: usize = 64;
+/// Verified records that wait for the store.
+pub const VERIFIED_MAX: usize = 64;
+/// Records in one transaction: the more, the fewer syncs; the fewer, the sooner a receipt.
+pub const GROUP_RECORDS_MAX: usize = 128;
+/// Segments whose keys stay in memory.
+pub const SEGMENTS_OPEN_MAX: usize = 4096;
+/// Records of segments without a header that are kept, a gateway.
+pub const PARKED_MAX: u64 = 4096;
+/// Wait before a new connection to the broker, first and longest.
+pub const RECONNECT_WAIT: (Duration, Duration) =
+    (Duration::from_millis(200), Duration::from_secs(5));
+/// Keep-alive of the connection.
+pub const KEEP_ALIVE: Duration = Duration::from_secs(10);
+/// A connection attempt ends after this long.
+pub const CONNECT_DEADLINE: Duration = Duration::from_secs(10);

@@ -1,0 +1,128 @@
+//! The line: two threads between the broker and the store; one verifies, one commits.
+
+use tokio::sync::mpsc;
+
+use crate::limits::GROUP_RECORDS_MAX;
+use crate::receipt;
+use crate::receive::driver::{Answer, Incoming, Ticket};
+use crate::store::Store;
+use crate::store::sqlite::Sqlite;
+use crate::verify::Disposed;
+use crate::verify::dispose::{Registry, Verifier};
+
+/// A verified record on its way to the store, or a note that bytes were dropped.
+#[derive(Debug)]
+pub enum ToStore {
+    /// A record with its ticket.
+    Record(Box<Disposed>, Option<Ticket>),
+    /// Bytes that no known gateway has signed.
+    Unsigned(Option<Ticket>),
+}
+
+/// Verifies what comes in, in order, until the driver ends.
+pub fn verify_all<R: Registry>(
+    mut verifier: Verifier<R>,
+    mut incoming: mpsc::Receiver<Incoming>,
+    store: &mpsc::Sender<ToStore>,
+) {
+    while let Some(record) = incoming.blocking_recv() {
+        let (gateway, lane) = (record.gateway, record.lane);
+        let next = match verifier.dispose(gateway, lane, record.bytes) {
+            Ok(disposed) => ToStore::Record(Box::new(disposed), record.ticket),
+            Err(reason) => {
+                tracing::warn!(%gateway, %lane, %reason, "dropped: not signed by a known gateway");
+                ToStore::Unsigned(record.ticket)
+            }
+        };
+        if store.blocking_send(next).is_err() {
+            return;
+        }
+    }
+}
+
+/// Commits in groups, then signs and acknowledges; never the other way round.
+pub struct Committer {
+    /// Where readings go.
+    pub store: Sqlite,
+    /// Signs receipts.
+    pub key: ed25519_dalek::SigningKey,
+    /// Back to the broker.
+    pub answers: mpsc::Sender<Answer>,
+    /// Parked records go round again.
+    pub again: mpsc::WeakSender<Incoming>,
+}
+
+/// Wait before a commit that failed is tried again.
+const RETRY_WAIT: std::time::Duration = std::time::Duration::from_millis(500);
+
+impl Committer {
+    /// Commits until verification ends.
+    pub fn run(mut self, mut verified: mpsc::Receiver<ToStore>) {
+        while let Some(first) = verified.blocking_recv() {
+            let mut group = Group::default();
+            group.take(first);
+            while group.records.len() < GROUP_RECORDS_MAX
+                && let Ok(next) = verified.try_recv()
+            {
+                group.take(next);
+            }
+            if !self.commit(group) {
+                return;
+            }
+        }
+    }
+
+    fn commit(&mut self, group: Group) -> bool {
+        let committed = loop {
+            match self.store.commit(&group.records) {
+                Ok(committed) => break committed,
+                Err(error) => {
+                    tracing::error!(%error, "nothing is stored and nothing is signed for");
+                    std::thread::sleep(RETRY_WAIT);
+                }
+            }
+        };
+        if group.unsigned > 0
+            && let Err(error) = self.store.count_unsigned(group.unsigned)
+        {
+            tracing::error!(%error, "dropped bytes could not be counted");
+        }
+        let receipts = receipt::sign(&committed, self.store.epoch(), &self.key);
+        let answers = receipts.into_iter().map(Answer::Receipt);
+        for answer in answers.chain(group.tickets.into_iter().map(Answer::Done)) {
+            if self.answers.blocking_send(answer).is_err() {
+                return false;
+            }
+        }
+        for (gateway, lane, bytes) in committed.parked {
+            let parked = Incoming { gateway, lane, bytes, ticket: None };
+            let Some(again) = self.again.upgrade() else { return false };
+            if again.try_send(parked).is_err() {
+                tracing::warn!(%gateway, "a parked record stays held until its header comes again");
+            }
+        }
+        true
+    }
+}
+
+#[derive(Default)]
+struct Group {
+    records: Vec<Disposed>,
+    tickets: Vec<Ticket>,
+    unsigned: u64,
+}
+
+impl Group {
+    fn take(&mut self, next: ToStore) {
+        match next {
+            ToStore::Record(record, ticket) => {
+                self.records.push(*record);
+                self.tickets.extend(ticket);
+            }
+            ToStore::Unsigned(ticket) => {
+                self.unsigned += 1;
+                self.tickets.extend(ticket);
+            }
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! Receipt: tells the gateway what is safely stored, signed, after the commit and never before.
+
+use ed25519_dalek::SigningKey;
+use wire::identity::{GatewayId, SegmentId, StoreEpoch};
+use wire::limits::RECEIPT_RANGES_MAX;
+use wire::receipt::{Range, Receipt};
+use wire::topic::{Level, Topic};
+
+use crate::clock;
+use crate::store::Committed;
+
+/// A signed receipt and where it goes.
+#[derive(Clone, Debug)]
+pub struct Outgoing {
+    /// Topic.
+    pub topic: String,
+    /// Signed bytes.
+    pub bytes: Vec<u8>,
+}
+
+/// Signs for a commit; a gateway with many ranges gets several receipts.
+#[must_use]
+pub fn sign(committed: &Committed, epoch: StoreEpoch, key: &SigningKey) -> Vec<Outgoing> {
+    let mut receipts = Vec::new();
+    for (gateway, segments, wanted) in &committed.gateways {
+        let mut wanted = wanted.clone();
+        for segments in split(segments) {
+            let receipt = Receipt {
+                gateway: *gateway,
+                store_epoch: epoch,
+                commit: committed.commit,
+                sink_time: clock::now(),
+                segments,
+                headers_wanted: std::mem::take(&mut wanted),
+            };
+            receipts.push(Outgoing { topic: topic(*gateway), bytes: receipt.sign(key) });
+        }
+    }
+    receipts
+}
+
+fn topic(gateway: GatewayId) -> String {
+    Topic { gateway, level: Level::Receipt }.to_string()
+}
+
+fn split(segments: &[(SegmentId, Vec<Range>)]) -> Vec<Vec<(SegmentId, Vec<Range>)>> {
+    let mut receipts = vec![Vec::new()];
+    let mut count = 0;
+    for (segment, ranges) in segments {
+        for part in ranges.chunks(RECEIPT_RANGES_MAX) {
+            if count + part.len() > RECEIPT_RANGES_MAX {
+                receipts.push(Vec::new());
+                count = 0;
+            }
+            count += part.len();
+            if let Some(last) = receipts.last_mut() {
+                last.push((*segment, part.to_vec()));
+            }
+        }
+    }
+    receipts
+}

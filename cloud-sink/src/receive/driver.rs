@@ -1,0 +1,185 @@
+//! The only file of the sink that knows the MQTT client.
+//!
+//! Every connection has a new client and a clean start: what was not acknowledged is sent again by
+//! the gateways, whose log is the only truth. Acknowledgements of an earlier connection are
+//! dropped, because the packet number may by now belong to another message.
+
+use std::time::Duration;
+
+use rumqttc::{
+    AckMode, AsyncClient, Event, EventLoop, IncomingPacketSizeLimit, MqttOptions, NetworkOptions,
+    Packet, Publish, PublishOptions, QoS, TlsConfiguration, Transport,
+};
+use tokio::sync::mpsc;
+use wire::identity::{GatewayId, Lane};
+use wire::limits::FRAME_BYTES_MAX;
+use wire::topic::{ALL_LANES, KEYRING, Level, Topic};
+
+use crate::config::Config;
+use crate::keys::KeyFolder;
+use crate::limits::{CONNECT_DEADLINE, INCOMING_MAX, KEEP_ALIVE, RECONNECT_WAIT};
+use crate::receipt::Outgoing;
+use crate::receive::tls;
+
+/// One record as it came.
+#[derive(Debug)]
+pub struct Incoming {
+    /// Whose topic it came on.
+    pub gateway: GatewayId,
+    /// Which lane's.
+    pub lane: Lane,
+    /// Its bytes.
+    pub bytes: Vec<u8>,
+    /// What to acknowledge to the broker once a disposition is durable.
+    pub ticket: Option<Ticket>,
+}
+
+/// A delivery of one connection.
+#[derive(Debug)]
+pub struct Ticket {
+    connection: u64,
+    publish: Publish,
+}
+
+/// What goes back to the broker.
+#[derive(Debug)]
+pub enum Answer {
+    /// A signed receipt.
+    Receipt(Outgoing),
+    /// A delivery whose disposition is durable.
+    Done(Ticket),
+}
+
+/// Requests that the client may hold.
+const CLIENT_QUEUE: usize = 128;
+/// MQTT's own bytes around a frame.
+const PACKET_BYTES_MAX: u32 = FRAME_BYTES_MAX as u32 + 1024;
+
+fn options(config: &Config, keys: &KeyFolder) -> anyhow::Result<MqttOptions> {
+    let broker = (config.broker_host.as_str(), config.broker_port);
+    let mut options = MqttOptions::new(config.name.as_str(), broker);
+    let tls = tls::client(keys)?;
+    options.set_transport(Transport::tls_with_config(TlsConfiguration::from(tls)));
+    options.set_keep_alive(KEEP_ALIVE.as_secs() as u16);
+    options.set_connect_timeout(CONNECT_DEADLINE);
+    options.set_ack_mode(AckMode::Manual);
+    options.set_max_request_batch(CLIENT_QUEUE);
+    options.set_receive_maximum(Some(2 * INCOMING_MAX as u16));
+    options.set_outgoing_inflight_upper_limit(64);
+    options.set_incoming_packet_size_limit(IncomingPacketSizeLimit::Bytes(PACKET_BYTES_MAX));
+    let mut network = NetworkOptions::new();
+    network.set_tcp_nodelay(true);
+    options.set_network_options(network);
+    Ok(options)
+}
+
+/// Connects, receives and answers until the line ends.
+///
+/// # Errors
+/// The keys cannot be read.
+pub async fn run(
+    config: Config,
+    keys: KeyFolder,
+    keyring: Vec<u8>,
+    incoming: mpsc::Sender<Incoming>,
+    mut answers: mpsc::Receiver<Answer>,
+) -> anyhow::Result<()> {
+    let options = options(&config, &keys)?;
+    let mut connection = 0;
+    let mut wait = RECONNECT_WAIT.0;
+    while !incoming.is_closed() {
+        connection += 1;
+        let builder = AsyncClient::builder(options.clone()).capacity(CLIENT_QUEUE);
+        let (client, eventloop) = builder.build();
+        let greeting = tokio::spawn(greet(client.clone(), keyring.clone()));
+        let receiving = receive(eventloop, connection, incoming.clone());
+        let was_up = tokio::select! {
+            was_up = receiving => was_up,
+            () = answer(&client, connection, &mut answers) => return Ok(()),
+        };
+        greeting.abort();
+        drop(client);
+        wait = if was_up { RECONNECT_WAIT.0 } else { (wait * 2).min(RECONNECT_WAIT.1) };
+        pause(jittered(wait)?, &mut answers).await;
+    }
+    Ok(())
+}
+
+fn jittered(wait: Duration) -> anyhow::Result<Duration> {
+    let mut random = [0; 1];
+    getrandom::fill(&mut random)?;
+    Ok(wait.mul_f64(0.5 + f64::from(random[0]) / 512.0))
+}
+
+/// Waits for the next connection; answers to the last one have nowhere to go.
+async fn pause(wait: Duration, answers: &mut mpsc::Receiver<Answer>) {
+    let sleep = tokio::time::sleep(wait);
+    tokio::pin!(sleep);
+    loop {
+        tokio::select! {
+            () = &mut sleep => return,
+            Some(_) = answers.recv() => {}
+        }
+    }
+}
+
+async fn greet(client: AsyncClient, keyring: Vec<u8>) {
+    let retained = PublishOptions::at_least_once().retained();
+    let said = client.publish(KEYRING, keyring, retained).await;
+    let mut alive = said.is_ok();
+    for filter in ALL_LANES {
+        alive = alive && client.subscribe(filter, QoS::AtLeastOnce).await.is_ok();
+    }
+    tracing::debug!(alive, "greeted");
+}
+
+/// Receives until the connection ends; whether it ever was one.
+async fn receive(
+    mut eventloop: EventLoop,
+    connection: u64,
+    incoming: mpsc::Sender<Incoming>,
+) -> bool {
+    let mut was_up = false;
+    loop {
+        match eventloop.poll().await {
+            Ok(Event::Incoming(Packet::ConnAck(_))) => {
+                tracing::info!("connected");
+                was_up = true;
+            }
+            Ok(Event::Incoming(Packet::Publish(publish))) => {
+                let topic = Topic::parse(&String::from_utf8_lossy(&publish.topic));
+                let Some(Topic { gateway, level: Level::Lane(lane) }) = topic else { continue };
+                let bytes = publish.payload.to_vec();
+                let publish = Publish { payload: Default::default(), ..publish };
+                let ticket = Some(Ticket { connection, publish });
+                if incoming.send(Incoming { gateway, lane, bytes, ticket }).await.is_err() {
+                    return was_up;
+                }
+            }
+            Ok(_) => {}
+            Err(error) => {
+                tracing::warn!(%error, "not connected");
+                return was_up;
+            }
+        }
+    }
+}
+
+/// Sends what the line answers; ends only with the line.
+async fn answer(client: &AsyncClient, connection: u64, answers: &mut mpsc::Receiver<Answer>) {
+    while let Some(answer) = answers.recv().await {
+        let sent = match answer {
+            Answer::Receipt(receipt) => {
+                let options = PublishOptions::at_least_once();
+                client.publish(receipt.topic, receipt.bytes, options).await
+            }
+            Answer::Done(ticket) if ticket.connection == connection => {
+                client.ack(&ticket.publish).await
+            }
+            Answer::Done(_) => Ok(()),
+        };
+        if let Err(error) = sent {
+            tracing::debug!(%error, "an answer had nowhere to go; the gateway will ask again");
+        }
+    }
+}

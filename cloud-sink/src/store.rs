@@ -1,0 +1,53 @@
+//! Store: one transaction for evidence and rows; what is committed here may be signed for.
+
+use wire::identity::{GatewayId, Lane, SegmentId, StoreEpoch};
+use wire::receipt::Range;
+
+use crate::verify::Disposed;
+
+pub mod query;
+
+mod rows;
+
+pub mod schema;
+
+pub mod sqlite;
+
+/// What a commit lets us sign for.
+#[derive(Debug, Default)]
+pub struct Committed {
+    /// Number of the commit in this store's life.
+    pub commit: u64,
+    /// By gateway: ranges by segment, and headers that are wanted.
+    pub gateways: Vec<(GatewayId, Vec<(SegmentId, Vec<Range>)>, Vec<SegmentId>)>,
+    /// Parked records whose header has come: verify them again.
+    pub parked: Vec<(GatewayId, Lane, Vec<u8>)>,
+}
+
+/// Why a group could not be committed. Nothing of it is stored; try again.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The database refuses.
+    #[error("store: {0}; check its disk")]
+    Database(#[from] rusqlite::Error),
+    /// The file is of another version.
+    #[error("store: schema version {found}, this program knows {known}; use a newer program")]
+    Version {
+        /// In the file.
+        found: i64,
+        /// Ours.
+        known: i64,
+    },
+}
+
+/// A durable store of evidence and readings.
+pub trait Store {
+    /// Commits a group in one transaction; durable when it returns.
+    ///
+    /// # Errors
+    /// [`StoreError`]; nothing of the group is stored then.
+    fn commit(&mut self, group: &[Disposed]) -> Result<Committed, StoreError>;
+
+    /// The store's life.
+    fn epoch(&self) -> StoreEpoch;
+}

@@ -1,0 +1,84 @@
+//! Questions to the store: who is enrolled, which segments are known.
+
+use std::path::Path;
+
+use ed25519_dalek::VerifyingKey;
+use rusqlite::{Connection, OptionalExtension, params};
+use wire::identity::{GatewayId, SegmentId};
+
+use super::StoreError;
+use super::sqlite::{open_for_reading, optional};
+use crate::clock;
+use crate::verify::Gateway;
+use crate::verify::dispose::Registry;
+
+/// Answers verification from the store.
+pub struct StoreRegistry {
+    db: Connection,
+    known: Vec<Gateway>,
+}
+
+impl StoreRegistry {
+    /// Opens the store for questions.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn open(path: &Path) -> Result<Self, StoreError> {
+        Ok(Self { db: open_for_reading(path)?, known: Vec::new() })
+    }
+
+    fn look_up(&self, id: GatewayId) -> Result<Option<Gateway>, rusqlite::Error> {
+        let found = self
+            .db
+            .prepare_cached("SELECT id, signing_key FROM gateway WHERE name = ?1")?
+            .query_row([id.as_str()], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, [u8; 32]>(1)?)))
+            .optional()?;
+        Ok(found.and_then(|(row, key)| {
+            VerifyingKey::from_bytes(&key).ok().map(|key| Gateway { row, id, key })
+        }))
+    }
+}
+
+impl Registry for StoreRegistry {
+    fn gateway(&mut self, id: GatewayId) -> Option<Gateway> {
+        if let Some(known) = self.known.iter().find(|gateway| gateway.id == id) {
+            return Some(known.clone());
+        }
+        match self.look_up(id) {
+            Ok(found) => {
+                self.known.extend(found.clone());
+                found
+            }
+            Err(error) => {
+                tracing::error!(%error, "the store does not answer");
+                None
+            }
+        }
+    }
+
+    fn segment(&mut self, id: SegmentId) -> Option<(Vec<u8>, Option<Vec<u8>>)> {
+        let mut statement = self
+            .db
+            .prepare_cached(
+                "SELECT header, kept_secret FROM segment WHERE segment = ?1 AND header IS NOT NULL",
+            )
+            .ok()?;
+        statement.query_row([id.0], |row| Ok((row.get(0)?, row.get(1)?))).optional().ok()?
+    }
+}
+
+/// Enrols a gateway, or takes a changed key of one whose name is known only with `replace`.
+///
+/// # Errors
+/// [`StoreError`]; `Ok(false)` if the name is taken by another key.
+pub fn enroll(path: &Path, id: GatewayId, key: &VerifyingKey) -> Result<bool, StoreError> {
+    let db = open_for_reading(path)?;
+    db.execute(
+        "INSERT INTO gateway (name, signing_key, enrolled_ns) VALUES (?1, ?2, ?3)
+         ON CONFLICT DO NOTHING",
+        params![id.as_str(), key.as_bytes(), clock::now().0],
+    )?;
+    let kept: Option<[u8; 32]> =
+        optional(&db, "SELECT signing_key FROM gateway WHERE name = ?1", [id.as_str()])?;
+    Ok(kept.as_ref() == Some(key.as_bytes()))
+}

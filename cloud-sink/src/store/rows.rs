@@ -1,0 +1,498 @@
+//! From a verified batch to rows: each reading once, whoever repeats it.
+
+use std::collections::{HashMap, HashSet};
+
+use rusqlite::{Transaction, params};
+use wire::batch::{Batch, Block, ChannelInfo, Note, NoteKind, Source, Table, WaveRun, wave};
+use wire::decimal::Number;
+use wire::gap::Gap;
+use wire::identity::{DeviceId, SegmentId};
+use wire::reading::ChannelKind;
+use wire::time::DeviceClock;
+
+use crate::verify::Disposed;
+
+/// One run of a device in one lane.
+type HeardKey = (i64, u32, u8);
+
+/// Which sequence numbers of a device's run are stored, as ranges, and which frame ended the last.
+#[derive(Debug, Default)]
+struct Heard {
+    ranges: Vec<(i64, i64)>,
+    last_frame: Option<(SegmentId, u32, usize)>,
+}
+
+impl Heard {
+    fn touches(&self, first: i64, last: i64) -> bool {
+        self.ranges.iter().any(|(a, b)| *a <= last && first <= *b)
+    }
+
+    fn contains(&self, sequence: i64) -> bool {
+        self.ranges.iter().any(|(first, last)| (*first..=*last).contains(&sequence))
+    }
+
+    /// Adds what a frame brought. A gateway takes a device's frames in order, so between the last
+    /// number of one frame of a lane and the first of the next nothing belongs to that lane.
+    fn add(&mut self, first: i64, last: i64, frame: (SegmentId, u32)) {
+        let follows = self.last_frame.filter(|(segment, index, _)| {
+            *segment == frame.0 && index + 1 == frame.1 || (*segment, *index) == frame
+        });
+        let start = match follows.and_then(|(.., at)| self.ranges.get(at)) {
+            Some((_, end)) if *end < first => end + 1,
+            _ => first,
+        };
+        let (mut start, mut end) = (start, last);
+        self.ranges.retain(|(a, b)| {
+            let joins = *a <= end + 1 && start <= b + 1;
+            if joins {
+                start = start.min(*a);
+                end = end.max(*b);
+            }
+            !joins
+        });
+        let at = self.ranges.partition_point(|(a, _)| *a < start);
+        self.ranges.insert(at, (start, end));
+        self.last_frame = Some((frame.0, frame.1, at));
+    }
+}
+
+/// Runs of devices whose ranges stay in memory.
+const HEARD_MAX: usize = 4096;
+/// Series whose numbers stay in memory.
+const SERIES_MAX: usize = 65_536;
+
+/// What was learnt about devices and series, as the database has it.
+#[derive(Debug, Default)]
+pub(super) struct Rows {
+    devices: HashMap<DeviceId, i64>,
+    series: HashMap<(i64, u8, ChannelInfo), i64>,
+    heard: HashMap<HeardKey, Heard>,
+    dirty: HashSet<HeardKey>,
+}
+
+/// What all rows of one block have in common.
+struct At<'a> {
+    evidence: i64,
+    device: i64,
+    batch: &'a Batch,
+    block: &'a Block,
+    /// UTC of the block's time, nanoseconds.
+    base_ns: i64,
+    tick_ns: i64,
+}
+
+impl At<'_> {
+    fn moment(&self, ticks: i64) -> i64 {
+        self.base_ns.saturating_add(ticks.saturating_mul(self.tick_ns))
+    }
+}
+
+impl Rows {
+    /// Writes the rows of a batch.
+    pub(super) fn insert(
+        &mut self,
+        tx: &Transaction<'_>,
+        evidence: i64,
+        record: &Disposed,
+        batch: &Batch,
+        now: i64,
+    ) -> Result<(), rusqlite::Error> {
+        for block in &batch.blocks {
+            let device = self.device(tx, block.source.device)?;
+            let tick_ns = 10i64.pow(block.source.tick_exponent.into());
+            let base_ns = base_time(batch, block, tick_ns, now);
+            let at = At { evidence, device, batch, block, base_ns, tick_ns };
+            if block.source.device == DeviceId(0) {
+                insert_health(tx, &at, record, now)?;
+                continue;
+            }
+            self.insert_block(tx, &at, record)?;
+        }
+        Ok(())
+    }
+
+    fn insert_block(
+        &mut self,
+        tx: &Transaction<'_>,
+        at: &At<'_>,
+        record: &Disposed,
+    ) -> Result<(), rusqlite::Error> {
+        let Some((first, last)) = span(at.block) else { return Ok(()) };
+        let key = (at.device, at.block.source.boot.0, record.lane as u8);
+        self.load_heard(tx, key)?;
+        let repeated = self.heard.get(&key).is_some_and(|heard| heard.touches(first, last));
+        for table in &at.block.tables {
+            self.insert_table(tx, at, table, key, repeated)?;
+        }
+        for run in &at.block.waves {
+            self.insert_wave(tx, at, run, key, repeated)?;
+        }
+        for note in &at.block.notes {
+            if !(repeated && self.is_heard(key, note.sequence)) {
+                insert_note(tx, at, note)?;
+            }
+        }
+        if let Some(heard) = self.heard.get_mut(&key) {
+            heard.add(first, last, (record.segment, record.index));
+            self.dirty.insert(key);
+        }
+        Ok(())
+    }
+
+    fn is_heard(&self, key: HeardKey, sequence: i64) -> bool {
+        self.heard.get(&key).is_some_and(|heard| heard.contains(sequence))
+    }
+
+    fn insert_table(
+        &mut self,
+        tx: &Transaction<'_>,
+        at: &At<'_>,
+        table: &Table,
+        key: HeardKey,
+        repeated: bool,
+    ) -> Result<(), rusqlite::Error> {
+        let moments = table.times.len();
+        let fresh: Vec<usize> = (0..moments)
+            .filter(|moment| !(repeated && self.is_heard(key, table.sequences[*moment])))
+            .collect();
+        let (Some(first), Some(last)) = (fresh.first(), fresh.last()) else { return Ok(()) };
+        let (from, to) = (at.moment(table.times[*first]), at.moment(table.times[*last]));
+        let mut exceptions = table.exceptions.iter().peekable();
+        let mut insert = tx.prepare_cached(
+            "INSERT INTO numeric (series, at_ns, mantissa, exponent, status, absent)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        )?;
+        for channel in 0..table.channels {
+            let info = &at.batch.shapes[table.shape][table.channel_first + channel];
+            let series = self.series(tx, at.device, &at.block.source, info)?;
+            let ChannelKind::Numeric { exponent } = info.kind else { continue };
+            let mut first_row = None;
+            for moment in &fresh {
+                let position = channel * moments + moment;
+                while exceptions.peek().is_some_and(|e| (e.0 as usize) < position) {
+                    exceptions.next();
+                }
+                let special = exceptions.peek().filter(|e| e.0 as usize == position);
+                let plain = (Some(table.values[position]), exponent, 0, None);
+                let (mantissa, exponent, status, absent) = match special {
+                    None => plain,
+                    Some((_, Number::Is(d), status)) => {
+                        (Some(d.mantissa), d.exponent, *status, None)
+                    }
+                    Some((_, Number::Not(state), status)) => {
+                        (None, exponent, *status, Some(*state as u8))
+                    }
+                };
+                let time = at.moment(table.times[*moment]);
+                insert.execute(params![series, time, mantissa, exponent, status, absent])?;
+                first_row.get_or_insert_with(|| tx.last_insert_rowid());
+            }
+            let rows = (first_row.unwrap_or(0), tx.last_insert_rowid());
+            insert_range(tx, at.evidence, series, (from, to), rows)?;
+        }
+        Ok(())
+    }
+
+    fn insert_wave(
+        &mut self,
+        tx: &Transaction<'_>,
+        at: &At<'_>,
+        run: &WaveRun,
+        key: HeardKey,
+        repeated: bool,
+    ) -> Result<(), rusqlite::Error> {
+        for (start, count) in self.fresh_parts(run, key, repeated) {
+            for (channel, samples) in run.samples.iter().enumerate() {
+                let info = &at.batch.shapes[run.shape][run.channel_first + channel];
+                let ChannelKind::Wave { rate, .. } = info.kind else { continue };
+                let series = self.series(tx, at.device, &at.block.source, info)?;
+                let first = run.sample_first + start as u64;
+                let since = rate.nanos_of(first) - rate.nanos_of(run.sample_first);
+                let time = at.moment(run.time_ticks).saturating_add(since);
+                let packed = wave::encode(&samples[start..start + count], None);
+                let invalid = invalid_within(run, channel as u32, start, count);
+                tx.prepare_cached(
+                    "INSERT INTO wave (evidence, series, at_ns, sample_first, count, status,
+                       samples, invalid) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+                )?
+                .execute(params![
+                    at.evidence,
+                    series,
+                    time,
+                    first.cast_signed(),
+                    count as i64,
+                    run.status,
+                    packed,
+                    invalid,
+                ])?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The stretches of a run that were not stored before: first sample and count.
+    fn fresh_parts(&self, run: &WaveRun, key: HeardKey, repeated: bool) -> Vec<(usize, usize)> {
+        let mut stretches: Vec<(usize, usize)> = Vec::new();
+        let mut at = 0;
+        for (sequence, count) in &run.parts {
+            let count = usize::try_from(*count).unwrap_or(0);
+            if !(repeated && self.is_heard(key, *sequence)) {
+                match stretches.last_mut() {
+                    Some((start, length)) if *start + *length == at => *length += count,
+                    _ => stretches.push((at, count)),
+                }
+            }
+            at += count;
+        }
+        stretches.retain(|(_, count)| *count > 0);
+        stretches
+    }
+
+    fn device(&mut self, tx: &Transaction<'_>, id: DeviceId) -> Result<i64, rusqlite::Error> {
+        if let Some(row) = self.devices.get(&id) {
+            return Ok(*row);
+        }
+        let eui = id.to_string();
+        tx.prepare_cached("INSERT INTO device (eui) VALUES (?1) ON CONFLICT DO NOTHING")?
+            .execute([&eui])?;
+        let row = tx
+            .prepare_cached("SELECT id FROM device WHERE eui = ?1")?
+            .query_row([&eui], |row| row.get(0))?;
+        self.devices.insert(id, row);
+        Ok(row)
+    }
+
+    fn series(
+        &mut self,
+        tx: &Transaction<'_>,
+        device: i64,
+        source: &Source,
+        info: &ChannelInfo,
+    ) -> Result<i64, rusqlite::Error> {
+        // The exponent stands in each row, so that a series is one signal whatever its precision.
+        let mut info = info.clone();
+        if let ChannelKind::Numeric { exponent } = &mut info.kind {
+            *exponent = 0;
+        }
+        let key = (device, source.mode as u8, info);
+        if let Some(row) = self.series.get(&key) {
+            return Ok(*row);
+        }
+        let row = find_series(tx, device, source.mode as u8, &key.2)?;
+        if self.series.len() > SERIES_MAX {
+            self.series.clear();
+        }
+        self.series.insert(key, row);
+        Ok(row)
+    }
+
+    fn load_heard(&mut self, tx: &Transaction<'_>, key: HeardKey) -> Result<(), rusqlite::Error> {
+        if self.heard.contains_key(&key) {
+            return Ok(());
+        }
+        if self.heard.len() > HEARD_MAX {
+            self.save_heard(tx)?;
+            self.heard.clear();
+        }
+        let mut statement = tx.prepare_cached(
+            "SELECT first, last FROM heard WHERE device = ?1 AND boot = ?2 AND lane = ?3
+             ORDER BY first",
+        )?;
+        let ranges = statement
+            .query_map(params![key.0, key.1, key.2], |row| Ok((row.get(0)?, row.get(1)?)))?
+            .collect::<Result<Vec<_>, _>>()?;
+        self.heard.insert(key, Heard { ranges, last_frame: None });
+        Ok(())
+    }
+
+    /// Writes the ranges that changed; belongs to the same transaction as their rows.
+    pub(super) fn save_heard(&mut self, tx: &Transaction<'_>) -> Result<(), rusqlite::Error> {
+        for key in self.dirty.drain() {
+            let Some(heard) = self.heard.get(&key) else { continue };
+            tx.prepare_cached("DELETE FROM heard WHERE device = ?1 AND boot = ?2 AND lane = ?3")?
+                .execute(params![key.0, key.1, key.2])?;
+            let mut insert = tx.prepare_cached("INSERT INTO heard VALUES (?1, ?2, ?3, ?4, ?5)")?;
+            for (first, last) in &heard.ranges {
+                insert.execute(params![key.0, key.1, key.2, first, last])?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// First and last sequence number in a block.
+fn span(block: &Block) -> Option<(i64, i64)> {
+    let tables = block.tables.iter().flat_map(|table| table.sequences.iter().copied());
+    let waves = block.waves.iter().flat_map(|run| run.parts.iter().map(|(sequence, _)| *sequence));
+    let notes = block.notes.iter().map(|note| note.sequence);
+    let all = tables.chain(waves).chain(notes);
+    all.fold(None, |span, sequence| match span {
+        None => Some((sequence, sequence)),
+        Some((first, last)) => Some((first.min(sequence), last.max(sequence))),
+    })
+}
+
+/// UTC of a block's time: the device's own if it has one, else the gateway's at reception.
+fn base_time(batch: &Batch, block: &Block, tick_ns: i64, now: i64) -> i64 {
+    match block.source.clock {
+        DeviceClock::Utc | DeviceClock::UtcSynchronised => block.time_ticks.saturating_mul(tick_ns),
+        DeviceClock::None | DeviceClock::Tick | DeviceClock::Local => {
+            let gateway = batch.clock.utc.map_or(now, |utc| utc.0);
+            gateway.saturating_add(block.received_ms.saturating_mul(1_000_000))
+        }
+    }
+}
+
+fn invalid_within(run: &WaveRun, channel: u32, start: usize, count: usize) -> Option<Vec<u8>> {
+    let (start, end) = (start as u64, (start + count) as u64);
+    let mut bytes = Vec::new();
+    for (_, first, length) in run.invalid.iter().filter(|hole| hole.0 == channel) {
+        let from = u64::from(*first).max(start);
+        let to = (u64::from(*first) + u64::from(*length)).min(end);
+        if from < to {
+            bytes.extend_from_slice(&((from - start) as u32).to_le_bytes());
+            bytes.extend_from_slice(&((to - from) as u32).to_le_bytes());
+        }
+    }
+    (!bytes.is_empty()).then_some(bytes)
+}
+
+fn find_series(
+    tx: &Transaction<'_>,
+    device: i64,
+    mode: u8,
+    info: &ChannelInfo,
+) -> Result<i64, rusqlite::Error> {
+    let (is_wave, rate, gain, baseline, bits) = match info.kind {
+        ChannelKind::Numeric { .. } => (0, (0, 0), (0, 0), 0, 0),
+        ChannelKind::Wave { rate, gain, baseline, bits } => {
+            let rate = (rate.numerator.cast_signed(), rate.denominator.cast_signed());
+            (1, rate, (gain.mantissa, gain.exponent), baseline, bits)
+        }
+    };
+    let values = params![
+        device,
+        info.code,
+        info.unit,
+        info.label,
+        info.unit_label,
+        is_wave,
+        rate.0,
+        rate.1,
+        gain.0,
+        gain.1,
+        baseline,
+        bits,
+        mode
+    ];
+    tx.prepare_cached(
+        "INSERT INTO series (device, code, unit, label, unit_label, wave, rate_numerator,
+           rate_denominator, gain_mantissa, gain_exponent, baseline, bits, mode)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13) ON CONFLICT DO NOTHING",
+    )?
+    .execute(values)?;
+    tx.prepare_cached(
+        "SELECT id FROM series WHERE device = ?1 AND code = ?2 AND unit = ?3 AND label = ?4
+           AND unit_label = ?5 AND wave = ?6 AND rate_numerator = ?7 AND rate_denominator = ?8
+           AND gain_mantissa = ?9 AND gain_exponent = ?10 AND baseline = ?11 AND bits = ?12
+           AND mode = ?13",
+    )?
+    .query_row(values, |row| row.get(0))
+}
+
+fn insert_range(
+    tx: &Transaction<'_>,
+    evidence: i64,
+    series: i64,
+    (from, to): (i64, i64),
+    (first, last): (i64, i64),
+) -> Result<(), rusqlite::Error> {
+    tx.prepare_cached(
+        "INSERT INTO block (evidence, series, from_ns, to_ns, first_row, last_row)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+    )?
+    .execute(params![evidence, series, from.min(to), to.max(from), first, last])?;
+    Ok(())
+}
+
+fn insert_note(tx: &Transaction<'_>, at: &At<'_>, note: &Note) -> Result<(), rusqlite::Error> {
+    let (kind, code, source, levels, value, text) = match &note.what {
+        NoteKind::Alert { code, source, levels, text } => {
+            ("alert", Some(*code), Some(*source), Some(*levels), None, Some(text.as_str()))
+        }
+        NoteKind::Event { code, value } => ("event", Some(*code), None, None, Some(*value), None),
+        NoteKind::Loss { readings, cause } => {
+            ("loss", Some(u32::from(*cause)), None, None, Some(readings.cast_signed()), None)
+        }
+        NoteKind::Health(_) => return Ok(()),
+    };
+    tx.prepare_cached(
+        "INSERT INTO note (evidence, device, at_ns, kind, code, source, phase, state, priority,
+           value, text) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+    )?
+    .execute(params![
+        at.evidence,
+        at.device,
+        at.moment(note.time_ticks),
+        kind,
+        code,
+        source,
+        levels.map(|levels| levels[0]),
+        levels.map(|levels| levels[1]),
+        levels.map(|levels| levels[2]),
+        value,
+        text,
+    ])?;
+    Ok(())
+}
+
+fn insert_health(
+    tx: &Transaction<'_>,
+    at: &At<'_>,
+    record: &Disposed,
+    now: i64,
+) -> Result<(), rusqlite::Error> {
+    for note in &at.block.notes {
+        let NoteKind::Health(report) = &note.what else { continue };
+        tx.prepare_cached(
+            "INSERT INTO health VALUES (?1, ?2, ?3) ON CONFLICT (gateway)
+             DO UPDATE SET received_ns = excluded.received_ns, report = excluded.report",
+        )?
+        .execute(params![record.gateway.row, now, report])?;
+    }
+    Ok(())
+}
+
+/// Writes what a gap says.
+pub(super) fn insert_gap(
+    tx: &Transaction<'_>,
+    evidence: i64,
+    gateway: i64,
+    gap: &Gap,
+) -> Result<(), rusqlite::Error> {
+    let hole = &gap.hole;
+    tx.prepare_cached(
+        "INSERT INTO gap (evidence, gateway, lane, hole_segment, index_first, index_last,
+           sequence_first, sequence_last, readings_min, readings_max, from_ns, to_ns, cause,
+           before, after)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
+    )?
+    .execute(params![
+        evidence,
+        gateway,
+        gap.lane as u8,
+        hole.segment.map(|id| id.0),
+        hole.indexes.0,
+        hole.indexes.1,
+        hole.sequences.map(|(first, _)| first.cast_signed()),
+        hole.sequences.map(|(_, last)| last.cast_signed()),
+        hole.readings.0.cast_signed(),
+        hole.readings.1.cast_signed(),
+        hole.moments.map(|(from, _)| from.0),
+        hole.moments.map(|(_, to)| to.0),
+        hole.cause.name(),
+        hole.before.map(|hash| hash.0),
+        hole.after.map(|hash| hash.0),
+    ])?;
+    Ok(())
+}

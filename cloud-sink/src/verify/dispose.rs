@@ -1,0 +1,205 @@
+//! From received bytes to a disposition: stored, held or refused, each with its reason.
+
+use wire::batch;
+use wire::frame::{Record, RecordError, RecordKind, read_frame_payload};
+use wire::gap::Gap;
+use wire::identity::{GatewayId, Lane, RecordHash, SegmentId};
+use wire::receipt::{Disposition, Reason};
+use wire::seal::{OpenError, SignedFrame, open_frame, verify_frame, verify_header};
+use wire::segment::{Header, Wrapped, read_header_payload};
+use wire::signed::{Purpose, verify};
+
+use super::keyring::Keys;
+use super::{Content, Disposed, Gateway, Unsigned, Verified};
+
+/// What verification asks of the store.
+pub trait Registry {
+    /// An enrolled gateway by name.
+    fn gateway(&mut self, id: GatewayId) -> Option<Gateway>;
+    /// A segment's header record and kept secret.
+    fn segment(&mut self, id: SegmentId) -> Option<(Vec<u8>, Option<Vec<u8>>)>;
+}
+
+/// Verifies records one by one.
+pub struct Verifier<R> {
+    registry: R,
+    keys: Keys,
+}
+
+/// What every disposed record has in common.
+struct Common {
+    gateway: Gateway,
+    hash: RecordHash,
+    bytes: Vec<u8>,
+}
+
+impl<R: Registry> Verifier<R> {
+    /// A verifier with these keys.
+    pub const fn new(registry: R, keys: Keys) -> Self {
+        Self { registry, keys }
+    }
+
+    /// Verifies one record that came from a gateway on a lane's topic.
+    ///
+    /// Order:  size and shape, known gateway, signature, segment, tag, content root, strict batch.
+    ///
+    /// # Errors
+    /// [`Unsigned`] if no known gateway has signed the bytes: they are not kept.
+    pub fn dispose(
+        &mut self,
+        from: GatewayId,
+        lane: Lane,
+        bytes: Vec<u8>,
+    ) -> Result<Disposed, Unsigned> {
+        let record = match Record::parse(&bytes) {
+            Ok(record) => record,
+            Err(error @ (RecordError::TooLarge { .. } | RecordError::Shape(_)))
+            | Err(error @ RecordError::Version { .. }) => {
+                return Err(Unsigned::Shape(error.to_string()));
+            }
+        };
+        let gateway = self.registry.gateway(from).ok_or(Unsigned::Unknown(from))?;
+        let hash = record.hash();
+        let unsigned = |error: OpenError| Unsigned::Signature(error.to_string());
+        match record.kind {
+            RecordKind::Header => {
+                let (header, core, wrapped) =
+                    verify_header(&record, &gateway.key).map_err(unsigned)?;
+                let core = core.to_vec();
+                let common = Common { gateway, hash, bytes };
+                Ok(self.header(common, lane, header, &core, &wrapped))
+            }
+            RecordKind::Frame => {
+                verify(&gateway.key, Purpose::Record, record.signed)
+                    .map_err(|error| Unsigned::Signature(error.to_string()))?;
+                self.frame(&record, &gateway, lane, hash)
+                    .map(|disposed| Disposed { bytes: bytes.clone(), ..disposed })
+            }
+            RecordKind::Gap => {
+                let payload = verify(&gateway.key, Purpose::Record, record.signed)
+                    .map_err(|error| Unsigned::Signature(error.to_string()))?;
+                let gap =
+                    Gap::decode(payload).map_err(|error| Unsigned::Shape(error.to_string()))?;
+                Ok(self.gap(Common { gateway, hash, bytes }, lane, gap))
+            }
+        }
+    }
+
+    fn header(
+        &mut self,
+        common: Common,
+        lane: Lane,
+        header: Header,
+        core: &[u8],
+        wrapped: &[Wrapped],
+    ) -> Disposed {
+        let misplaced = header.gateway != common.gateway.id || header.lane != lane;
+        let kept_secret = if misplaced { None } else { self.keys.admit(&header, core, wrapped) };
+        let (disposition, reason) = if misplaced {
+            (Disposition::Refused, Reason::Misplaced)
+        } else {
+            (Disposition::Stored, Reason::None)
+        };
+        Disposed {
+            gateway: common.gateway,
+            lane,
+            segment: header.segment,
+            index: 0,
+            hash: common.hash,
+            previous: header.continues.map(|continues| continues.hash),
+            content: Content::Header { header: Box::new(header), kept_secret },
+            disposition,
+            reason,
+            bytes: common.bytes,
+        }
+    }
+
+    fn frame(
+        &mut self,
+        record: &Record<'_>,
+        gateway: &Gateway,
+        lane: Lane,
+        hash: RecordHash,
+    ) -> Result<Disposed, Unsigned> {
+        let (core, _, _) = read_frame_payload(record.payload)
+            .map_err(|error| Unsigned::Shape(error.to_string()))?;
+        let opened = match verify_frame(record, &gateway.key) {
+            Ok(frame) => self.open(&frame, gateway.id, lane),
+            Err(_) => Err((Disposition::Refused, Reason::Forged)),
+        };
+        let (batch, disposition, reason) = match opened {
+            Ok(batch) => (Some(Box::new(batch)), Disposition::Stored, Reason::None),
+            Err((disposition, reason)) => (None, disposition, reason),
+        };
+        Ok(Disposed {
+            gateway: gateway.clone(),
+            lane,
+            segment: core.segment,
+            index: core.index,
+            hash,
+            previous: Some(core.previous),
+            content: Content::Frame { core, batch },
+            disposition,
+            reason,
+            bytes: Vec::new(),
+        })
+    }
+
+    /// Opens a frame whose signature holds.
+    fn open(
+        &mut self,
+        frame: &SignedFrame<'_>,
+        gateway: GatewayId,
+        lane: Lane,
+    ) -> Result<Verified<batch::Batch>, (Disposition, Reason)> {
+        let id = frame.core.segment;
+        self.recall(id);
+        let Some(segment) = self.keys.segment(id) else {
+            return Err((Disposition::Held, Reason::NoHeader));
+        };
+        if segment.gateway != gateway || segment.lane != lane || frame.core.lane != lane {
+            return Err((Disposition::Refused, Reason::Misplaced));
+        }
+        let Some(keys) = &segment.keys else {
+            return Err((Disposition::Held, Reason::NoKey));
+        };
+        let plaintext =
+            open_frame(keys, frame).map_err(|_| (Disposition::Refused, Reason::Forged))?;
+        let batch =
+            batch::decode(&plaintext).map_err(|_| (Disposition::Refused, Reason::Content))?;
+        Ok(Verified(batch))
+    }
+
+    /// Opens a segment again that was seen before this process began.
+    fn recall(&mut self, id: SegmentId) {
+        if self.keys.segment(id).is_some() {
+            return;
+        }
+        let Some((bytes, kept)) = self.registry.segment(id) else { return };
+        let Ok(record) = Record::parse(&bytes) else { return };
+        if let Ok((header, core, _)) = read_header_payload(record.payload) {
+            self.keys.readmit(&header, core, kept.as_deref());
+        }
+    }
+
+    fn gap(&mut self, common: Common, lane: Lane, gap: Gap) -> Disposed {
+        let misplaced = gap.lane != lane;
+        let (disposition, reason) = if misplaced {
+            (Disposition::Refused, Reason::Misplaced)
+        } else {
+            (Disposition::Stored, Reason::None)
+        };
+        Disposed {
+            gateway: common.gateway,
+            lane,
+            segment: gap.segment,
+            index: gap.index,
+            hash: common.hash,
+            previous: Some(gap.previous),
+            content: Content::Gap(Box::new(gap)),
+            disposition,
+            reason,
+            bytes: common.bytes,
+        }
+    }
+}

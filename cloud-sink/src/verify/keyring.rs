@@ -1,0 +1,85 @@
+//! Keys that open segments: the sink's recipients, the store's own key, and what is open now.
+
+use std::collections::HashMap;
+
+use aes_gcm::aead::{AeadInOut, KeyInit};
+use aes_gcm::{Aes256Gcm, Nonce};
+use wire::identity::{GatewayId, Lane, SegmentId};
+use wire::seal::{RecipientSecret, SegmentKeys, SegmentSecret, unwrap_secret};
+use wire::segment::{Header, Wrapped};
+
+use crate::limits::SEGMENTS_OPEN_MAX;
+
+/// A segment whose header was verified.
+pub struct OpenSegment {
+    /// Whose.
+    pub gateway: GatewayId,
+    /// Lane.
+    pub lane: Lane,
+    /// Its keys; `None` when no key of ours opens it.
+    pub keys: Option<SegmentKeys>,
+}
+
+/// All keys of this sink.
+pub struct Keys {
+    recipients: Vec<RecipientSecret>,
+    store: Aes256Gcm,
+    open: HashMap<SegmentId, OpenSegment>,
+}
+
+impl Keys {
+    /// Keys of one sink.
+    #[must_use]
+    pub fn new(recipients: Vec<RecipientSecret>, store_key: [u8; 32]) -> Self {
+        Self { recipients, store: Aes256Gcm::new(&store_key.into()), open: HashMap::new() }
+    }
+
+    /// The segment, if its header was seen.
+    #[must_use]
+    pub fn segment(&self, id: SegmentId) -> Option<&OpenSegment> {
+        self.open.get(&id)
+    }
+
+    /// Unwraps a segment's secret and remembers its keys; returns it as the store keeps it.
+    pub fn admit(&mut self, header: &Header, core: &[u8], wrapped: &[Wrapped]) -> Option<Vec<u8>> {
+        let mut recipients = self.recipients.iter();
+        let secret = recipients.find_map(|key| unwrap_secret(header, core, wrapped, key).ok());
+        let kept = secret.as_ref().and_then(|secret| self.keep(header.segment, secret));
+        let keys = secret.map(|secret| SegmentKeys::derive(&secret, core));
+        self.remember(header, keys);
+        kept
+    }
+
+    /// Opens a segment again from what the store kept.
+    pub fn readmit(&mut self, header: &Header, core: &[u8], kept: Option<&[u8]>) {
+        let secret = kept.and_then(|kept| self.unkeep(header.segment, kept));
+        let keys = secret.map(|secret| SegmentKeys::derive(&secret, core));
+        self.remember(header, keys);
+    }
+
+    fn remember(&mut self, header: &Header, keys: Option<SegmentKeys>) {
+        if self.open.len() >= SEGMENTS_OPEN_MAX {
+            // What is dropped here is opened again from the store when a record needs it.
+            self.open.clear();
+        }
+        let segment = OpenSegment { gateway: header.gateway, lane: header.lane, keys };
+        self.open.insert(header.segment, segment);
+    }
+
+    /// A secret under the store's key: nonce 12, ciphertext 32, tag 16.
+    fn keep(&self, segment: SegmentId, secret: &SegmentSecret) -> Option<Vec<u8>> {
+        let mut nonce = [0; 12];
+        getrandom::fill(&mut nonce).ok()?;
+        let mut sealed = secret.as_bytes().to_vec();
+        self.store.encrypt_in_place(&Nonce::from(nonce), &segment.0, &mut sealed).ok()?;
+        Some([&nonce[..], &sealed].concat())
+    }
+
+    fn unkeep(&self, segment: SegmentId, kept: &[u8]) -> Option<SegmentSecret> {
+        let (nonce, sealed) = kept.split_at_checked(12)?;
+        let nonce: [u8; 12] = nonce.try_into().ok()?;
+        let mut secret = sealed.to_vec();
+        self.store.decrypt_in_place(&Nonce::from(nonce), &segment.0, &mut secret).ok()?;
+        Some(SegmentSecret::from_bytes(secret.try_into().ok()?))
+    }
+}
