@@ -1,2 +1,90 @@
-//! Ward.
-fn main() {}
+//! `ward`: simulated beds, recordings and mishaps around the real line. Without a subcommand it
+//! runs the demo.
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+#[path = "../ward/broker.rs"]
+mod broker;
+#[path = "../ward/chaos.rs"]
+mod chaos;
+#[path = "../ward/choice.rs"]
+mod choice;
+#[path = "../ward/demo.rs"]
+mod demo;
+#[path = "../ward/recording.rs"]
+mod recording;
+#[path = "../ward/replay.rs"]
+mod replay;
+#[path = "../ward/report.rs"]
+mod report;
+#[path = "../ward/vectors.rs"]
+mod vectors;
+
+/// The world around the line: simulated beds through the real agent, a broker and the real sink.
+#[derive(Debug, Parser)]
+#[command(name = "ward", version, args_conflicts_with_subcommands = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    demo: demo::Demo,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Beds, a broker, agent and sink on this machine, and a ledger at the end (the default).
+    Demo(demo::Demo),
+    /// Sends a WFDB recording through the line and exports it.
+    Replay(replay::Replay),
+    /// The rig's own broker, until standard input ends.
+    Broker(broker::Broker),
+    /// Writes the test vectors of every format.
+    Vectors(vectors::Vectors),
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("ward: no runtime: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let work = async {
+        match cli.command.unwrap_or(Command::Demo(cli.demo)) {
+            Command::Demo(command) => command.run().await,
+            Command::Replay(command) => command.run().await,
+            Command::Broker(command) => command.run().await,
+            Command::Vectors(command) => command.run(),
+        }
+    };
+    // An interrupt drops the work, and with it every process that it started.
+    let ended = runtime.block_on(async {
+        tokio::select! {
+            ended = work => ended,
+            () = interrupted() => Err(anyhow::anyhow!("interrupted")),
+        }
+    });
+    runtime.shutdown_background();
+    match ended {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("ward: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn interrupted() {
+    use tokio::signal::unix::{SignalKind, signal};
+    match (signal(SignalKind::interrupt()), signal(SignalKind::terminate())) {
+        (Ok(mut interrupt), Ok(mut terminate)) => {
+            tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} }
+        }
+        _ => std::future::pending().await,
+    }
+}

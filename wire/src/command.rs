@@ -11,7 +11,8 @@ use crate::FORMAT_VERSION;
 use crate::identity::{BootId, GatewayId};
 use crate::limits::COMMAND_BYTES_MAX;
 use crate::signed::{Purpose, SignatureError, sign, verify};
-use crate::strict::{StrictError, check};
+use crate::signed::canonical;
+use crate::strict::StrictError;
 
 /// One command.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -57,8 +58,7 @@ impl Command {
             return Err(wrong);
         }
         let payload = verify(key, Purpose::Command, bytes)?;
-        check(payload).map_err(SignatureError::Shape)?;
-        let wire: CommandWire = serde_cbor::from_slice(payload).map_err(|_| wrong)?;
+        let wire: CommandWire = canonical(payload).map_err(|_| wrong)?;
         if wire.0 != FORMAT_VERSION {
             return Err(wrong);
         }

@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 use crate::FORMAT_VERSION;
 use crate::frame::RecordKind;
 use crate::identity::{Lane, RecordHash, SegmentId};
+use crate::limits::GAP_BYTES_MAX;
 use crate::strict::{Reader, StrictError, Writer};
 use crate::time::UnixNanos;
 
@@ -161,6 +162,12 @@ impl Gap {
             },
         };
         r.done()?;
+        let ordered = hole.indexes.0 <= hole.indexes.1
+            && hole.readings.0 <= hole.readings.1
+            && hole.sequences.is_none_or(|(first, last)| first <= last);
+        if !ordered || index == 0 || payload.len() > GAP_BYTES_MAX {
+            return Err(StrictError::Unexpected);
+        }
         Ok(Self {
             lane,
             segment,

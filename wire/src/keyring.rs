@@ -12,12 +12,14 @@ use serde::{Deserialize, Serialize};
 use serde_bytes::{ByteArray, ByteBuf};
 
 use crate::FORMAT_VERSION;
+use crate::frame::payload_of;
 use crate::identity::{Lane, StoreEpoch};
 use crate::limits::KEYRING_BYTES_MAX;
 use crate::seal::Recipient;
 use crate::segment::Suite;
 use crate::signed::{Purpose, SignatureError, sign, verify};
-use crate::strict::{StrictError, check};
+use crate::signed::canonical;
+use crate::strict::StrictError;
 use crate::time::UnixNanos;
 
 /// What a recipient key may open.
@@ -199,8 +201,7 @@ impl RootPart {
     }
 
     fn decode(payload: &[u8]) -> Result<Self, StrictError> {
-        check(payload)?;
-        let wire: RootWire = serde_cbor::from_slice(payload).map_err(|_| WRONG)?;
+        let wire: RootWire = canonical(payload).map_err(|_| WRONG)?;
         if wire.0 != FORMAT_VERSION {
             return Err(WRONG);
         }
@@ -235,8 +236,7 @@ impl FleetPart {
     }
 
     fn decode(payload: &[u8]) -> Result<Self, StrictError> {
-        check(payload)?;
-        let wire: FleetWire = serde_cbor::from_slice(payload).map_err(|_| WRONG)?;
+        let wire: FleetWire = canonical(payload).map_err(|_| WRONG)?;
         if wire.0 != FORMAT_VERSION {
             return Err(WRONG);
         }
@@ -266,9 +266,8 @@ pub fn join(root_parts: Vec<Vec<u8>>, fleet_part: Vec<u8>) -> Vec<u8> {
 /// # Errors
 /// [`KeyringError::Shape`].
 pub fn root_parts(document: &[u8]) -> Result<Vec<Vec<u8>>, KeyringError> {
-    check(document).map_err(KeyringError::Shape)?;
     let parsed: Document =
-        serde_cbor::from_slice(document).map_err(|_| KeyringError::Shape(WRONG))?;
+        canonical(document).map_err(|_| KeyringError::Shape(WRONG))?;
     Ok(parsed.0.into_iter().map(ByteBuf::into_vec).collect())
 }
 
@@ -281,28 +280,14 @@ impl Keyring {
         if document.len() > KEYRING_BYTES_MAX {
             return Err(KeyringError::Shape(WRONG));
         }
-        check(document).map_err(KeyringError::Shape)?;
         let parsed: Document =
-            serde_cbor::from_slice(document).map_err(|_| KeyringError::Shape(WRONG))?;
-        let mut payloads: Vec<&[u8]> = Vec::new();
-        for key in &roots.keys {
-            let held = parsed
-                .0
-                .iter()
-                .find_map(|part| verify(key, Purpose::KeyringRoot, part).ok());
-            payloads.extend(held);
-        }
-        let good = payloads
-            .iter()
-            .filter(|payload| **payload == payloads[0])
-            .count();
-        if good < roots.needed.max(1) {
-            return Err(KeyringError::Root {
-                good,
-                needed: roots.needed.max(1),
-            });
-        }
-        let root = RootPart::decode(payloads[0]).map_err(KeyringError::Shape)?;
+            canonical(document).map_err(|_| KeyringError::Shape(WRONG))?;
+        let needed = roots.needed.max(1);
+        let (good, payload) = most_signed(&parsed.0, &roots.keys);
+        let Some(payload) = payload.filter(|_| good >= needed) else {
+            return Err(KeyringError::Root { good, needed });
+        };
+        let root = RootPart::decode(payload).map_err(KeyringError::Shape)?;
         let payload = verify(&root.fleet_key, Purpose::KeyringFleet, &parsed.1)
             .map_err(KeyringError::Fleet)?;
         let fleet = FleetPart::decode(payload).map_err(KeyringError::Shape)?;
@@ -335,4 +320,24 @@ impl Keyring {
     pub const fn versions(&self) -> (u64, u64) {
         (self.root.version, self.fleet.version)
     }
+}
+
+/// The payload that most distinct root keys have signed, the newest of equals, and their number.
+fn most_signed<'a>(parts: &'a [ByteBuf], keys: &[VerifyingKey]) -> (usize, Option<&'a [u8]>) {
+    let signers = |payload: &[u8]| {
+        let signed = |key: &&VerifyingKey| {
+            let mut held = parts.iter().filter_map(|part| verify(key, Purpose::KeyringRoot, part).ok());
+            held.any(|other| other == payload)
+        };
+        let mut good: Vec<_> = keys.iter().filter(signed).map(VerifyingKey::as_bytes).collect();
+        good.sort_unstable();
+        good.dedup();
+        good.len()
+    };
+    let payloads = parts.iter().filter_map(|part| payload_of(part).ok());
+    let version = |payload: &[u8]| RootPart::decode(payload).map_or(0, |root| root.version);
+    payloads
+        .map(|payload| (signers(payload), version(payload), payload))
+        .max_by_key(|(good, version, _)| (*good, *version))
+        .map_or((0, None), |(good, _, payload)| (good, Some(payload)))
 }

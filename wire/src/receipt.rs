@@ -12,7 +12,8 @@ use crate::frame::payload_of;
 use crate::identity::{GatewayId, RecordHash, SegmentId, StoreEpoch};
 use crate::limits::{RECEIPT_BYTES_MAX, RECEIPT_RANGES_MAX};
 use crate::signed::{Purpose, SignatureError, sign, verify};
-use crate::strict::{StrictError, check};
+use crate::signed::canonical;
+use crate::strict::StrictError;
 use crate::time::UnixNanos;
 
 /// What became of a record at the sink.
@@ -199,9 +200,8 @@ impl Receipt {
     }
 
     fn decode(payload: &[u8]) -> Result<Self, StrictError> {
-        check(payload)?;
         let wrong = StrictError::Unexpected;
-        let wire: ReceiptWire = serde_cbor::from_slice(payload).map_err(|_| wrong)?;
+        let wire: ReceiptWire = canonical(payload).map_err(|_| wrong)?;
         if wire.0 != FORMAT_VERSION {
             return Err(wrong);
         }

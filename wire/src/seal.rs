@@ -22,7 +22,7 @@ use zeroize::{Zeroize, ZeroizeOnDrop};
 use crate::frame::{Core, Record, frame_payload, join, read_frame_payload};
 use crate::identity::{KeyId, RecordHash};
 use crate::segment::{Header, Suite, Wrapped, header_payload, read_header_payload};
-use crate::signed::{Purpose, SignatureError, key_id, sign, verify};
+use crate::signed::{Purpose, SignatureError, key_id, sign, signing_key_id, verify};
 use crate::strict::{Reader, StrictError};
 
 /// Why sealed bytes do not open. Each means: keep the bytes, use nothing of them.
@@ -483,7 +483,11 @@ pub fn verify_header<'a>(
     key: &VerifyingKey,
 ) -> Result<(Header, &'a [u8], Vec<Wrapped>), OpenError> {
     let payload = verify(key, Purpose::Record, record.signed)?;
-    Ok(read_header_payload(payload)?)
+    let (header, core, wrapped) = read_header_payload(payload)?;
+    if header.signing_key != signing_key_id(key) {
+        return Err(OpenError::Shape(StrictError::Unexpected));
+    }
+    Ok((header, core, wrapped))
 }
 
 /// Opens a segment's secret with one recipient key.
@@ -521,7 +525,9 @@ pub fn unwrap_secret(
         Suite::XWing => with::<XWing>(&secret_key.private, one, &info),
         Suite::X25519 => with::<X25519HkdfSha256>(&secret_key.private, one, &info),
     };
-    let bytes: Option<[u8; 32]> = opened.and_then(|bytes| bytes.try_into().ok());
+    let mut opened = opened.ok_or(OpenError::Unwrap { key })?;
+    let bytes: Option<[u8; 32]> = opened.as_slice().try_into().ok();
+    opened.zeroize();
     bytes.map(SegmentSecret).ok_or(OpenError::Unwrap { key })
 }
 

@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 
 use crate::frame::payload_of;
 use crate::identity::KeyId;
-use crate::strict::StrictError;
+use crate::strict::{StrictError, check};
 
 /// What a signature is for.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -118,4 +118,23 @@ pub fn verify<'a>(
         key.verify_strict(bytes, &signature).map_err(|_| forged)
     })?;
     Ok(payload)
+}
+
+/// Reads a list of fields that must be encoded exactly as we would encode it.
+///
+/// The library that fills the fields is lenient (tags, arrays for bytes); what it read must give
+/// the same bytes again.
+///
+/// # Errors
+/// [`StrictError`].
+pub(crate) fn canonical<T>(bytes: &[u8]) -> Result<T, StrictError>
+where
+    T: serde::de::DeserializeOwned + serde::Serialize,
+{
+    check(bytes)?;
+    let fields: T = serde_cbor::from_slice(bytes).map_err(|_| StrictError::Unexpected)?;
+    match serde_cbor::to_vec(&fields) {
+        Ok(again) if again == bytes => Ok(fields),
+        _ => Err(StrictError::Unexpected),
+    }
 }

@@ -11,7 +11,8 @@ use crate::FORMAT_VERSION;
 use crate::identity::{BootId, DeviceId, Lane, RecordHash, SegmentId};
 use crate::limits::COMMAND_BYTES_MAX;
 use crate::signed::{Purpose, SignatureError, sign, verify};
-use crate::strict::{StrictError, check};
+use crate::signed::canonical;
+use crate::strict::StrictError;
 
 /// Where a lane's chain stands.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -135,9 +136,8 @@ impl HealthReport {
     /// # Errors
     /// [`StrictError`].
     pub fn decode(bytes: &[u8]) -> Result<Self, StrictError> {
-        check(bytes)?;
         let wrong = StrictError::Unexpected;
-        let wire: ReportWire = serde_cbor::from_slice(bytes).map_err(|_| wrong)?;
+        let wire: ReportWire = canonical(bytes).map_err(|_| wrong)?;
         if wire.0 != FORMAT_VERSION {
             return Err(wrong);
         }
@@ -207,8 +207,7 @@ impl Status {
             return Err(wrong);
         }
         let payload = verify(key, Purpose::Status, bytes)?;
-        check(payload).map_err(SignatureError::Shape)?;
-        let wire: StatusWire = serde_cbor::from_slice(payload).map_err(|_| wrong)?;
+        let wire: StatusWire = canonical(payload).map_err(|_| wrong)?;
         if wire.0 != FORMAT_VERSION {
             return Err(wrong);
         }

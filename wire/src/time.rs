@@ -104,8 +104,15 @@ impl Rate {
     #[must_use]
     pub fn nanos_of(&self, number: u64) -> i64 {
         let numerator = u128::from(self.numerator.max(1));
-        let ticks = u128::from(number) * 1_000_000_000 * u128::from(self.denominator);
-        i64::try_from((ticks + numerator / 2) / numerator).unwrap_or(i64::MAX)
+        let seconds = u128::from(number).saturating_mul(u128::from(self.denominator));
+        let ticks = seconds.saturating_mul(1_000_000_000);
+        i64::try_from(ticks.saturating_add(numerator / 2) / numerator).unwrap_or(i64::MAX)
+    }
+
+    /// Whether both parts are there and no larger than a decimal text needs.
+    #[must_use]
+    pub const fn is_sane(&self) -> bool {
+        self.numerator != 0 && self.denominator != 0 && self.denominator <= 1 << 50
     }
 }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 use wire::batch::{Batch, Block, ChannelInfo, Note, NoteKind, Table, WaveRun, encode};
 use wire::decimal::Number;
 use wire::identity::{DeviceId, Lane};
+use wire::limits::TABLE_VALUES_MAX;
 use wire::link::{Entries, Entry, NumericEntry, PayloadError, SourceGap, WaveEntry};
 use wire::reading::ChannelKind;
 use wire::time::{ClockState, MonotonicNanos};
@@ -176,6 +177,7 @@ impl Batcher {
             let full = self.growing[lane as usize].as_ref().is_some_and(|growing| {
                 growing.payload_bytes + 2 * bytes > BATCH_PAYLOAD_BYTES_MAX
                     || growing.batch.blocks.len() >= BATCH_BLOCKS_MAX
+                    || growing.readings as usize >= TABLE_VALUES_MAX / 2
             });
             if full {
                 self.close(lane);

@@ -108,15 +108,18 @@ impl Init {
         }
         let below = |name: &str| folder.join(name).display().to_string();
         fs::create_dir_all(folder.join("broker"))?;
+        // Started by root, mosquitto would become a user who cannot read these files.
+        let owner = if rustix::process::getuid().is_root() { "user root\n" } else { "" };
         let conf = format!(
             "# Written by wardline-sink init.\n\
-             per_listener_settings false\nallow_anonymous false\nlistener {}\n\
+             {}per_listener_settings false\nallow_anonymous false\nlistener {}\n\
              cafile {}\ncertfile {}\nkeyfile {}\nrequire_certificate true\n\
              use_identity_as_username true\ntls_version tlsv1.3\nacl_file {}\n\
              persistence true\npersistence_location {}/\nautosave_interval 60\n\
              max_inflight_messages 200\nmax_queued_messages 100000\n\
-             max_queued_bytes 268435456\nmessage_size_limit 131072\nlog_dest stderr\n\
+             max_queued_bytes 268435456\nmax_packet_size 131072\nlog_dest stderr\n\
              log_type error\nlog_type warning\n",
+            owner,
             self.broker_port,
             below("keys/ca.pem"),
             below("keys/broker.pem"),

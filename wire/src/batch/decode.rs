@@ -223,7 +223,9 @@ fn decode_block(
     for _ in 0..sections {
         let fields = r.array()?;
         match r.uint()? {
-            SECTION_CONTEXT if fields == 2 => block.context = r.bytes()?.to_vec(),
+            SECTION_CONTEXT if fields == 2 && block.context.is_empty() => {
+                block.context = r.bytes()?.to_vec();
+            }
             SECTION_TABLE => block
                 .tables
                 .push(decode_table(&mut r, fields, context, budget)?),
@@ -286,7 +288,11 @@ fn decode_table(
     if fields == 9 {
         let count = r.array()?;
         for _ in 0..count {
-            exceptions.push(decode_exception(r, total)?);
+            let exception = decode_exception(r, total)?;
+            if exceptions.last().is_some_and(|last: &(u32, _, _)| last.0 >= exception.0) {
+                return Err(BatchError::Inconsistent);
+            }
+            exceptions.push(exception);
         }
     }
     Ok(Table {

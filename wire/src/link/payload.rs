@@ -12,6 +12,9 @@ use crate::time::{DeviceClock, Rate};
 /// Longest text of an alert, model or version, bytes.
 const TEXT_BYTES_MAX: usize = 96;
 
+/// Highest sample number: at a million samples a second, 285 years; times stay within 128 bits.
+const SAMPLE_LAST: u64 = 1 << 53;
+
 /// Why a payload is refused. Count it against the device; do not acknowledge it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum PayloadError {
@@ -145,8 +148,8 @@ fn read_channel<'a>(reader: &mut Reader<'a>) -> Result<Channel<'a>, PayloadError
         },
         _ => return Err(PayloadError::Range),
     };
-    if let ChannelKind::Wave { rate, .. } = kind
-        && (rate.numerator == 0 || rate.denominator == 0)
+    if let ChannelKind::Wave { rate, gain, .. } = kind
+        && (!rate.is_sane() || gain.mantissa == 0)
     {
         return Err(PayloadError::Range);
     }
@@ -322,7 +325,7 @@ impl<'a> WaveEntry<'a> {
     /// The samples, channel after channel; `None` marks an invalid one.
     #[must_use]
     pub fn samples(&self) -> SampleIter<'a> {
-        let left = self.count * usize::from(self.channels);
+        let left = self.count.saturating_mul(usize::from(self.channels));
         SampleIter {
             bytes: self.bytes,
             left,
@@ -468,11 +471,12 @@ fn read_wave<'a>(reader: &mut Reader<'a>) -> Result<WaveEntry<'a>, PayloadError>
         count: reader.number()?,
         bytes: reader.bytes()?,
     };
-    let mut samples = wave.samples();
     let wanted = wave.count.saturating_mul(usize::from(wave.channels));
-    if wanted == 0 || wanted > wave.bytes.len() {
+    let ends = wave.sample_first.checked_add(wave.count as u64);
+    if wanted == 0 || wanted > wave.bytes.len() || ends.is_none_or(|end| end > SAMPLE_LAST) {
         return Err(PayloadError::Range);
     }
+    let mut samples = wave.samples();
     if samples.by_ref().count() != wanted || !samples.bytes.is_empty() {
         return Err(PayloadError::Range);
     }

@@ -15,7 +15,7 @@ pub struct DataWriter {
 }
 
 /// Array head and time take at most this much, bytes.
-const HEAD_BYTES_MAX: usize = 10;
+const HEAD_BYTES_MAX: usize = 11;
 
 impl DataWriter {
     /// Begins a frame of this time, in ticks of the device.
