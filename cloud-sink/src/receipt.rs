@@ -22,18 +22,19 @@ pub struct Outgoing {
 #[must_use]
 pub fn sign(committed: &Committed, epoch: StoreEpoch, key: &SigningKey) -> Vec<Outgoing> {
     let mut receipts = Vec::new();
-    for (gateway, segments, wanted) in &committed.gateways {
-        let mut wanted = wanted.clone();
-        for segments in split(segments) {
+    for signable in &committed.gateways {
+        let mut wanted = signable.headers_wanted.clone();
+        for segments in split(&signable.segments) {
             let receipt = Receipt {
-                gateway: *gateway,
+                gateway: signable.gateway,
                 store_epoch: epoch,
                 commit: committed.commit,
                 sink_time: clock::now(),
                 segments,
                 headers_wanted: std::mem::take(&mut wanted),
             };
-            receipts.push(Outgoing { topic: topic(*gateway), bytes: receipt.sign(key) });
+            let topic = topic(signable.gateway);
+            receipts.push(Outgoing { topic, bytes: receipt.sign(key) });
         }
     }
     receipts

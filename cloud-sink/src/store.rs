@@ -5,6 +5,10 @@ use wire::receipt::Range;
 
 use crate::verify::Disposed;
 
+mod heard;
+
+mod notes;
+
 pub mod query;
 
 mod rows;
@@ -13,13 +17,24 @@ pub mod schema;
 
 pub mod sqlite;
 
+/// What a commit lets us sign for to one gateway.
+#[derive(Debug)]
+pub struct Signable {
+    /// Which.
+    pub gateway: GatewayId,
+    /// What became of its records, by segment.
+    pub segments: Vec<(SegmentId, Vec<Range>)>,
+    /// Segments whose header is wanted.
+    pub headers_wanted: Vec<SegmentId>,
+}
+
 /// What a commit lets us sign for.
 #[derive(Debug, Default)]
 pub struct Committed {
     /// Number of the commit in this store's life.
     pub commit: u64,
-    /// By gateway: ranges by segment, and headers that are wanted.
-    pub gateways: Vec<(GatewayId, Vec<(SegmentId, Vec<Range>)>, Vec<SegmentId>)>,
+    /// Gateway by gateway.
+    pub gateways: Vec<Signable>,
     /// Parked records whose header has come: verify them again.
     pub parked: Vec<(GatewayId, Lane, Vec<u8>)>,
 }

@@ -40,11 +40,7 @@ impl<const N: usize> Sender<N> {
     ///
     /// # Errors
     /// [`Full`]; nothing was taken.
-    pub fn push(
-        &mut self,
-        payload: Room<LINK_PAYLOAD_BYTES_MAX>,
-        gap: bool,
-    ) -> Result<u32, Full> {
+    pub fn push(&mut self, payload: Room<LINK_PAYLOAD_BYTES_MAX>, gap: bool) -> Result<u32, Full> {
         if self.kept == N {
             return Err(Full);
         }

@@ -176,11 +176,7 @@ impl Batch {
     pub fn readings(&self) -> u64 {
         let block = |block: &Block| {
             let tables: usize = block.tables.iter().map(|table| table.values.len()).sum();
-            let waves: usize = block
-                .waves
-                .iter()
-                .map(|w| w.parts.len() * w.samples.len())
-                .sum();
+            let waves: usize = block.waves.iter().map(|w| w.parts.len() * w.samples.len()).sum();
             (tables + waves + block.notes.len()) as u64
         };
         self.blocks.iter().map(block).sum()

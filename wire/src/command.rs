@@ -10,8 +10,8 @@ use serde_bytes::{ByteArray, ByteBuf};
 use crate::FORMAT_VERSION;
 use crate::identity::{BootId, GatewayId};
 use crate::limits::COMMAND_BYTES_MAX;
-use crate::signed::{Purpose, SignatureError, sign, verify};
 use crate::signed::canonical;
+use crate::signed::{Purpose, SignatureError, sign, verify};
 use crate::strict::StrictError;
 
 /// One command.

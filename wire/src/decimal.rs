@@ -51,16 +51,9 @@ impl Absent {
     #[must_use]
     pub fn from_number(number: u64) -> Option<Self> {
         use Absent::{Missing, NRes, NaN, NegativeInfinity, PositiveInfinity, Reserved};
-        [
-            NaN,
-            NRes,
-            PositiveInfinity,
-            NegativeInfinity,
-            Reserved,
-            Missing,
-        ]
-        .into_iter()
-        .find(|state| *state as u64 == number)
+        [NaN, NRes, PositiveInfinity, NegativeInfinity, Reserved, Missing]
+            .into_iter()
+            .find(|state| *state as u64 == number)
     }
 
     /// The word in tables and exports.
@@ -106,10 +99,7 @@ impl Number {
         let exponent = (raw.cast_signed() >> 12) as i8;
         match special(mantissa, 12) {
             Some(state) => Self::Not(state),
-            None => Self::Is(Decimal {
-                mantissa: i64::from(mantissa),
-                exponent,
-            }),
+            None => Self::Is(Decimal { mantissa: i64::from(mantissa), exponent }),
         }
     }
 
@@ -120,10 +110,7 @@ impl Number {
         let exponent = (raw.cast_signed() >> 24) as i8;
         match special(mantissa, 24) {
             Some(state) => Self::Not(state),
-            None => Self::Is(Decimal {
-                mantissa: i64::from(mantissa),
-                exponent,
-            }),
+            None => Self::Is(Decimal { mantissa: i64::from(mantissa), exponent }),
         }
     }
 }

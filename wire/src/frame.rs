@@ -47,10 +47,7 @@ impl fmt::Display for RecordError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::TooLarge { got_bytes } => {
-                write!(
-                    f,
-                    "record of {got_bytes} bytes, at most {FRAME_BYTES_MAX} are allowed"
-                )
+                write!(f, "record of {got_bytes} bytes, at most {FRAME_BYTES_MAX} are allowed")
             }
             Self::Shape(error) => write!(f, "record: {error}"),
             Self::Version { version } => write!(f, "record of unknown version {version}"),
@@ -89,9 +86,7 @@ impl<'a> Record<'a> {
     /// [`RecordError`]; nothing in the bytes was trusted.
     pub fn parse(bytes: &'a [u8]) -> Result<Self, RecordError> {
         if bytes.len() > FRAME_BYTES_MAX {
-            return Err(RecordError::TooLarge {
-                got_bytes: bytes.len(),
-            });
+            return Err(RecordError::TooLarge { got_bytes: bytes.len() });
         }
         let mut outer = Reader::new(bytes);
         let parts = outer.array()?;
@@ -111,12 +106,7 @@ impl<'a> Record<'a> {
             (2, 1) => RecordKind::Gap,
             _ => return Err(RecordError::Shape(StrictError::Unexpected)),
         };
-        Ok(Self {
-            kind,
-            signed,
-            payload,
-            ciphertext,
-        })
+        Ok(Self { kind, signed, payload, ciphertext })
     }
 
     /// What the next record of the chain names.
@@ -137,9 +127,7 @@ pub fn hash_of(signed: &[u8]) -> RecordHash {
 /// # Errors
 /// [`StrictError`] if the bytes have another shape.
 pub fn payload_of(signed: &[u8]) -> Result<&[u8], StrictError> {
-    let rest = signed
-        .strip_prefix(&SIGN1_HEAD)
-        .ok_or(StrictError::Unexpected)?;
+    let rest = signed.strip_prefix(&SIGN1_HEAD).ok_or(StrictError::Unexpected)?;
     let mut reader = Reader::new(rest);
     let payload = reader.bytes()?;
     reader.array_of::<64>()?;
@@ -152,9 +140,7 @@ pub fn payload_of(signed: &[u8]) -> Result<&[u8], StrictError> {
 pub fn join(signed: &[u8], ciphertext: Option<&[u8]>) -> Vec<u8> {
     let room = signed.len() + ciphertext.map_or(0, <[u8]>::len) + 16;
     let mut writer = Writer::new(Vec::with_capacity(room));
-    writer
-        .array(1 + usize::from(ciphertext.is_some()))
-        .bytes(signed);
+    writer.array(1 + usize::from(ciphertext.is_some())).bytes(signed);
     if let Some(ciphertext) = ciphertext {
         writer.bytes(ciphertext);
     }
@@ -185,12 +171,8 @@ impl Core {
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         let mut w = Writer::new(Vec::with_capacity(112));
-        w.array(9)
-            .uint(FORMAT_VERSION.into())
-            .uint(RecordKind::Frame as u64);
-        w.uint(self.lane as u64)
-            .bytes(&self.segment.0)
-            .uint(self.index.into());
+        w.array(9).uint(FORMAT_VERSION.into()).uint(RecordKind::Frame as u64);
+        w.uint(self.lane as u64).bytes(&self.segment.0).uint(self.index.into());
         w.uint(self.sequence_first).uint(self.sequence_last);
         w.bytes(&self.previous.0).bytes(&self.content_root);
         w.finish().unwrap_or_default()

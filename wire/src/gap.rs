@@ -29,15 +29,9 @@ impl Cause {
     /// From the number on the wire.
     #[must_use]
     pub fn from_number(number: u64) -> Option<Self> {
-        [
-            Self::Evicted,
-            Self::Poisoned,
-            Self::Damaged,
-            Self::Overflow,
-            Self::UncertainTail,
-        ]
-        .into_iter()
-        .find(|cause| *cause as u64 == number)
+        [Self::Evicted, Self::Poisoned, Self::Damaged, Self::Overflow, Self::UncertainTail]
+            .into_iter()
+            .find(|cause| *cause as u64 == number)
     }
 
     /// The word in tables and logs.
@@ -94,21 +88,11 @@ impl Gap {
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         let mut w = Writer::new(Vec::new());
-        w.array(16)
-            .uint(FORMAT_VERSION.into())
-            .uint(RecordKind::Gap as u64);
-        w.uint(self.lane as u64)
-            .bytes(&self.segment.0)
-            .uint(self.index.into());
+        w.array(16).uint(FORMAT_VERSION.into()).uint(RecordKind::Gap as u64);
+        w.uint(self.lane as u64).bytes(&self.segment.0).uint(self.index.into());
         w.bytes(&self.previous.0);
         let hole = &self.hole;
-        optional(
-            &mut w,
-            hole.segment
-                .map(|id| id.0)
-                .as_ref()
-                .map(<[u8; 16]>::as_slice),
-        );
+        optional(&mut w, hole.segment.map(|id| id.0).as_ref().map(<[u8; 16]>::as_slice));
         w.uint(hole.indexes.0.into()).uint(hole.indexes.1.into());
         match hole.sequences {
             Some((first, last)) => w.array(2).uint(first).uint(last),
@@ -140,26 +124,14 @@ impl Gap {
         let (segment, index) = (SegmentId(r.array_of()?), r.number()?);
         let previous = RecordHash(r.array_of()?);
         let hole = Hole {
-            segment: if r.null() {
-                None
-            } else {
-                Some(SegmentId(r.array_of()?))
-            },
+            segment: if r.null() { None } else { Some(SegmentId(r.array_of()?)) },
             indexes: (r.number()?, r.number()?),
             sequences: pair(&mut r, Reader::uint)?,
             readings: (r.uint()?, r.uint()?),
             moments: pair(&mut r, Reader::int)?.map(|(a, b)| (UnixNanos(a), UnixNanos(b))),
             cause: Cause::from_number(r.uint()?).ok_or(StrictError::Unexpected)?,
-            before: if r.null() {
-                None
-            } else {
-                Some(RecordHash(r.array_of()?))
-            },
-            after: if r.null() {
-                None
-            } else {
-                Some(RecordHash(r.array_of()?))
-            },
+            before: if r.null() { None } else { Some(RecordHash(r.array_of()?)) },
+            after: if r.null() { None } else { Some(RecordHash(r.array_of()?)) },
         };
         r.done()?;
         let ordered = hole.indexes.0 <= hole.indexes.1
@@ -168,13 +140,7 @@ impl Gap {
         if !ordered || index == 0 || payload.len() > GAP_BYTES_MAX {
             return Err(StrictError::Unexpected);
         }
-        Ok(Self {
-            lane,
-            segment,
-            index,
-            previous,
-            hole,
-        })
+        Ok(Self { lane, segment, index, previous, hole })
     }
 }
 

@@ -17,8 +17,8 @@ use crate::identity::{Lane, StoreEpoch};
 use crate::limits::KEYRING_BYTES_MAX;
 use crate::seal::Recipient;
 use crate::segment::Suite;
-use crate::signed::{Purpose, SignatureError, sign, verify};
 use crate::signed::canonical;
+use crate::signed::{Purpose, SignatureError, sign, verify};
 use crate::strict::StrictError;
 use crate::time::UnixNanos;
 
@@ -43,9 +43,7 @@ impl Audience {
     }
 
     fn from_number(number: u8) -> Option<Self> {
-        [Self::Clinical, Self::Health]
-            .into_iter()
-            .find(|a| *a as u8 == number)
+        [Self::Clinical, Self::Health].into_iter().find(|a| *a as u8 == number)
     }
 }
 
@@ -118,10 +116,7 @@ impl fmt::Display for KeyringError {
         match self {
             Self::Shape(error) => write!(f, "keyring: {error}"),
             Self::Root { good, needed } => {
-                write!(
-                    f,
-                    "keyring: {good} root signatures hold, {needed} are needed"
-                )
+                write!(f, "keyring: {good} root signatures hold, {needed} are needed")
             }
             Self::Fleet(error) => write!(f, "keyring: fleet part: {error}"),
         }
@@ -153,11 +148,7 @@ struct Document(Vec<ByteBuf>, ByteBuf);
 const WRONG: StrictError = StrictError::Unexpected;
 
 fn recipient_to_wire((audience, recipient): &(Audience, Recipient)) -> RecipientWire {
-    RecipientWire(
-        *audience as u8,
-        recipient.suite as u8,
-        recipient.public.clone().into(),
-    )
+    RecipientWire(*audience as u8, recipient.suite as u8, recipient.public.clone().into())
 }
 
 fn recipient_from_wire(wire: RecipientWire) -> Result<(Audience, Recipient), StrictError> {
@@ -170,13 +161,7 @@ fn recipient_from_wire(wire: RecipientWire) -> Result<(Audience, Recipient), Str
     if wire.2.len() != length {
         return Err(WRONG);
     }
-    Ok((
-        audience,
-        Recipient {
-            suite,
-            public: wire.2.into_vec(),
-        },
-    ))
+    Ok((audience, Recipient { suite, public: wire.2.into_vec() }))
 }
 
 fn verifying(bytes: &[u8; 32]) -> Result<VerifyingKey, StrictError> {
@@ -189,13 +174,7 @@ impl RootPart {
     pub fn sign(&self, key: &SigningKey) -> Vec<u8> {
         let recovery = self.recovery.iter().map(recipient_to_wire).collect();
         let fleet = (*self.fleet_key.as_bytes()).into();
-        let wire = RootWire(
-            FORMAT_VERSION,
-            self.version,
-            self.expires.0,
-            fleet,
-            recovery,
-        );
+        let wire = RootWire(FORMAT_VERSION, self.version, self.expires.0, fleet, recovery);
         let payload = serde_cbor::to_vec(&wire).expect("plain numbers and bytes encode");
         sign(key, Purpose::KeyringRoot, payload)
     }
@@ -223,10 +202,7 @@ impl FleetPart {
             FORMAT_VERSION,
             self.version,
             self.recipients.iter().map(recipient_to_wire).collect(),
-            self.receipt_keys
-                .iter()
-                .map(|key| (*key.as_bytes()).into())
-                .collect(),
+            self.receipt_keys.iter().map(|key| (*key.as_bytes()).into()).collect(),
             (*self.command_key.as_bytes()).into(),
             self.formats,
             self.store_epoch.0.into(),
@@ -266,8 +242,7 @@ pub fn join(root_parts: Vec<Vec<u8>>, fleet_part: Vec<u8>) -> Vec<u8> {
 /// # Errors
 /// [`KeyringError::Shape`].
 pub fn root_parts(document: &[u8]) -> Result<Vec<Vec<u8>>, KeyringError> {
-    let parsed: Document =
-        canonical(document).map_err(|_| KeyringError::Shape(WRONG))?;
+    let parsed: Document = canonical(document).map_err(|_| KeyringError::Shape(WRONG))?;
     Ok(parsed.0.into_iter().map(ByteBuf::into_vec).collect())
 }
 
@@ -280,8 +255,7 @@ impl Keyring {
         if document.len() > KEYRING_BYTES_MAX {
             return Err(KeyringError::Shape(WRONG));
         }
-        let parsed: Document =
-            canonical(document).map_err(|_| KeyringError::Shape(WRONG))?;
+        let parsed: Document = canonical(document).map_err(|_| KeyringError::Shape(WRONG))?;
         let needed = roots.needed.max(1);
         let (good, payload) = most_signed(&parsed.0, &roots.keys);
         let Some(payload) = payload.filter(|_| good >= needed) else {
@@ -302,10 +276,7 @@ impl Keyring {
         };
         let sink = self.fleet.recipients.iter().find(wanted);
         let recovery = self.root.recovery.iter().find(wanted);
-        sink.into_iter()
-            .chain(recovery)
-            .map(|(_, recipient)| recipient.clone())
-            .collect()
+        sink.into_iter().chain(recovery).map(|(_, recipient)| recipient.clone()).collect()
     }
 
     /// Whether this one may replace `other`: no version falls, and something grows.
@@ -326,7 +297,8 @@ impl Keyring {
 fn most_signed<'a>(parts: &'a [ByteBuf], keys: &[VerifyingKey]) -> (usize, Option<&'a [u8]>) {
     let signers = |payload: &[u8]| {
         let signed = |key: &&VerifyingKey| {
-            let mut held = parts.iter().filter_map(|part| verify(key, Purpose::KeyringRoot, part).ok());
+            let mut held =
+                parts.iter().filter_map(|part| verify(key, Purpose::KeyringRoot, part).ok());
             held.any(|other| other == payload)
         };
         let mut good: Vec<_> = keys.iter().filter(signed).map(VerifyingKey::as_bytes).collect();

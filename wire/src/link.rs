@@ -144,12 +144,7 @@ impl<'a> Frame<'a> {
         if stated != payload.len() {
             return Err(LinkError::Shape);
         }
-        Ok(Self {
-            kind,
-            boot: word(2),
-            sequence: word(6),
-            payload,
-        })
+        Ok(Self { kind, boot: word(2), sequence: word(6), payload })
     }
 }
 
@@ -163,11 +158,7 @@ pub struct Deframer {
 
 impl Default for Deframer {
     fn default() -> Self {
-        Self {
-            bytes: [0; LINK_FRAME_BYTES_MAX + 1],
-            length: 0,
-            overrun: false,
-        }
+        Self { bytes: [0; LINK_FRAME_BYTES_MAX + 1], length: 0, overrun: false }
     }
 }
 
@@ -219,13 +210,7 @@ mod tests {
 
     fn encoded(sequence: u32, payload: &[u8]) -> Vec<u8> {
         let mut out = [0; ENCODED_BYTES_MAX];
-        let length = Frame {
-            kind: Kind::Data,
-            boot: 7,
-            sequence,
-            payload,
-        }
-        .encode(&mut out);
+        let length = Frame { kind: Kind::Data, boot: 7, sequence, payload }.encode(&mut out);
         out[..length].to_vec()
     }
 

@@ -31,9 +31,7 @@ impl Mode {
     /// From the number on the wire.
     #[must_use]
     pub fn from_number(number: u64) -> Option<Self> {
-        [Self::Normal, Self::Demo, Self::Service]
-            .into_iter()
-            .find(|mode| *mode as u64 == number)
+        [Self::Normal, Self::Demo, Self::Service].into_iter().find(|mode| *mode as u64 == number)
     }
 }
 

@@ -11,8 +11,8 @@ use crate::FORMAT_VERSION;
 use crate::frame::payload_of;
 use crate::identity::{GatewayId, RecordHash, SegmentId, StoreEpoch};
 use crate::limits::{RECEIPT_BYTES_MAX, RECEIPT_RANGES_MAX};
-use crate::signed::{Purpose, SignatureError, sign, verify};
 use crate::signed::canonical;
+use crate::signed::{Purpose, SignatureError, sign, verify};
 use crate::strict::StrictError;
 use crate::time::UnixNanos;
 
@@ -32,9 +32,7 @@ impl Disposition {
     /// From the number on the wire.
     #[must_use]
     pub fn from_number(number: u8) -> Option<Self> {
-        [Self::Stored, Self::Held, Self::Refused]
-            .into_iter()
-            .find(|d| *d as u8 == number)
+        [Self::Stored, Self::Held, Self::Refused].into_iter().find(|d| *d as u8 == number)
     }
 
     /// The word in tables and logs.
@@ -75,11 +73,9 @@ impl Reason {
     #[must_use]
     pub fn from_number(number: u8) -> Option<Self> {
         use Reason::{Content, Forged, Misplaced, NoHeader, NoKey, None, Suspect, Version};
-        [
-            None, Version, NoKey, Suspect, NoHeader, Forged, Content, Misplaced,
-        ]
-        .into_iter()
-        .find(|reason| *reason as u8 == number)
+        [None, Version, NoKey, Suspect, NoHeader, Forged, Content, Misplaced]
+            .into_iter()
+            .find(|reason| *reason as u8 == number)
     }
 
     /// The words in tables and logs.
@@ -139,15 +135,7 @@ struct RangeWire(u32, u32, u8, u8, ByteArray<32>);
 struct SegmentWire(ByteArray<16>, Vec<RangeWire>);
 
 #[derive(Serialize, Deserialize)]
-struct ReceiptWire(
-    u8,
-    String,
-    ByteArray<16>,
-    u64,
-    i64,
-    Vec<SegmentWire>,
-    Vec<ByteArray<16>>,
-);
+struct ReceiptWire(u8, String, ByteArray<16>, u64, i64, Vec<SegmentWire>, Vec<ByteArray<16>>);
 
 impl Receipt {
     /// Signs it.
@@ -155,13 +143,7 @@ impl Receipt {
     pub fn sign(&self, key: &SigningKey) -> Vec<u8> {
         let range = |range: &Range| {
             let (disposition, reason) = (range.disposition as u8, range.reason as u8);
-            RangeWire(
-                range.first,
-                range.last,
-                disposition,
-                reason,
-                range.last_hash.0.into(),
-            )
+            RangeWire(range.first, range.last, disposition, reason, range.last_hash.0.into())
         };
         let segments = self.segments.iter();
         let wire = ReceiptWire(

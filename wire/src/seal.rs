@@ -12,18 +12,19 @@ use aes_gcm::{Aes256Gcm, Nonce};
 use ed25519_dalek::{SigningKey, VerifyingKey};
 use hkdf::Hkdf;
 use hmac::{Hmac, Mac};
-use hpke::aead::AesGcm256;
-use hpke::kdf::HkdfSha256;
-use hpke::kem::{X25519HkdfSha256, XWing};
-use hpke::{Deserializable, Kem, OpModeR, OpModeS, Serializable};
 use sha2::{Digest, Sha256};
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
 use crate::frame::{Core, Record, frame_payload, join, read_frame_payload};
 use crate::identity::{KeyId, RecordHash};
-use crate::segment::{Header, Suite, Wrapped, header_payload, read_header_payload};
-use crate::signed::{Purpose, SignatureError, key_id, sign, signing_key_id, verify};
+use crate::segment::{Header, Wrapped, header_payload, read_header_payload};
+use crate::signed::{Purpose, SignatureError, sign, signing_key_id, verify};
 use crate::strict::{Reader, StrictError};
+
+mod recipient;
+
+use recipient::wrap;
+pub use recipient::{BadRecipient, Recipient, RecipientSecret, unwrap_secret};
 
 /// Why sealed bytes do not open. Each means: keep the bytes, use nothing of them.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -150,19 +151,11 @@ impl SegmentKeys {
         let (mut base_nonce, mut salt_key) = ([0; 12], [0; 32]);
         let short = "the outputs are less than HKDF's limit";
         expander.expand(b"wardline/1/key", &mut key).expect(short);
-        expander
-            .expand(b"wardline/1/nonce", &mut base_nonce)
-            .expect(short);
-        expander
-            .expand(b"wardline/1/salt", &mut salt_key)
-            .expect(short);
+        expander.expand(b"wardline/1/nonce", &mut base_nonce).expect(short);
+        expander.expand(b"wardline/1/salt", &mut salt_key).expect(short);
         let cipher = Aes256Gcm::new(&key.into());
         key.zeroize();
-        Self {
-            cipher,
-            base_nonce,
-            salt_key,
-        }
+        Self { cipher, base_nonce, salt_key }
     }
 
     /// Nonce of a frame: base XOR index, 96 bits big-endian.
@@ -212,9 +205,7 @@ fn merkle_root(leaves: &[[u8; 32]]) -> [u8; 32] {
         _ => {
             let split = leaves.len().next_power_of_two() / 2;
             let (left, right) = leaves.split_at(split);
-            let node = Sha256::new()
-                .chain_update([1])
-                .chain_update(merkle_root(left));
+            let node = Sha256::new().chain_update([1]).chain_update(merkle_root(left));
             node.chain_update(merkle_root(right)).finalize().into()
         }
     }
@@ -234,26 +225,15 @@ pub fn seal_frame(
     plaintext: Vec<u8>,
 ) -> Result<(Vec<u8>, RecordHash), StrictError> {
     let content_root = keys.content_root(core.index, &plaintext)?;
-    let core_bytes = Core {
-        content_root,
-        ..*core
-    }
-    .encode();
+    let core_bytes = Core { content_root, ..*core }.encode();
     let mut ciphertext = plaintext;
     ciphertext.reserve_exact(16);
     let nonce = Nonce::from(keys.nonce(core.index));
     keys.cipher
         .encrypt_in_place(&nonce, &core_bytes, &mut ciphertext)
         .expect("a batch is far below AES-GCM's limit");
-    let signed = sign(
-        signer,
-        Purpose::Record,
-        frame_payload(&core_bytes, &ciphertext),
-    );
-    Ok((
-        join(&signed, Some(&ciphertext)),
-        crate::frame::hash_of(&signed),
-    ))
+    let signed = sign(signer, Purpose::Record, frame_payload(&core_bytes, &ciphertext));
+    Ok((join(&signed, Some(&ciphertext)), crate::frame::hash_of(&signed)))
 }
 
 /// A frame whose signature holds and whose ciphertext is the signed one.
@@ -278,11 +258,7 @@ pub fn verify_frame<'a>(
     if Sha256::digest(record.ciphertext)[..] != digest {
         return Err(OpenError::Ciphertext);
     }
-    Ok(SignedFrame {
-        core,
-        core_bytes,
-        ciphertext: record.ciphertext,
-    })
+    Ok(SignedFrame { core, core_bytes, ciphertext: record.ciphertext })
 }
 
 /// Opens a verified frame and checks its content root; returns the plaintext.
@@ -293,160 +269,12 @@ pub fn open_frame(keys: &SegmentKeys, frame: &SignedFrame<'_>) -> Result<Vec<u8>
     let index = frame.core.index;
     let mut plaintext = frame.ciphertext.to_vec();
     keys.cipher
-        .decrypt_in_place(
-            &Nonce::from(keys.nonce(index)),
-            frame.core_bytes,
-            &mut plaintext,
-        )
+        .decrypt_in_place(&Nonce::from(keys.nonce(index)), frame.core_bytes, &mut plaintext)
         .map_err(|_| OpenError::Forged { index })?;
     if keys.content_root(index, &plaintext)? != frame.core.content_root {
         return Err(OpenError::ContentRoot);
     }
     Ok(plaintext)
-}
-
-/// A public key that segment secrets are wrapped for.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Recipient {
-    /// Which KEM it belongs to.
-    pub suite: Suite,
-    /// Its bytes: 1,216 for X-Wing, 32 for X25519.
-    pub public: Vec<u8>,
-}
-
-/// A private key that opens segment secrets; wiped when dropped.
-#[derive(Clone, Zeroize, ZeroizeOnDrop)]
-pub struct RecipientSecret {
-    #[zeroize(skip)]
-    suite: Suite,
-    private: Vec<u8>,
-    #[zeroize(skip)]
-    id: KeyId,
-}
-
-impl fmt::Debug for RecipientSecret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "RecipientSecret({})", self.id)
-    }
-}
-
-impl Recipient {
-    /// Its key id, bound to the suite: the same bytes under another suite are another key.
-    #[must_use]
-    pub fn id(&self) -> KeyId {
-        key_id(&[self.suite as u8], &self.public)
-    }
-}
-
-impl RecipientSecret {
-    /// A new key pair.
-    #[must_use]
-    pub fn generate(suite: Suite) -> (Self, Recipient) {
-        fn pair<K: Kem>() -> (Vec<u8>, Vec<u8>) {
-            let (private, public) = K::gen_keypair();
-            (private.to_bytes().to_vec(), public.to_bytes().to_vec())
-        }
-        let (private, public) = match suite {
-            Suite::XWing => pair::<XWing>(),
-            Suite::X25519 => pair::<X25519HkdfSha256>(),
-        };
-        let recipient = Recipient { suite, public };
-        (
-            Self {
-                suite,
-                private,
-                id: recipient.id(),
-            },
-            recipient,
-        )
-    }
-
-    /// From kept bytes; `None` if they are no key of this suite.
-    #[must_use]
-    pub fn from_bytes(suite: Suite, private: &[u8]) -> Option<Self> {
-        fn public<K: Kem>(private: &[u8]) -> Option<Vec<u8>> {
-            let key = K::PrivateKey::from_bytes(private).ok()?;
-            Some(K::sk_to_pk(&key).to_bytes().to_vec())
-        }
-        let public = match suite {
-            Suite::XWing => public::<XWing>(private)?,
-            Suite::X25519 => public::<X25519HkdfSha256>(private)?,
-        };
-        let id = Recipient { suite, public }.id();
-        Some(Self {
-            suite,
-            private: private.to_vec(),
-            id,
-        })
-    }
-
-    /// The bytes, for keeping.
-    #[must_use]
-    pub fn as_bytes(&self) -> &[u8] {
-        &self.private
-    }
-
-    /// Which KEM it belongs to.
-    #[must_use]
-    pub const fn suite(&self) -> Suite {
-        self.suite
-    }
-
-    /// Its key id.
-    #[must_use]
-    pub const fn id(&self) -> KeyId {
-        self.id
-    }
-}
-
-/// Why a secret could not be wrapped. The keyring holds a key that is none.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct BadRecipient {
-    /// The key that does not work.
-    pub key: KeyId,
-}
-
-impl fmt::Display for BadRecipient {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "recipient key {} in the keyring is not usable", self.key)
-    }
-}
-
-impl core::error::Error for BadRecipient {}
-
-fn wrap(
-    secret: &SegmentSecret,
-    recipient: &Recipient,
-    core: &[u8],
-) -> Result<Wrapped, BadRecipient> {
-    fn with<K: Kem>(
-        secret: &SegmentSecret,
-        public: &[u8],
-        info: &[u8],
-    ) -> Option<(Vec<u8>, Vec<u8>)> {
-        let public = K::PublicKey::from_bytes(public).ok()?;
-        let (encapsulated, sealed) = hpke::single_shot_seal::<AesGcm256, HkdfSha256, K>(
-            &OpModeS::Base,
-            &public,
-            info,
-            &secret.0,
-            &[],
-        )
-        .ok()?;
-        Some((encapsulated.to_bytes().to_vec(), sealed))
-    }
-    let info = Sha256::digest(core);
-    let pair = match recipient.suite {
-        Suite::XWing => with::<XWing>(secret, &recipient.public, &info),
-        Suite::X25519 => with::<X25519HkdfSha256>(secret, &recipient.public, &info),
-    };
-    let key = recipient.id();
-    let (encapsulated, sealed) = pair.ok_or(BadRecipient { key })?;
-    Ok(Wrapped {
-        recipient: key,
-        encapsulated,
-        sealed,
-    })
 }
 
 /// Seals a segment's secret for its recipients and signs the header.
@@ -463,9 +291,7 @@ pub fn seal_header(
     let mut wrapped = Vec::with_capacity(recipients.len());
     for recipient in recipients {
         if recipient.suite != header.suite {
-            return Err(BadRecipient {
-                key: recipient.id(),
-            });
+            return Err(BadRecipient { key: recipient.id() });
         }
         wrapped.push(wrap(secret, recipient, &core)?);
     }
@@ -488,47 +314,6 @@ pub fn verify_header<'a>(
         return Err(OpenError::Shape(StrictError::Unexpected));
     }
     Ok((header, core, wrapped))
-}
-
-/// Opens a segment's secret with one recipient key.
-///
-/// # Errors
-/// [`OpenError::NotForThisKey`] or [`OpenError::Unwrap`].
-pub fn unwrap_secret(
-    header: &Header,
-    core: &[u8],
-    wrapped: &[Wrapped],
-    secret_key: &RecipientSecret,
-) -> Result<SegmentSecret, OpenError> {
-    fn with<K: Kem>(private: &[u8], one: &Wrapped, info: &[u8]) -> Option<Vec<u8>> {
-        let private = K::PrivateKey::from_bytes(private).ok()?;
-        let encapsulated = K::EncappedKey::from_bytes(&one.encapsulated).ok()?;
-        let mode = OpModeR::Base;
-        let (sealed, aad) = (one.sealed.as_slice(), &[]);
-        hpke::single_shot_open::<AesGcm256, HkdfSha256, K>(
-            &mode,
-            &private,
-            &encapsulated,
-            info,
-            sealed,
-            aad,
-        )
-        .ok()
-    }
-    let key = secret_key.id;
-    let mine = wrapped.iter().find(|one| one.recipient == key);
-    let (Some(one), true) = (mine, header.suite == secret_key.suite) else {
-        return Err(OpenError::NotForThisKey { key });
-    };
-    let info = Sha256::digest(core);
-    let opened = match header.suite {
-        Suite::XWing => with::<XWing>(&secret_key.private, one, &info),
-        Suite::X25519 => with::<X25519HkdfSha256>(&secret_key.private, one, &info),
-    };
-    let mut opened = opened.ok_or(OpenError::Unwrap { key })?;
-    let bytes: Option<[u8; 32]> = opened.as_slice().try_into().ok();
-    opened.zeroize();
-    bytes.map(SegmentSecret).ok_or(OpenError::Unwrap { key })
 }
 
 #[cfg(test)]

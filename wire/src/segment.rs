@@ -24,9 +24,7 @@ impl Suite {
     /// From the number on the wire.
     #[must_use]
     pub fn from_number(number: u64) -> Option<Self> {
-        [Self::XWing, Self::X25519]
-            .into_iter()
-            .find(|suite| *suite as u64 == number)
+        [Self::XWing, Self::X25519].into_iter().find(|suite| *suite as u64 == number)
     }
 }
 
@@ -48,15 +46,9 @@ pub enum Found {
 
 impl Found {
     fn from_number(number: u64) -> Option<Self> {
-        [
-            Self::Nothing,
-            Self::Closed,
-            Self::WholeTail,
-            Self::TornTail,
-            Self::Poisoned,
-        ]
-        .into_iter()
-        .find(|found| *found as u64 == number)
+        [Self::Nothing, Self::Closed, Self::WholeTail, Self::TornTail, Self::Poisoned]
+            .into_iter()
+            .find(|found| *found as u64 == number)
     }
 }
 
@@ -127,11 +119,7 @@ pub(crate) fn read_clock(r: &mut Reader<'_>) -> Result<ClockState, StrictError> 
     let clock = ClockState {
         epoch: r.number()?,
         monotonic: MonotonicNanos(r.uint()?),
-        utc: if r.null() {
-            None
-        } else {
-            Some(UnixNanos(r.int()?))
-        },
+        utc: if r.null() { None } else { Some(UnixNanos(r.int()?)) },
         error_us: r.uint()?,
         source: TimeSource::from_number(r.uint()?).ok_or(StrictError::Unexpected)?,
     };
@@ -147,15 +135,9 @@ impl Header {
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         let mut w = Writer::new(Vec::with_capacity(256));
-        w.array(15)
-            .uint(FORMAT_VERSION.into())
-            .uint(RecordKind::Header as u64);
-        w.uint(self.suite as u64)
-            .uint(self.lane as u64)
-            .text(self.gateway.as_str());
-        w.bytes(&self.segment.0)
-            .bytes(&self.boot.0)
-            .uint(self.start_count);
+        w.array(15).uint(FORMAT_VERSION.into()).uint(RecordKind::Header as u64);
+        w.uint(self.suite as u64).uint(self.lane as u64).text(self.gateway.as_str());
+        w.bytes(&self.segment.0).bytes(&self.boot.0).uint(self.start_count);
         w.uint(self.sequence_next);
         match &self.continues {
             Some(continues) => w
@@ -216,10 +198,7 @@ pub fn header_payload(core: &[u8], wrapped: &[Wrapped]) -> Vec<u8> {
     let mut w = Writer::new(Vec::with_capacity(core.len() + wrapped.len() * 1200));
     w.item(core).array(wrapped.len());
     for one in wrapped {
-        w.array(3)
-            .bytes(&one.recipient.0)
-            .bytes(&one.encapsulated)
-            .bytes(&one.sealed);
+        w.array(3).bytes(&one.recipient.0).bytes(&one.encapsulated).bytes(&one.sealed);
     }
     w.finish().unwrap_or_default()
 }

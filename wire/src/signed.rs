@@ -74,10 +74,7 @@ pub fn signing_key_id(key: &VerifyingKey) -> KeyId {
 }
 
 pub(crate) fn key_id(suite: &[u8], public: &[u8]) -> KeyId {
-    let digest = Sha256::new()
-        .chain_update(suite)
-        .chain_update(public)
-        .finalize();
+    let digest = Sha256::new().chain_update(suite).chain_update(public).finalize();
     let mut id = KeyId::default();
     id.0.copy_from_slice(&digest[..8]);
     id
@@ -86,9 +83,7 @@ pub(crate) fn key_id(suite: &[u8], public: &[u8]) -> KeyId {
 /// Signs a payload.
 #[must_use]
 pub fn sign(key: &SigningKey, purpose: Purpose, payload: Vec<u8>) -> Vec<u8> {
-    let protected = HeaderBuilder::new()
-        .algorithm(iana::Algorithm::EdDSA)
-        .build();
+    let protected = HeaderBuilder::new().algorithm(iana::Algorithm::EdDSA).build();
     CoseSign1Builder::new()
         .protected(protected)
         .payload(payload)
@@ -108,9 +103,7 @@ pub fn verify<'a>(
     signed: &'a [u8],
 ) -> Result<&'a [u8], SignatureError> {
     let payload = payload_of(signed).map_err(SignatureError::Shape)?;
-    let forged = SignatureError::Forged {
-        key: signing_key_id(key),
-    };
+    let forged = SignatureError::Forged { key: signing_key_id(key) };
     let parsed = CoseSign1::from_slice(signed)
         .map_err(|_| SignatureError::Shape(StrictError::Unexpected))?;
     parsed.verify_signature(purpose.aad(), |signature, bytes| {

@@ -10,8 +10,8 @@ use serde_bytes::ByteArray;
 use crate::FORMAT_VERSION;
 use crate::identity::{BootId, DeviceId, Lane, RecordHash, SegmentId};
 use crate::limits::COMMAND_BYTES_MAX;
-use crate::signed::{Purpose, SignatureError, sign, verify};
 use crate::signed::canonical;
+use crate::signed::{Purpose, SignatureError, sign, verify};
 use crate::strict::StrictError;
 
 /// Where a lane's chain stands.
@@ -88,14 +88,7 @@ pub mod counter {
 type HeadWire = (ByteArray<16>, u32, ByteArray<32>);
 
 #[derive(Serialize, Deserialize)]
-struct LaneWire(
-    u8,
-    Option<HeadWire>,
-    Option<(ByteArray<16>, u32)>,
-    u64,
-    u64,
-    u64,
-);
+struct LaneWire(u8, Option<HeadWire>, Option<(ByteArray<16>, u32)>, u64, u64, u64);
 
 #[derive(Serialize, Deserialize)]
 struct DeviceWire(u64, u64, u64, u64, u64);
@@ -110,10 +103,8 @@ impl HealthReport {
         let lane = |lane: &LaneHealth| {
             LaneWire(
                 lane.lane as u8,
-                lane.head
-                    .map(|(id, index, hash)| (id.0.into(), index, hash.0.into())),
-                lane.oldest_unreceipted
-                    .map(|(id, index)| (id.0.into(), index)),
+                lane.head.map(|(id, index, hash)| (id.0.into(), index, hash.0.into())),
+                lane.oldest_unreceipted.map(|(id, index)| (id.0.into(), index)),
                 lane.sequence_next,
                 lane.backlog_bytes,
                 lane.gap_readings,
@@ -144,9 +135,7 @@ impl HealthReport {
         let lane = |l: LaneWire| {
             Some(LaneHealth {
                 lane: Lane::from_number(l.0.into())?,
-                head: l
-                    .1
-                    .map(|(id, index, hash)| (SegmentId(*id), index, RecordHash(*hash))),
+                head: l.1.map(|(id, index, hash)| (SegmentId(*id), index, RecordHash(*hash))),
                 oldest_unreceipted: l.2.map(|(id, index)| (SegmentId(*id), index)),
                 sequence_next: l.3,
                 backlog_bytes: l.4,
@@ -187,12 +176,7 @@ impl Status {
     /// Signs it; the last will is signed beforehand.
     #[must_use]
     pub fn sign(&self, key: &SigningKey) -> Vec<u8> {
-        let wire = StatusWire(
-            FORMAT_VERSION,
-            self.boot.0.into(),
-            self.start_count,
-            self.online,
-        );
+        let wire = StatusWire(FORMAT_VERSION, self.boot.0.into(), self.start_count, self.online);
         let payload = serde_cbor::to_vec(&wire).expect("plain numbers and bytes encode");
         sign(key, Purpose::Status, payload)
     }
@@ -211,10 +195,6 @@ impl Status {
         if wire.0 != FORMAT_VERSION {
             return Err(wrong);
         }
-        Ok(Self {
-            boot: BootId(*wire.1),
-            start_count: wire.2,
-            online: wire.3,
-        })
+        Ok(Self { boot: BootId(*wire.1), start_count: wire.2, online: wire.3 })
     }
 }

@@ -8,6 +8,10 @@ use core::fmt;
 
 use crate::limits::DEPTH_MAX;
 
+mod write;
+
+pub use write::{Put, Room, Writer};
+
 /// Why bytes are not strict CBOR. Refuse the record that holds them.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum StrictError {
@@ -95,11 +99,7 @@ impl<'a> Reader<'a> {
     /// # Errors
     /// [`StrictError::Trailing`] if bytes are left.
     pub const fn done(&self) -> Result<(), StrictError> {
-        if self.is_done() {
-            Ok(())
-        } else {
-            Err(StrictError::Trailing)
-        }
+        if self.is_done() { Ok(()) } else { Err(StrictError::Trailing) }
     }
 
     fn take(&mut self, count: usize) -> Result<&'a [u8], StrictError> {
@@ -116,28 +116,18 @@ impl<'a> Reader<'a> {
         let (major, short) = (first >> 5, first & 31);
         let (value, floor) = match short {
             0..=23 => return Ok((major, u64::from(short))),
-            24 => (
-                u64::from(self.take(1)?[0]),
-                if major == SIMPLE { 32 } else { 24 },
-            ),
+            24 => (u64::from(self.take(1)?[0]), if major == SIMPLE { 32 } else { 24 }),
             25..=27 if major == SIMPLE => return Err(StrictError::Unsupported),
             25 => (self.big_endian(2)?, 1 << 8),
             26 => (self.big_endian(4)?, 1 << 16),
             27 => (self.big_endian(8)?, 1 << 32),
             _ => return Err(StrictError::Unsupported),
         };
-        if value < floor {
-            Err(StrictError::NonMinimal)
-        } else {
-            Ok((major, value))
-        }
+        if value < floor { Err(StrictError::NonMinimal) } else { Ok((major, value)) }
     }
 
     fn big_endian(&mut self, count: usize) -> Result<u64, StrictError> {
-        Ok(self
-            .take(count)?
-            .iter()
-            .fold(0, |sum, byte| sum << 8 | u64::from(*byte)))
+        Ok(self.take(count)?.iter().fold(0, |sum, byte| sum << 8 | u64::from(*byte)))
     }
 
     fn expect(&mut self, major: u8) -> Result<u64, StrictError> {
@@ -191,9 +181,7 @@ impl<'a> Reader<'a> {
     /// # Errors
     /// Another length or type.
     pub fn array_of<const N: usize>(&mut self) -> Result<[u8; N], StrictError> {
-        self.bytes()?
-            .try_into()
-            .map_err(|_| StrictError::Unexpected)
+        self.bytes()?.try_into().map_err(|_| StrictError::Unexpected)
     }
 
     /// A text of at most `bytes_max` bytes.
@@ -215,11 +203,7 @@ impl<'a> Reader<'a> {
     /// Not an array, or longer than its bytes could be.
     pub fn array(&mut self) -> Result<usize, StrictError> {
         let length = usize::try_from(self.expect(ARRAY)?).map_err(|_| StrictError::Truncated)?;
-        if length > self.bytes.len() - self.at {
-            Err(StrictError::Truncated)
-        } else {
-            Ok(length)
-        }
+        if length > self.bytes.len() - self.at { Err(StrictError::Truncated) } else { Ok(length) }
     }
 
     /// The head of an array of exactly `length` items.
@@ -227,19 +211,13 @@ impl<'a> Reader<'a> {
     /// # Errors
     /// Another length or type.
     pub fn tuple(&mut self, length: usize) -> Result<(), StrictError> {
-        if self.array()? == length {
-            Ok(())
-        } else {
-            Err(StrictError::Unexpected)
-        }
+        if self.array()? == length { Ok(()) } else { Err(StrictError::Unexpected) }
     }
 
     /// Whether an integer comes next.
     #[must_use]
     pub fn next_is_int(&self) -> bool {
-        self.bytes
-            .get(self.at)
-            .is_some_and(|byte| byte >> 5 <= NINT)
+        self.bytes.get(self.at).is_some_and(|byte| byte >> 5 <= NINT)
     }
 
     /// Takes a null if one comes next.
@@ -305,133 +283,6 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// Where a [`Writer`] puts its bytes.
-pub trait Put {
-    /// Appends; `false` when there is no room, and nothing was written.
-    fn put(&mut self, bytes: &[u8]) -> bool;
-}
-
-#[cfg(feature = "alloc")]
-impl Put for alloc::vec::Vec<u8> {
-    fn put(&mut self, bytes: &[u8]) -> bool {
-        self.extend_from_slice(bytes);
-        true
-    }
-}
-
-/// A fixed room for a writer without a heap.
-#[derive(Clone, Debug)]
-pub struct Room<const N: usize> {
-    bytes: [u8; N],
-    length: usize,
-}
-
-impl<const N: usize> Default for Room<N> {
-    fn default() -> Self {
-        Self {
-            bytes: [0; N],
-            length: 0,
-        }
-    }
-}
-
-impl<const N: usize> Room<N> {
-    /// What was written.
-    #[must_use]
-    pub fn as_slice(&self) -> &[u8] {
-        &self.bytes[..self.length]
-    }
-}
-
-impl<const N: usize> Put for Room<N> {
-    fn put(&mut self, bytes: &[u8]) -> bool {
-        let end = self.length + bytes.len();
-        let fits = end <= N;
-        if fits {
-            self.bytes[self.length..end].copy_from_slice(bytes);
-            self.length = end;
-        }
-        fits
-    }
-}
-
-/// Writes strict CBOR; remembers whether everything fitted.
-#[derive(Debug)]
-pub struct Writer<P> {
-    out: P,
-    full: bool,
-}
-
-impl<P: Put> Writer<P> {
-    /// Writes into `out`.
-    pub const fn new(out: P) -> Self {
-        Self { out, full: false }
-    }
-
-    /// Everything that was written, or `None` if it did not fit.
-    pub fn finish(self) -> Option<P> {
-        (!self.full).then_some(self.out)
-    }
-
-    fn put(&mut self, bytes: &[u8]) -> &mut Self {
-        self.full |= !self.out.put(bytes);
-        self
-    }
-
-    #[allow(
-        clippy::cast_possible_truncation,
-        reason = "each branch has checked the range"
-    )]
-    fn head(&mut self, major: u8, value: u64) -> &mut Self {
-        let top = major << 5;
-        match value {
-            0..=23 => self.put(&[top | value as u8]),
-            24..=0xff => self.put(&[top | 24, value as u8]),
-            0x100..=0xffff => self.put(&[top | 25]).put(&(value as u16).to_be_bytes()),
-            0x1_0000..=0xffff_ffff => self.put(&[top | 26]).put(&(value as u32).to_be_bytes()),
-            _ => self.put(&[top | 27]).put(&value.to_be_bytes()),
-        }
-    }
-
-    /// An unsigned integer.
-    pub fn uint(&mut self, value: u64) -> &mut Self {
-        self.head(UINT, value)
-    }
-
-    /// A signed integer.
-    pub fn int(&mut self, value: i64) -> &mut Self {
-        match u64::try_from(value) {
-            Ok(value) => self.head(UINT, value),
-            Err(_) => self.head(NINT, !value.cast_unsigned()),
-        }
-    }
-
-    /// A byte string.
-    pub fn bytes(&mut self, bytes: &[u8]) -> &mut Self {
-        self.head(BYTES, bytes.len() as u64).put(bytes)
-    }
-
-    /// A text.
-    pub fn text(&mut self, text: &str) -> &mut Self {
-        self.head(TEXT, text.len() as u64).put(text.as_bytes())
-    }
-
-    /// The head of an array.
-    pub fn array(&mut self, length: usize) -> &mut Self {
-        self.head(ARRAY, length as u64)
-    }
-
-    /// A null.
-    pub fn null(&mut self) -> &mut Self {
-        self.put(&[NULL])
-    }
-
-    /// An item that is strict CBOR already.
-    pub fn item(&mut self, bytes: &[u8]) -> &mut Self {
-        self.put(bytes)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     extern crate std;
@@ -450,10 +301,7 @@ mod tests {
             (&[0x00, 0x00], StrictError::Trailing),
             (&[0x82, 0x00], StrictError::Truncated),
             (&[0x61, 0xff], StrictError::Text),
-            (
-                &[0x9b, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff],
-                StrictError::Truncated,
-            ),
+            (&[0x9b, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff], StrictError::Truncated),
             (&[0x81; 10], StrictError::Depth),
         ] {
             assert_eq!(check(bytes), Err(want), "{bytes:02x?}");
@@ -462,18 +310,7 @@ mod tests {
 
     #[test]
     fn what_the_writer_writes_the_reader_reads() {
-        for value in [
-            0,
-            23,
-            24,
-            255,
-            256,
-            65_535,
-            65_536,
-            u64::from(u32::MAX),
-            1 << 32,
-            u64::MAX,
-        ] {
+        for value in [0, 23, 24, 255, 256, 65_535, 65_536, u64::from(u32::MAX), 1 << 32, u64::MAX] {
             let mut writer = Writer::new(Room::<16>::default());
             writer.uint(value);
             let room = writer.finish().unwrap();

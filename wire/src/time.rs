@@ -28,15 +28,9 @@ impl DeviceClock {
     /// From the number on the wire.
     #[must_use]
     pub fn from_number(number: u64) -> Option<Self> {
-        [
-            Self::None,
-            Self::Tick,
-            Self::Local,
-            Self::Utc,
-            Self::UtcSynchronised,
-        ]
-        .into_iter()
-        .find(|kind| *kind as u64 == number)
+        [Self::None, Self::Tick, Self::Local, Self::Utc, Self::UtcSynchronised]
+            .into_iter()
+            .find(|kind| *kind as u64 == number)
     }
 }
 
@@ -94,10 +88,7 @@ impl Rate {
     /// `n` samples a second.
     #[must_use]
     pub const fn hertz(n: u64) -> Self {
-        Self {
-            numerator: n,
-            denominator: 1,
-        }
+        Self { numerator: n, denominator: 1 }
     }
 
     /// When sample `number` is taken, nanoseconds after sample 0, rounded to the nearest.

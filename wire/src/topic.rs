@@ -7,12 +7,8 @@ use crate::identity::{GatewayId, Lane};
 /// Where the keyring stands, retained.
 pub const KEYRING: &str = "wardline/v1/keyring";
 /// What a sink subscribes to: every lane of every gateway.
-pub const ALL_LANES: [&str; 4] = [
-    "wardline/v1/+/alert",
-    "wardline/v1/+/vital",
-    "wardline/v1/+/wave",
-    "wardline/v1/+/health",
-];
+pub const ALL_LANES: [&str; 4] =
+    ["wardline/v1/+/alert", "wardline/v1/+/vital", "wardline/v1/+/wave", "wardline/v1/+/health"];
 /// Status of every gateway.
 pub const ALL_STATUS: &str = "wardline/v1/+/status";
 
@@ -75,12 +71,7 @@ mod tests {
     #[test]
     fn a_topic_comes_back_from_its_name() {
         let gateway = GatewayId::new("gw-1").unwrap();
-        for level in [
-            Level::Lane(Lane::Wave),
-            Level::Receipt,
-            Level::Status,
-            Level::Command,
-        ] {
+        for level in [Level::Lane(Lane::Wave), Level::Receipt, Level::Status, Level::Command] {
             let topic = Topic { gateway, level };
             assert_eq!(Topic::parse(&topic.to_string()), Some(topic));
         }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use wire::batch::{Batch, Block, ChannelInfo, Note, NoteKind, Table, WaveRun, encode};
+use wire::batch::{ChannelInfo, Note, NoteKind, Table, WaveRun, encode};
 use wire::decimal::Number;
 use wire::identity::{DeviceId, Lane};
 use wire::limits::TABLE_VALUES_MAX;
@@ -12,8 +12,11 @@ use wire::link::{Entries, Entry, NumericEntry, PayloadError, SourceGap, WaveEntr
 use wire::reading::ChannelKind;
 use wire::time::{ClockState, MonotonicNanos};
 
+mod growing;
+
 use crate::intake::{Device, Slot};
 use crate::limits::{BATCH_BLOCKS_MAX, BATCH_PAYLOAD_BYTES_MAX};
+use growing::{Growing, Placed, Spot, continues, extend};
 
 /// How long readings of a lane wait for others, at most.
 pub type Intervals = [Duration; 4];
@@ -44,16 +47,6 @@ pub struct Closed {
     pub readings: u64,
     /// Clock when it was opened.
     pub clock: ClockState,
-}
-
-struct Growing {
-    batch: Batch,
-    shapes: Vec<Arc<Vec<ChannelInfo>>>,
-    devices: Vec<Arc<Device>>,
-    by_device: HashMap<(usize, Vec<u8>), usize>,
-    payload_bytes: usize,
-    readings: u64,
-    order_first: u64,
 }
 
 /// Collects what devices say, one growing batch a lane.
@@ -297,91 +290,6 @@ impl Batcher {
     }
 }
 
-/// A block that is being filled, and the books of its batch.
-struct Spot<'a> {
-    block: &'a mut Block,
-    shapes: &'a mut Vec<Arc<Vec<ChannelInfo>>>,
-    payload_bytes: &'a mut usize,
-    readings: &'a mut u64,
-}
-
-impl Spot<'_> {
-    fn shape(&mut self, list: &Arc<Vec<ChannelInfo>>) -> usize {
-        if let Some(at) = self.shapes.iter().position(|shape| Arc::ptr_eq(shape, list)) {
-            return at;
-        }
-        let bytes = |c: &ChannelInfo| 16 + c.label.len() + c.unit_label.len();
-        *self.payload_bytes += list.iter().map(bytes).sum::<usize>();
-        self.shapes.push(list.clone());
-        self.shapes.len() - 1
-    }
-}
-
-impl Growing {
-    fn new(clock: ClockState, order_first: u64) -> Self {
-        Self {
-            batch: Batch { clock, shapes: Vec::new(), blocks: Vec::new() },
-            shapes: Vec::new(),
-            devices: Vec::new(),
-            by_device: HashMap::new(),
-            payload_bytes: 256,
-            readings: 0,
-            order_first,
-        }
-    }
-
-    fn spot(&mut self, said: &Said<'_>, time: i64, context: &[u8]) -> Spot<'_> {
-        // The pointer names the device: `devices` keeps it alive as long as the batch grows.
-        let key = (Arc::as_ptr(said.device) as usize, context.to_vec());
-        let blocks = &mut self.batch.blocks;
-        let (clock, devices) = (&self.batch.clock, &mut self.devices);
-        let payload_bytes = &mut self.payload_bytes;
-        let at = *self.by_device.entry(key).or_insert_with(|| {
-            *payload_bytes += 64 + context.len();
-            devices.push(said.device.clone());
-            let received_ns = said.received.0.cast_signed() - clock.monotonic.0.cast_signed();
-            blocks.push(Block {
-                source: said.device.source,
-                context: context.to_vec(),
-                received_ms: received_ns.div_euclid(1_000_000),
-                time_ticks: time,
-                tables: Vec::new(),
-                waves: Vec::new(),
-                notes: Vec::new(),
-            });
-            blocks.len() - 1
-        });
-        Spot {
-            block: &mut blocks[at],
-            shapes: &mut self.shapes,
-            payload_bytes,
-            readings: &mut self.readings,
-        }
-    }
-
-    /// Turns rows into columns.
-    fn finish(mut self) -> Batch {
-        self.batch.shapes = self.shapes.iter().map(|shape| shape.as_ref().clone()).collect();
-        for table in self.batch.blocks.iter_mut().flat_map(|block| &mut block.tables) {
-            let (moments, channels) = (table.times.len(), table.channels);
-            if moments > 1 {
-                let rows = std::mem::take(&mut table.values);
-                table.values.reserve_exact(rows.len());
-                for channel in 0..channels {
-                    table.values.extend(rows.iter().skip(channel).step_by(channels));
-                }
-                for exception in &mut table.exceptions {
-                    let (moment, channel) =
-                        (exception.0 as usize / channels, exception.0 as usize % channels);
-                    exception.0 = (channel * moments + moment) as u32;
-                }
-                table.exceptions.sort_unstable_by_key(|exception| exception.0);
-            }
-        }
-        self.batch
-    }
-}
-
 fn slot(device: &Device, channel: u16) -> Option<Slot> {
     device.slots.get(usize::from(channel)).copied()
 }
@@ -416,50 +324,5 @@ fn mantissa(
             Ok(decimal.mantissa)
         }
         (other, _) => other,
-    }
-}
-
-struct Placed {
-    shape: usize,
-    first: usize,
-    offset: i64,
-    rate: wire::time::Rate,
-    tick: i64,
-}
-
-/// Whether an entry goes on where a run ends, in sample numbers and in time.
-fn continues(run: &WaveRun, entry: &WaveEntry<'_>, place: &Placed) -> bool {
-    let count = run.samples.first().map_or(0, Vec::len) as u64;
-    let next = run.sample_first + count;
-    let since = place.rate.nanos_of(next) - place.rate.nanos_of(run.sample_first);
-    let expected = run.time_ticks + since / place.tick;
-    let tolerance = (place.rate.nanos_of(1) / 2 / place.tick).max(1);
-    (run.shape, run.channel_first, run.status) == (place.shape, place.first, entry.status)
-        && run.samples.len() == usize::from(entry.channels)
-        && next == entry.sample_first
-        && (place.offset - expected).abs() <= tolerance
-}
-
-fn extend(run: &mut WaveRun, sequence: u32, entry: &WaveEntry<'_>) {
-    run.parts.push((sequence.into(), entry.count as i64));
-    let mut samples = entry.samples();
-    for (channel, list) in run.samples.iter_mut().enumerate() {
-        let mut last = list.last().copied().unwrap_or(0);
-        for sample in samples.by_ref().take(entry.count) {
-            let at = list.len() as u32;
-            match sample {
-                Some(sample) => last = sample,
-                None => mark_invalid(&mut run.invalid, channel as u32, at),
-            }
-            list.push(last);
-        }
-    }
-}
-
-fn mark_invalid(invalid: &mut Vec<(u32, u32, u32)>, channel: u32, at: u32) {
-    let open = invalid.iter_mut().rev().find(|hole| hole.0 == channel);
-    match open {
-        Some(hole) if hole.1 + hole.2 == at => hole.2 += 1,
-        _ => invalid.push((channel, at, 1)),
     }
 }

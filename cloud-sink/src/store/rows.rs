@@ -3,58 +3,15 @@
 use std::collections::{HashMap, HashSet};
 
 use rusqlite::{Transaction, params};
-use wire::batch::{Batch, Block, ChannelInfo, Note, NoteKind, Source, Table, WaveRun, wave};
+use wire::batch::{Batch, Block, ChannelInfo, Source, Table, WaveRun, wave};
 use wire::decimal::Number;
-use wire::gap::Gap;
-use wire::identity::{DeviceId, SegmentId};
+use wire::identity::DeviceId;
 use wire::reading::ChannelKind;
 use wire::time::DeviceClock;
 
+use super::heard::{Heard, HeardKey};
+use super::notes::{insert_health, insert_note};
 use crate::verify::Disposed;
-
-/// One run of a device in one lane.
-type HeardKey = (i64, u32, u8);
-
-/// Which sequence numbers of a device's run are stored, as ranges, and which frame ended the last.
-#[derive(Debug, Default)]
-struct Heard {
-    ranges: Vec<(i64, i64)>,
-    last_frame: Option<(SegmentId, u32, usize)>,
-}
-
-impl Heard {
-    fn touches(&self, first: i64, last: i64) -> bool {
-        self.ranges.iter().any(|(a, b)| *a <= last && first <= *b)
-    }
-
-    fn contains(&self, sequence: i64) -> bool {
-        self.ranges.iter().any(|(first, last)| (*first..=*last).contains(&sequence))
-    }
-
-    /// Adds what a frame brought. A gateway takes a device's frames in order, so between the last
-    /// number of one frame of a lane and the first of the next nothing belongs to that lane.
-    fn add(&mut self, first: i64, last: i64, frame: (SegmentId, u32)) {
-        let follows = self.last_frame.filter(|(segment, index, _)| {
-            *segment == frame.0 && index + 1 == frame.1 || (*segment, *index) == frame
-        });
-        let start = match follows.and_then(|(.., at)| self.ranges.get(at)) {
-            Some((_, end)) if *end < first => end + 1,
-            _ => first,
-        };
-        let (mut start, mut end) = (start, last);
-        self.ranges.retain(|(a, b)| {
-            let joins = *a <= end + 1 && start <= b + 1;
-            if joins {
-                start = start.min(*a);
-                end = end.max(*b);
-            }
-            !joins
-        });
-        let at = self.ranges.partition_point(|(a, _)| *a < start);
-        self.ranges.insert(at, (start, end));
-        self.last_frame = Some((frame.0, frame.1, at));
-    }
-}
 
 /// Runs of devices whose ranges stay in memory.
 const HEARD_MAX: usize = 4096;
@@ -71,18 +28,18 @@ pub(super) struct Rows {
 }
 
 /// What all rows of one block have in common.
-struct At<'a> {
-    evidence: i64,
-    device: i64,
-    batch: &'a Batch,
-    block: &'a Block,
+pub(super) struct At<'a> {
+    pub(super) evidence: i64,
+    pub(super) device: i64,
+    pub(super) batch: &'a Batch,
+    pub(super) block: &'a Block,
     /// UTC of the block's time, nanoseconds.
     base_ns: i64,
     tick_ns: i64,
 }
 
 impl At<'_> {
-    fn moment(&self, ticks: i64) -> i64 {
+    pub(super) fn moment(&self, ticks: i64) -> i64 {
         self.base_ns.saturating_add(ticks.saturating_mul(self.tick_ns))
     }
 }
@@ -412,87 +369,5 @@ fn insert_range(
          VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
     )?
     .execute(params![evidence, series, from.min(to), to.max(from), first, last])?;
-    Ok(())
-}
-
-fn insert_note(tx: &Transaction<'_>, at: &At<'_>, note: &Note) -> Result<(), rusqlite::Error> {
-    let (kind, code, source, levels, value, text) = match &note.what {
-        NoteKind::Alert { code, source, levels, text } => {
-            ("alert", Some(*code), Some(*source), Some(*levels), None, Some(text.as_str()))
-        }
-        NoteKind::Event { code, value } => ("event", Some(*code), None, None, Some(*value), None),
-        NoteKind::Loss { readings, cause } => {
-            ("loss", Some(u32::from(*cause)), None, None, Some(readings.cast_signed()), None)
-        }
-        NoteKind::Health(_) => return Ok(()),
-    };
-    tx.prepare_cached(
-        "INSERT INTO note (evidence, device, at_ns, kind, code, source, phase, state, priority,
-           value, text) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
-    )?
-    .execute(params![
-        at.evidence,
-        at.device,
-        at.moment(note.time_ticks),
-        kind,
-        code,
-        source,
-        levels.map(|levels| levels[0]),
-        levels.map(|levels| levels[1]),
-        levels.map(|levels| levels[2]),
-        value,
-        text,
-    ])?;
-    Ok(())
-}
-
-fn insert_health(
-    tx: &Transaction<'_>,
-    at: &At<'_>,
-    record: &Disposed,
-    now: i64,
-) -> Result<(), rusqlite::Error> {
-    for note in &at.block.notes {
-        let NoteKind::Health(report) = &note.what else { continue };
-        tx.prepare_cached(
-            "INSERT INTO health VALUES (?1, ?2, ?3) ON CONFLICT (gateway)
-             DO UPDATE SET received_ns = excluded.received_ns, report = excluded.report",
-        )?
-        .execute(params![record.gateway.row, now, report])?;
-    }
-    Ok(())
-}
-
-/// Writes what a gap says.
-pub(super) fn insert_gap(
-    tx: &Transaction<'_>,
-    evidence: i64,
-    gateway: i64,
-    gap: &Gap,
-) -> Result<(), rusqlite::Error> {
-    let hole = &gap.hole;
-    tx.prepare_cached(
-        "INSERT INTO gap (evidence, gateway, lane, hole_segment, index_first, index_last,
-           sequence_first, sequence_last, readings_min, readings_max, from_ns, to_ns, cause,
-           before, after)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
-    )?
-    .execute(params![
-        evidence,
-        gateway,
-        gap.lane as u8,
-        hole.segment.map(|id| id.0),
-        hole.indexes.0,
-        hole.indexes.1,
-        hole.sequences.map(|(first, _)| first.cast_signed()),
-        hole.sequences.map(|(_, last)| last.cast_signed()),
-        hole.readings.0.cast_signed(),
-        hole.readings.1.cast_signed(),
-        hole.moments.map(|(from, _)| from.0),
-        hole.moments.map(|(_, to)| to.0),
-        hole.cause.name(),
-        hole.before.map(|hash| hash.0),
-        hole.after.map(|hash| hash.0),
-    ])?;
     Ok(())
 }

@@ -10,7 +10,7 @@ use wire::receipt::{Disposition, Range, Reason};
 
 use super::rows::Rows;
 use super::schema::{SETTINGS, TABLES, VERSION};
-use super::{Committed, Store, StoreError};
+use super::{Committed, Signable, Store, StoreError};
 use crate::clock;
 use crate::verify::{Content, Disposed};
 
@@ -281,7 +281,7 @@ fn keep_content(
             rows.insert(tx, evidence, record, batch.inside(), now)?;
         }
         Content::Frame { batch: None, .. } => {}
-        Content::Gap(gap) => super::rows::insert_gap(tx, evidence, record.gateway.row, gap)?,
+        Content::Gap(gap) => super::notes::insert_gap(tx, evidence, record.gateway.row, gap)?,
     }
     Ok(())
 }
@@ -309,13 +309,15 @@ fn unpark(
 fn sum_up(mut fates: Vec<Fate>, committed: &mut Committed) {
     fates.sort_by_key(|fate| (fate.gateway, fate.segment, fate.index));
     for fate in fates {
-        if committed.gateways.last().is_none_or(|(gateway, ..)| *gateway != fate.gateway) {
-            committed.gateways.push((fate.gateway, Vec::new(), Vec::new()));
+        if committed.gateways.last().is_none_or(|last| last.gateway != fate.gateway) {
+            let (gateway, segments, headers_wanted) = (fate.gateway, Vec::new(), Vec::new());
+            committed.gateways.push(Signable { gateway, segments, headers_wanted });
         }
-        let Some((_, segments, wanted)) = committed.gateways.last_mut() else { continue };
-        if fate.reason == Reason::NoHeader && !wanted.contains(&fate.segment) {
-            wanted.push(fate.segment);
+        let Some(last) = committed.gateways.last_mut() else { continue };
+        if fate.reason == Reason::NoHeader && !last.headers_wanted.contains(&fate.segment) {
+            last.headers_wanted.push(fate.segment);
         }
+        let segments = &mut last.segments;
         if segments.last().is_none_or(|(segment, _)| *segment != fate.segment) {
             segments.push((fate.segment, Vec::new()));
         }

@@ -15,10 +15,7 @@ struct BitWriter {
 
 impl BitWriter {
     /// Appends the low `count` bits of `value`, at most 32 at once.
-    #[allow(
-        clippy::cast_possible_truncation,
-        reason = "whole bytes are cut out on purpose"
-    )]
+    #[allow(clippy::cast_possible_truncation, reason = "whole bytes are cut out on purpose")]
     fn put(&mut self, value: u64, count: u32) {
         self.hold = self.hold << count | value & ((1 << count) - 1);
         self.held += count;
@@ -62,11 +59,7 @@ impl BitReader<'_> {
     }
 
     fn take_wide(&mut self, count: u32) -> Option<u64> {
-        let high = if count > 32 {
-            self.take(count - 32)?
-        } else {
-            0
-        };
+        let high = if count > 32 { self.take(count - 32)? } else { 0 };
         Some(high << 32 | self.take(count.min(32))?)
     }
 
@@ -98,11 +91,7 @@ impl Width {
         if value < 0 && self.0 & SIGNED == 0 {
             self.0 = SIGNED | (self.0 + 1).min(64);
         }
-        let raw = if self.0 & SIGNED != 0 {
-            zigzag(value)
-        } else {
-            value.cast_unsigned()
-        };
+        let raw = if self.0 & SIGNED != 0 { zigzag(value) } else { value.cast_unsigned() };
         let bits = (64 - raw.leading_zeros()) as u8;
         self.0 = self.0 & SIGNED | bits.max(self.0 & !SIGNED);
     }
@@ -122,11 +111,7 @@ pub(super) fn pack(values: &[i64], widths: &[Width]) -> Vec<u8> {
     let moments = values.len() / widths.len().max(1);
     for (column, width) in values.chunks_exact(moments.max(1)).zip(widths) {
         let signed = width.0 & SIGNED != 0;
-        let raw = if signed {
-            zigzag(column[0])
-        } else {
-            column[0].cast_unsigned()
-        };
+        let raw = if signed { zigzag(column[0]) } else { column[0].cast_unsigned() };
         out.put_wide(raw, width.bits());
         if moments > 1 {
             pack_differences(&mut out, column);
@@ -136,9 +121,7 @@ pub(super) fn pack(values: &[i64], widths: &[Width]) -> Vec<u8> {
 }
 
 fn pack_differences(out: &mut BitWriter, column: &[i64]) {
-    let steps = column
-        .windows(2)
-        .map(|pair| zigzag(pair[1].wrapping_sub(pair[0])));
+    let steps = column.windows(2).map(|pair| zigzag(pair[1].wrapping_sub(pair[0])));
     let sum = steps.clone().fold(0u64, u64::saturating_add);
     let count = (column.len() - 1) as u64;
     let parameter = (0..31).find(|k| count << k >= sum).unwrap_or(31);
@@ -158,20 +141,11 @@ fn pack_differences(out: &mut BitWriter, column: &[i64]) {
 
 /// Unpacks what [`pack`] made; `None` for any other bytes.
 pub(super) fn unpack(bytes: &[u8], moments: usize, widths: &[Width]) -> Option<Vec<i64>> {
-    let mut bits = BitReader {
-        bytes,
-        at: 0,
-        hold: 0,
-        held: 0,
-    };
+    let mut bits = BitReader { bytes, at: 0, hold: 0, held: 0 };
     let mut values = Vec::with_capacity(moments * widths.len());
     for width in widths {
         let raw = bits.take_wide(width.bits())?;
-        let first = if width.0 & SIGNED != 0 {
-            unzigzag(raw)
-        } else {
-            raw.cast_signed()
-        };
+        let first = if width.0 & SIGNED != 0 { unzigzag(raw) } else { raw.cast_signed() };
         values.push(first);
         if moments > 1 {
             unpack_differences(&mut bits, first, moments - 1, &mut values)?;
@@ -211,30 +185,14 @@ mod tests {
 
     #[test]
     fn columns_come_back_whatever_their_numbers() {
-        let extremes = [
-            i64::MIN,
-            i64::MAX,
-            0,
-            -1,
-            1,
-            97,
-            98,
-            99,
-            i64::MIN + 1,
-            5,
-            5,
-            5,
-        ];
+        let extremes = [i64::MIN, i64::MAX, 0, -1, 1, 97, 98, 99, i64::MIN + 1, 5, 5, 5];
         for moments in [1, 2, 3, 4, 6, 12] {
             let mut widths = std::vec![Width::default(); extremes.len() / moments];
             for (column, width) in extremes.chunks(moments).zip(&mut widths) {
                 width.admit(column[0]);
             }
             let packed = pack(&extremes, &widths);
-            assert_eq!(
-                unpack(&packed, moments, &widths).as_deref(),
-                Some(&extremes[..])
-            );
+            assert_eq!(unpack(&packed, moments, &widths).as_deref(), Some(&extremes[..]));
             assert_eq!(unpack(&packed[1..], moments, &widths), None);
         }
     }

@@ -29,33 +29,19 @@ pub fn decode(bytes: &[u8]) -> Result<Batch, BatchError> {
         return Err(BatchError::Limit);
     }
     let mut outer = Reader::new(bytes);
-    let count = outer
-        .array()?
-        .checked_sub(1)
-        .ok_or(BatchError::Inconsistent)?;
+    let count = outer.array()?.checked_sub(1).ok_or(BatchError::Inconsistent)?;
     if count > BLOCKS_MAX {
         return Err(BatchError::Limit);
     }
     let (clock, shapes, widths) = decode_head(outer.bytes()?)?;
-    let mut budget = Budget {
-        values: TABLE_VALUES_MAX,
-        samples: WAVE_SAMPLES_MAX,
-    };
+    let mut budget = Budget { values: TABLE_VALUES_MAX, samples: WAVE_SAMPLES_MAX };
     let mut blocks = Vec::with_capacity(count);
     for _ in 0..count {
-        let context = Context {
-            clock: &clock,
-            shapes: &shapes,
-            widths: &widths,
-        };
+        let context = Context { clock: &clock, shapes: &shapes, widths: &widths };
         blocks.push(decode_block(outer.bytes()?, &context, &mut budget)?);
     }
     outer.done()?;
-    Ok(Batch {
-        clock,
-        shapes,
-        blocks,
-    })
+    Ok(Batch { clock, shapes, blocks })
 }
 
 /// What a batch may still make the reader allocate.
@@ -116,21 +102,13 @@ fn decode_shape(r: &mut Reader<'_>) -> Result<(Vec<ChannelInfo>, Vec<Width>), Ba
     let mut channels = Vec::with_capacity(count);
     for at in 0..count {
         let kind = match kinds[at] {
-            0 => ChannelKind::Numeric {
-                exponent: small[count + at].cast_signed(),
-            },
+            0 => ChannelKind::Numeric { exponent: small[count + at].cast_signed() },
             1 => decode_wave_kind(r)?,
             _ => return Err(BatchError::Inconsistent),
         };
         let (label, unit_label) = (String::new(), String::new());
         let (code, unit) = (number(codes[at])?, number(units[at])?);
-        channels.push(ChannelInfo {
-            code,
-            unit,
-            kind,
-            label,
-            unit_label,
-        });
+        channels.push(ChannelInfo { code, unit, kind, label, unit_label });
     }
     if fields == 6 && !r.null() {
         r.tuple(count * 2)?;
@@ -144,24 +122,13 @@ fn decode_shape(r: &mut Reader<'_>) -> Result<(Vec<ChannelInfo>, Vec<Width>), Ba
 
 fn decode_wave_kind(r: &mut Reader<'_>) -> Result<ChannelKind, BatchError> {
     r.tuple(6)?;
-    let rate = Rate {
-        numerator: r.uint()?,
-        denominator: r.uint()?,
-    };
+    let rate = Rate { numerator: r.uint()?, denominator: r.uint()? };
     if rate.numerator == 0 || rate.denominator == 0 {
         return Err(BatchError::Inconsistent);
     }
-    let gain = Decimal {
-        mantissa: r.int()?,
-        exponent: exponent(r)?,
-    };
+    let gain = Decimal { mantissa: r.int()?, exponent: exponent(r)? };
     let baseline = i32::try_from(r.int()?).map_err(|_| BatchError::Inconsistent)?;
-    Ok(ChannelKind::Wave {
-        rate,
-        gain,
-        baseline,
-        bits: r.number()?,
-    })
+    Ok(ChannelKind::Wave { rate, gain, baseline, bits: r.number()? })
 }
 
 fn exponent(r: &mut Reader<'_>) -> Result<i8, BatchError> {
@@ -182,11 +149,7 @@ fn differences(r: &mut Reader<'_>) -> Result<Vec<i64>, BatchError> {
 fn progression(r: &mut Reader<'_>, count: usize) -> Result<Vec<i64>, BatchError> {
     if r.next_is_int() {
         let only = r.int()?;
-        return if count == 1 {
-            Ok(alloc::vec![only])
-        } else {
-            Err(BatchError::Inconsistent)
-        };
+        return if count == 1 { Ok(alloc::vec![only]) } else { Err(BatchError::Inconsistent) };
     }
     let values = differences(r)?;
     match *values.as_slice() {
@@ -226,12 +189,8 @@ fn decode_block(
             SECTION_CONTEXT if fields == 2 && block.context.is_empty() => {
                 block.context = r.bytes()?.to_vec();
             }
-            SECTION_TABLE => block
-                .tables
-                .push(decode_table(&mut r, fields, context, budget)?),
-            SECTION_WAVE => block
-                .waves
-                .push(decode_wave(&mut r, fields, context, budget)?),
+            SECTION_TABLE => block.tables.push(decode_table(&mut r, fields, context, budget)?),
+            SECTION_WAVE => block.waves.push(decode_wave(&mut r, fields, context, budget)?),
             kind => block.notes.push(decode_note(&mut r, kind, fields)?),
         }
     }
@@ -246,13 +205,7 @@ fn decode_source(device: DeviceId, boot: SourceBoot, flags: u64) -> Result<Sourc
     if tick_exponent > 9 {
         return Err(BatchError::Inconsistent);
     }
-    Ok(Source {
-        device,
-        boot,
-        clock,
-        tick_exponent,
-        mode,
-    })
+    Ok(Source { device, boot, clock, tick_exponent, mode })
 }
 
 fn decode_table(
@@ -265,20 +218,13 @@ fn decode_table(
     let (channels, moments): (usize, usize) = (r.number()?, r.number()?);
     let total = spend(&mut budget.values, channels.checked_mul(moments))?;
     let widths = context.widths.get(shape).ok_or(BatchError::Inconsistent)?;
-    let end = channel_first
-        .checked_add(channels)
-        .ok_or(BatchError::Limit)?;
-    let widths = widths
-        .get(channel_first..end)
-        .ok_or(BatchError::Inconsistent)?;
+    let end = channel_first.checked_add(channels).ok_or(BatchError::Limit)?;
+    let widths = widths.get(channel_first..end).ok_or(BatchError::Inconsistent)?;
     if total == 0 || !(8..=9).contains(&fields) {
         return Err(BatchError::Inconsistent);
     }
     let numeric = |channel: &ChannelInfo| matches!(channel.kind, ChannelKind::Numeric { .. });
-    if !context.shapes[shape][channel_first..end]
-        .iter()
-        .all(numeric)
-    {
+    if !context.shapes[shape][channel_first..end].iter().all(numeric) {
         return Err(BatchError::Inconsistent);
     }
     let times = progression(r, moments)?;
@@ -295,15 +241,7 @@ fn decode_table(
             exceptions.push(exception);
         }
     }
-    Ok(Table {
-        shape,
-        channel_first,
-        channels,
-        times,
-        sequences,
-        values,
-        exceptions,
-    })
+    Ok(Table { shape, channel_first, channels, times, sequences, values, exceptions })
 }
 
 fn decode_exception(r: &mut Reader<'_>, total: usize) -> Result<(u32, Number, u16), BatchError> {
@@ -314,10 +252,7 @@ fn decode_exception(r: &mut Reader<'_>, total: usize) -> Result<(u32, Number, u1
     }
     let number = match fields {
         3 => Number::Not(Absent::from_number(r.uint()?).ok_or(BatchError::Inconsistent)?),
-        4 => Number::Is(Decimal {
-            mantissa: r.int()?,
-            exponent: exponent(r)?,
-        }),
+        4 => Number::Is(Decimal { mantissa: r.int()?, exponent: exponent(r)? }),
         _ => return Err(BatchError::Inconsistent),
     };
     Ok((position, number, r.number()?))
@@ -335,9 +270,8 @@ fn decode_wave(
     let (time_ticks, sample_first, status) = (r.int()?, r.uint()?, r.number()?);
     let sequences = progression(r, part_count)?;
     let counts = progression(r, part_count)?;
-    let total = counts.iter().try_fold(0usize, |sum, count| {
-        sum.checked_add(usize::try_from(*count).ok()?)
-    });
+    let total =
+        counts.iter().try_fold(0usize, |sum, count| sum.checked_add(usize::try_from(*count).ok()?));
     let mut left = fields.checked_sub(9).ok_or(BatchError::Inconsistent)?;
     let mut samples: Vec<Vec<i32>> = Vec::new();
     while left > 0 && !next_is_array(r) {
@@ -347,34 +281,16 @@ fn decode_wave(
         left -= 1;
     }
     let shape_channels = context.shapes.get(shape).ok_or(BatchError::Inconsistent)?;
-    let end = samples
-        .len()
-        .checked_add(channel_first)
-        .ok_or(BatchError::Limit)?;
-    let range = shape_channels
-        .get(channel_first..end)
-        .ok_or(BatchError::Inconsistent)?;
+    let end = samples.len().checked_add(channel_first).ok_or(BatchError::Limit)?;
+    let range = shape_channels.get(channel_first..end).ok_or(BatchError::Inconsistent)?;
     let wave = |channel: &ChannelInfo| matches!(channel.kind, ChannelKind::Wave { .. });
     if samples.is_empty() || left > 1 || !range.iter().all(wave) {
         return Err(BatchError::Inconsistent);
     }
     let count = samples[0].len();
-    let invalid = if left == 1 {
-        decode_invalid(r, samples.len(), count)?
-    } else {
-        Vec::new()
-    };
+    let invalid = if left == 1 { decode_invalid(r, samples.len(), count)? } else { Vec::new() };
     let parts = sequences.into_iter().zip(counts).collect();
-    Ok(WaveRun {
-        shape,
-        channel_first,
-        time_ticks,
-        sample_first,
-        status,
-        parts,
-        samples,
-        invalid,
-    })
+    Ok(WaveRun { shape, channel_first, time_ticks, sample_first, status, parts, samples, invalid })
 }
 
 fn next_is_array(r: &Reader<'_>) -> bool {
@@ -410,20 +326,10 @@ fn decode_note(r: &mut Reader<'_>, kind: u64, fields: usize) -> Result<Note, Bat
             levels: [r.number()?, r.number()?, r.number()?],
             text: r.text(96)?.into(),
         },
-        (SECTION_EVENT, 5) => NoteKind::Event {
-            code: r.number()?,
-            value: r.int()?,
-        },
-        (SECTION_LOSS, 5) => NoteKind::Loss {
-            readings: r.uint()?,
-            cause: r.number()?,
-        },
+        (SECTION_EVENT, 5) => NoteKind::Event { code: r.number()?, value: r.int()? },
+        (SECTION_LOSS, 5) => NoteKind::Loss { readings: r.uint()?, cause: r.number()? },
         (SECTION_HEALTH, 4) => NoteKind::Health(r.bytes()?.to_vec()),
         _ => return Err(BatchError::Inconsistent),
     };
-    Ok(Note {
-        time_ticks,
-        sequence,
-        what,
-    })
+    Ok(Note { time_ticks, sequence, what })
 }

@@ -38,11 +38,8 @@ pub fn encode(batch: &Batch) -> Result<Vec<u8>, BatchError> {
 }
 
 fn widths(batch: &Batch) -> Vec<Vec<Width>> {
-    let mut widths: Vec<Vec<Width>> = batch
-        .shapes
-        .iter()
-        .map(|shape| vec![Width::default(); shape.len()])
-        .collect();
+    let mut widths: Vec<Vec<Width>> =
+        batch.shapes.iter().map(|shape| vec![Width::default(); shape.len()]).collect();
     for table in batch.blocks.iter().flat_map(|block| &block.tables) {
         let moments = table.times.len().max(1);
         let shape = &mut widths[table.shape][table.channel_first..];
@@ -55,8 +52,7 @@ fn widths(batch: &Batch) -> Vec<Vec<Width>> {
 
 fn encode_head(batch: &Batch, widths: &[Vec<Width>]) -> Vec<u8> {
     let mut out = Writer::new(Vec::with_capacity(256));
-    out.array(2 + batch.shapes.len())
-        .uint(FORMAT_VERSION.into());
+    out.array(2 + batch.shapes.len()).uint(FORMAT_VERSION.into());
     write_clock(&mut out, &batch.clock);
     for (shape, widths) in batch.shapes.iter().zip(widths) {
         encode_shape(&mut out, shape, widths);
@@ -73,13 +69,8 @@ fn kind_number(channel: &ChannelInfo) -> (u64, i64) {
 
 /// A shape: how many channels, then columns; kinds and units as differences, labels if any.
 fn encode_shape(out: &mut Out, shape: &[ChannelInfo], widths: &[Width]) {
-    let waves: Vec<_> = shape
-        .iter()
-        .filter(|channel| kind_number(channel).0 == 1)
-        .collect();
-    let labelled = shape
-        .iter()
-        .any(|c| !c.label.is_empty() || !c.unit_label.is_empty());
+    let waves: Vec<_> = shape.iter().filter(|channel| kind_number(channel).0 == 1).collect();
+    let labelled = shape.iter().any(|c| !c.label.is_empty() || !c.unit_label.is_empty());
     out.array(5 + usize::from(labelled) + usize::from(!waves.is_empty() && !labelled));
     differences(out, shape.iter().map(|channel| i64::from(channel.code)));
     differences(out, shape.iter().map(|channel| i64::from(channel.unit)));
@@ -106,18 +97,9 @@ fn encode_shape(out: &mut Out, shape: &[ChannelInfo], widths: &[Width]) {
 }
 
 fn encode_wave_kind(out: &mut Out, channel: &ChannelInfo) {
-    if let ChannelKind::Wave {
-        rate,
-        gain,
-        baseline,
-        bits,
-    } = channel.kind
-    {
+    if let ChannelKind::Wave { rate, gain, baseline, bits } = channel.kind {
         out.array(6).uint(rate.numerator).uint(rate.denominator);
-        out.int(gain.mantissa)
-            .int(gain.exponent.into())
-            .int(baseline.into())
-            .uint(bits.into());
+        out.int(gain.mantissa).int(gain.exponent.into()).int(baseline.into()).uint(bits.into());
     }
 }
 
@@ -148,41 +130,23 @@ fn encode_block(batch: &Batch, block: &Block, widths: &[Vec<Width>]) -> Vec<u8> 
     let mut out = Writer::new(Vec::with_capacity(512));
     let context = usize::from(!block.context.is_empty());
     let sections = block.tables.len() + block.waves.len() + block.notes.len() + context;
-    out.array(5 + sections)
-        .uint(block.source.device.0)
-        .uint(block.source.boot.0.into());
+    out.array(5 + sections).uint(block.source.device.0).uint(block.source.boot.0.into());
     out.uint(source_flags(&block.source)).int(block.received_ms);
-    out.int(
-        block
-            .time_ticks
-            .wrapping_sub(time_base(&batch.clock, &block.source)),
-    );
+    out.int(block.time_ticks.wrapping_sub(time_base(&batch.clock, &block.source)));
     if context == 1 {
         out.array(2).uint(SECTION_CONTEXT).bytes(&block.context);
     }
-    block
-        .tables
-        .iter()
-        .for_each(|table| encode_table(&mut out, table, widths));
-    block
-        .waves
-        .iter()
-        .for_each(|run| encode_wave(&mut out, run));
-    block
-        .notes
-        .iter()
-        .for_each(|note| encode_note(&mut out, note));
+    block.tables.iter().for_each(|table| encode_table(&mut out, table, widths));
+    block.waves.iter().for_each(|run| encode_wave(&mut out, run));
+    block.notes.iter().for_each(|note| encode_note(&mut out, note));
     out.finish().unwrap_or_default()
 }
 
 fn encode_table(out: &mut Out, table: &Table, widths: &[Vec<Width>]) {
     let range = table.channel_first..table.channel_first + table.channels;
     let packed = pack(&table.values, &widths[table.shape][range]);
-    out.array(8 + usize::from(!table.exceptions.is_empty()))
-        .uint(SECTION_TABLE);
-    out.uint(table.shape as u64)
-        .uint(table.channel_first as u64)
-        .uint(table.channels as u64);
+    out.array(8 + usize::from(!table.exceptions.is_empty())).uint(SECTION_TABLE);
+    out.uint(table.shape as u64).uint(table.channel_first as u64).uint(table.channels as u64);
     out.uint(table.times.len() as u64);
     progression(out, &table.times);
     progression(out, &table.sequences);
@@ -207,14 +171,9 @@ fn encode_table(out: &mut Out, table: &Table, widths: &[Vec<Width>]) {
 
 fn encode_wave(out: &mut Out, run: &WaveRun) {
     let (sequences, counts): (Vec<i64>, Vec<i64>) = run.parts.iter().copied().unzip();
-    out.array(9 + usize::from(!run.invalid.is_empty()) + run.samples.len())
-        .uint(SECTION_WAVE);
-    out.uint(run.shape as u64)
-        .uint(run.channel_first as u64)
-        .uint(run.parts.len() as u64);
-    out.int(run.time_ticks)
-        .uint(run.sample_first)
-        .uint(run.status.into());
+    out.array(9 + usize::from(!run.invalid.is_empty()) + run.samples.len()).uint(SECTION_WAVE);
+    out.uint(run.shape as u64).uint(run.channel_first as u64).uint(run.parts.len() as u64);
+    out.int(run.time_ticks).uint(run.sample_first).uint(run.status.into());
     progression(out, &sequences);
     progression(out, &counts);
     let mut previous: Option<&[i32]> = None;
@@ -225,28 +184,17 @@ fn encode_wave(out: &mut Out, run: &WaveRun) {
     if !run.invalid.is_empty() {
         out.array(run.invalid.len());
         for (channel, first, count) in &run.invalid {
-            out.array(3)
-                .uint((*channel).into())
-                .uint((*first).into())
-                .uint((*count).into());
+            out.array(3).uint((*channel).into()).uint((*first).into()).uint((*count).into());
         }
     }
 }
 
 fn encode_note(out: &mut Out, note: &Note) {
     let mut head = |fields, kind| {
-        out.array(fields)
-            .uint(kind)
-            .int(note.time_ticks)
-            .int(note.sequence);
+        out.array(fields).uint(kind).int(note.time_ticks).int(note.sequence);
     };
     match &note.what {
-        NoteKind::Alert {
-            code,
-            source,
-            levels,
-            text,
-        } => {
+        NoteKind::Alert { code, source, levels, text } => {
             head(9, SECTION_ALERT);
             out.uint((*code).into()).uint((*source).into());
             levels.iter().for_each(|level| {

@@ -20,10 +20,7 @@ fn sample() -> Batch {
         unit: 266_418,
         kind: ChannelKind::Wave {
             rate: Rate::hertz(360),
-            gain: Decimal {
-                mantissa: 200,
-                exponent: 0,
-            },
+            gain: Decimal { mantissa: 200, exponent: 0 },
             baseline: 1024,
             bits: 11,
         },
@@ -51,14 +48,7 @@ fn sample() -> Batch {
             values: vec![80, 81, 0, -120, -119, -118],
             exceptions: vec![
                 (2, Number::Not(Absent::NaN), 1),
-                (
-                    4,
-                    Number::Is(Decimal {
-                        mantissa: 365,
-                        exponent: -1,
-                    }),
-                    2,
-                ),
+                (4, Number::Is(Decimal { mantissa: 365, exponent: -1 }), 2),
             ],
         }],
         waves: vec![WaveRun {
@@ -93,17 +83,7 @@ fn sample() -> Batch {
         vec![numeric(1, 0), numeric(147_842, 0), numeric(150_456, -1)],
         vec![wave.clone(), wave],
     ];
-    Batch {
-        clock,
-        shapes,
-        blocks: vec![
-            block.clone(),
-            Block {
-                context: vec![],
-                ..block
-            },
-        ],
-    }
+    Batch { clock, shapes, blocks: vec![block.clone(), Block { context: vec![], ..block }] }
 }
 
 #[test]

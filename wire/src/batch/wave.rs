@@ -73,9 +73,7 @@ pub fn encode(samples: &[i32], previous_channel: Option<&[i32]>) -> Vec<u8> {
     if best.len() > 1 + 4 * samples.len() {
         best.clear();
         best.push(METHOD_PLAIN);
-        samples
-            .iter()
-            .for_each(|sample| best.extend_from_slice(&sample.to_le_bytes()));
+        samples.iter().for_each(|sample| best.extend_from_slice(&sample.to_le_bytes()));
     }
     best
 }
@@ -99,11 +97,7 @@ pub fn decode(
         METHOD_ALONE => unpack(payload, count, None),
         METHOD_LED => {
             let previous = previous_channel.filter(|p| p.len() == count);
-            unpack(
-                payload,
-                count,
-                Some(previous.ok_or(WaveError::NoPreviousChannel)?),
-            )
+            unpack(payload, count, Some(previous.ok_or(WaveError::NoPreviousChannel)?))
         }
         method => Err(WaveError::UnknownMethod { method }),
     }
@@ -117,10 +111,7 @@ fn unpack_plain(payload: &[u8], count: usize) -> Result<Vec<i32>, WaveError> {
     if samples.len() > count || !rest.is_empty() {
         return Err(WaveError::Long);
     }
-    Ok(samples
-        .iter()
-        .map(|sample| i32::from_le_bytes(*sample))
-        .collect())
+    Ok(samples.iter().map(|sample| i32::from_le_bytes(*sample)).collect())
 }
 
 /// Packs with and without the lead of the previous channel; the shorter one wins.
@@ -160,11 +151,7 @@ impl<'a> Packing<'a> {
         if let Some(&first) = samples.first() {
             coder.wide(zigzag(first));
         }
-        Self {
-            lead: Lead::new(previous),
-            scale: Scale::new(),
-            coder,
-        }
+        Self { lead: Lead::new(previous), scale: Scale::new(), coder }
     }
 
     fn add(&mut self, index: usize, sample: i64, expected: i64) {
@@ -221,11 +208,7 @@ mod tests {
         }
 
         fn noise(&mut self, bits: u32) -> i32 {
-            if bits == 0 {
-                0
-            } else {
-                (self.next() as i32) >> (32 - bits)
-            }
+            if bits == 0 { 0 } else { (self.next() as i32) >> (32 - bits) }
         }
     }
 
@@ -236,9 +219,7 @@ mod tests {
             phase @ 110..120 => size * (120 - phase as i32),
             phase => phase as i32 / 8,
         };
-        (0..count)
-            .map(|index| beat(index) + random.noise(3))
-            .collect()
+        (0..count).map(|index| beat(index) + random.noise(3)).collect()
     }
 
     fn shapes() -> Vec<Vec<i32>> {
@@ -249,11 +230,7 @@ mod tests {
         }
         for period in [1, 2, 3, 50] {
             let square = |index| {
-                if index / period % 2 == 0 {
-                    i32::MIN
-                } else {
-                    i32::MAX
-                }
+                if index / period % 2 == 0 { i32::MIN } else { i32::MAX }
             };
             shapes.push((0..500).map(square).collect());
         }
@@ -263,21 +240,13 @@ mod tests {
             shapes.push((0..300).map(&mut burst).collect());
         }
         for slope in [1, -3, 1_000, i32::MAX / 200] {
-            shapes.push(
-                (0..400)
-                    .map(|index: i32| slope.wrapping_mul(index))
-                    .collect(),
-            );
+            shapes.push((0..400).map(|index: i32| slope.wrapping_mul(index)).collect());
         }
         for size in [1, 40, 3_000, 9_000_000] {
             shapes.push(beats(&mut random, 1_000, size));
         }
         for sparse in [3, 17, 150] {
-            shapes.push(
-                (0..500)
-                    .map(|i| if i % sparse == 0 { i32::MIN } else { 5 })
-                    .collect(),
-            );
+            shapes.push((0..500).map(|i| if i % sparse == 0 { i32::MIN } else { 5 }).collect());
         }
         shapes
     }
@@ -299,10 +268,7 @@ mod tests {
             for samples in &shapes {
                 let bytes = encode(samples, Some(previous));
 
-                assert_eq!(
-                    decode(&bytes, samples.len(), Some(previous)).as_ref(),
-                    Ok(samples)
-                );
+                assert_eq!(decode(&bytes, samples.len(), Some(previous)).as_ref(), Ok(samples));
             }
         }
     }
@@ -326,10 +292,7 @@ mod tests {
 
         assert_eq!(bytes[0], super::METHOD_LED);
         assert_eq!(decode(&bytes, 500, None), Err(WaveError::NoPreviousChannel));
-        assert_eq!(
-            decode(&bytes, 500, Some(&leader[1..])),
-            Err(WaveError::NoPreviousChannel)
-        );
+        assert_eq!(decode(&bytes, 500, Some(&leader[1..])), Err(WaveError::NoPreviousChannel));
     }
 
     #[test]
@@ -352,10 +315,7 @@ mod tests {
     #[test]
     fn an_unknown_method_is_refused() {
         for method in 3..=255 {
-            assert_eq!(
-                decode(&[method, 0, 0], 2, None),
-                Err(WaveError::UnknownMethod { method })
-            );
+            assert_eq!(decode(&[method, 0, 0], 2, None), Err(WaveError::UnknownMethod { method }));
         }
         assert_eq!(decode(&[], 0, None), Err(WaveError::Short));
     }
@@ -370,11 +330,7 @@ mod tests {
             if let Some(method) = bytes.first_mut() {
                 *method %= 3;
             }
-            let count = if round % 2 == 0 {
-                200
-            } else {
-                random.next() as usize % 300
-            };
+            let count = if round % 2 == 0 { 200 } else { random.next() as usize % 300 };
 
             if let Ok(samples) = decode(&bytes, count, Some(&leader)) {
                 assert_eq!(samples.len(), count);

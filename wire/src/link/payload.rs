@@ -3,11 +3,9 @@
 use core::fmt;
 
 use crate::decimal::{Absent, Decimal, Number};
-use crate::identity::DeviceId;
-use crate::limits::{CHANNELS_MAX, LABEL_BYTES_MAX, LINK_PAYLOAD_BYTES_MAX};
-use crate::reading::{Alert, Channel, ChannelKind, Event, Mode, Status};
+use crate::limits::LINK_PAYLOAD_BYTES_MAX;
+use crate::reading::{Alert, Event, Status};
 use crate::strict::{Reader, Room, StrictError, Writer};
-use crate::time::{DeviceClock, Rate};
 
 /// Longest text of an alert, model or version, bytes.
 const TEXT_BYTES_MAX: usize = 96;
@@ -41,183 +39,6 @@ impl From<StrictError> for PayloadError {
     }
 }
 
-/// One part of a device's introduction.
-#[derive(Clone, Copy, Debug)]
-pub struct Hello<'a> {
-    /// The device.
-    pub device: DeviceId,
-    /// What its times mean.
-    pub clock: DeviceClock,
-    /// One tick is ten to this power of nanoseconds: 0 ns, 3 us, 6 ms.
-    pub tick_exponent: u8,
-    /// What it is doing.
-    pub mode: Mode,
-    /// Parts in all; the frame's sequence is the number of this one, from 0.
-    pub parts: u8,
-    /// Maker, model and firmware version, as the device says them.
-    pub model: &'a str,
-    /// Number of the first channel in this part.
-    pub channel_first: u16,
-    channels: Reader<'a>,
-    channel_count: usize,
-}
-
-impl<'a> Hello<'a> {
-    /// # Errors
-    /// [`PayloadError`] when the payload is no hello.
-    pub fn read(payload: &'a [u8]) -> Result<Self, PayloadError> {
-        let mut reader = Reader::new(payload);
-        reader.tuple(8)?;
-        let device = DeviceId(reader.uint()?);
-        let clock = DeviceClock::from_number(reader.uint()?).ok_or(PayloadError::Range)?;
-        let tick_exponent = reader.number()?;
-        let mode = Mode::from_number(reader.uint()?).ok_or(PayloadError::Range)?;
-        let parts = reader.number()?;
-        let model = reader.text(TEXT_BYTES_MAX)?;
-        let channel_first: u16 = reader.number()?;
-        let channel_count = reader.array()?;
-        let channels = reader;
-        (0..channel_count).try_for_each(|_| read_channel(&mut reader).map(drop))?;
-        reader.done()?;
-        let last = usize::from(channel_first) + channel_count;
-        if tick_exponent > 9 || parts == 0 || last > CHANNELS_MAX {
-            return Err(PayloadError::Range);
-        }
-        Ok(Self {
-            device,
-            clock,
-            tick_exponent,
-            mode,
-            parts,
-            model,
-            channel_first,
-            channels,
-            channel_count,
-        })
-    }
-
-    /// The channels of this part.
-    #[must_use]
-    pub const fn channels(&self) -> HelloChannels<'a> {
-        HelloChannels {
-            reader: self.channels,
-            left: self.channel_count,
-        }
-    }
-}
-
-/// Walks the channels of a hello.
-#[derive(Clone, Debug)]
-pub struct HelloChannels<'a> {
-    reader: Reader<'a>,
-    left: usize,
-}
-
-impl<'a> Iterator for HelloChannels<'a> {
-    type Item = Channel<'a>;
-
-    fn next(&mut self) -> Option<Channel<'a>> {
-        self.left = self.left.checked_sub(1)?;
-        read_channel(&mut self.reader).ok()
-    }
-}
-
-fn read_exponent(reader: &mut Reader<'_>) -> Result<i8, PayloadError> {
-    i8::try_from(reader.int()?).map_err(|_| PayloadError::Range)
-}
-
-fn read_channel<'a>(reader: &mut Reader<'a>) -> Result<Channel<'a>, PayloadError> {
-    let fields = reader.array()?;
-    let (code, unit) = (reader.number()?, reader.number()?);
-    let (label, unit_label) = (reader.text(LABEL_BYTES_MAX)?, reader.text(LABEL_BYTES_MAX)?);
-    let kind = match fields {
-        5 => ChannelKind::Numeric {
-            exponent: read_exponent(reader)?,
-        },
-        10 => ChannelKind::Wave {
-            rate: Rate {
-                numerator: reader.uint()?,
-                denominator: reader.uint()?,
-            },
-            gain: Decimal {
-                mantissa: reader.int()?,
-                exponent: read_exponent(reader)?,
-            },
-            baseline: i32::try_from(reader.int()?).map_err(|_| PayloadError::Range)?,
-            bits: reader.number()?,
-        },
-        _ => return Err(PayloadError::Range),
-    };
-    if let ChannelKind::Wave { rate, gain, .. } = kind
-        && (!rate.is_sane() || gain.mantissa == 0)
-    {
-        return Err(PayloadError::Range);
-    }
-    Ok(Channel {
-        code,
-        unit,
-        kind,
-        label,
-        unit_label,
-    })
-}
-
-fn write_channel<const N: usize>(writer: &mut Writer<Room<N>>, channel: &Channel<'_>) {
-    let fields = if matches!(channel.kind, ChannelKind::Numeric { .. }) {
-        5
-    } else {
-        10
-    };
-    writer
-        .array(fields)
-        .uint(channel.code.into())
-        .uint(channel.unit.into());
-    writer.text(channel.label).text(channel.unit_label);
-    match channel.kind {
-        ChannelKind::Numeric { exponent } => writer.int(exponent.into()),
-        ChannelKind::Wave {
-            rate,
-            gain,
-            baseline,
-            bits,
-        } => writer
-            .uint(rate.numerator)
-            .uint(rate.denominator)
-            .int(gain.mantissa)
-            .int(gain.exponent.into())
-            .int(baseline.into())
-            .uint(bits.into()),
-    };
-}
-
-/// Writes one part of a hello; `None` if the channels do not fit into one frame.
-#[must_use]
-pub fn write_hello(
-    about: (DeviceId, DeviceClock, u8, Mode),
-    parts: u8,
-    model: &str,
-    channel_first: u16,
-    channels: &[Channel<'_>],
-) -> Option<Room<LINK_PAYLOAD_BYTES_MAX>> {
-    let (device, clock, tick_exponent, mode) = about;
-    let mut writer = Writer::new(Room::default());
-    writer
-        .array(8)
-        .uint(device.0)
-        .uint(clock as u64)
-        .uint(tick_exponent.into());
-    writer
-        .uint(mode as u64)
-        .uint(parts.into())
-        .text(model)
-        .uint(channel_first.into());
-    writer.array(channels.len());
-    channels
-        .iter()
-        .for_each(|channel| write_channel(&mut writer, channel));
-    writer.finish()
-}
-
 /// Readings that a device lost before it could send them.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct SourceGap {
@@ -233,10 +54,7 @@ impl SourceGap {
     pub fn read(payload: &[u8]) -> Result<Self, PayloadError> {
         let mut reader = Reader::new(payload);
         reader.tuple(2)?;
-        let gap = Self {
-            readings: reader.uint()?,
-            cause: reader.number()?,
-        };
+        let gap = Self { readings: reader.uint()?, cause: reader.number()? };
         reader.done()?;
         Ok(gap)
     }
@@ -248,6 +66,10 @@ pub fn write_gap(gap: SourceGap) -> Option<Room<LINK_PAYLOAD_BYTES_MAX>> {
     let mut writer = Writer::new(Room::default());
     writer.array(2).uint(gap.readings).uint(gap.cause.into());
     writer.finish()
+}
+
+fn read_exponent(reader: &mut Reader<'_>) -> Result<i8, PayloadError> {
+    i8::try_from(reader.int()?).map_err(|_| PayloadError::Range)
 }
 
 /// Numerics of neighbouring channels at one moment.
@@ -264,10 +86,7 @@ impl<'a> NumericEntry<'a> {
     /// The values with their status; a plain number has the channel's exponent (`None`).
     #[must_use]
     pub const fn values(&self) -> ValueIter<'a> {
-        ValueIter {
-            reader: self.values,
-            left: self.count,
-        }
+        ValueIter { reader: self.values, left: self.count }
     }
 }
 
@@ -287,10 +106,7 @@ fn read_value(reader: &mut Reader<'_>) -> Result<Value, PayloadError> {
     }
     let number = match reader.array()? {
         2 => Number::Not(Absent::from_number(reader.uint()?).ok_or(PayloadError::Range)?),
-        3 => Number::Is(Decimal {
-            mantissa: reader.int()?,
-            exponent: read_exponent(reader)?,
-        }),
+        3 => Number::Is(Decimal { mantissa: reader.int()?, exponent: read_exponent(reader)? }),
         _ => return Err(PayloadError::Range),
     };
     Ok(Err((number, reader.number()?)))
@@ -326,12 +142,7 @@ impl<'a> WaveEntry<'a> {
     #[must_use]
     pub fn samples(&self) -> SampleIter<'a> {
         let left = self.count.saturating_mul(usize::from(self.channels));
-        SampleIter {
-            bytes: self.bytes,
-            left,
-            per_channel: self.count,
-            last: 0,
-        }
+        SampleIter { bytes: self.bytes, left, per_channel: self.count, last: 0 }
     }
 }
 
@@ -410,11 +221,7 @@ impl<'a> Entries<'a> {
         let mut reader = Reader::new(payload);
         let left = reader.array()?.checked_sub(1).ok_or(PayloadError::Range)?;
         let time_ticks = reader.int()?;
-        let entries = Self {
-            time_ticks,
-            reader,
-            left,
-        };
+        let entries = Self { time_ticks, reader, left };
         (0..left).try_for_each(|_| read_entry(&mut reader).map(drop))?;
         reader.done()?;
         Ok(entries)
@@ -438,11 +245,7 @@ fn read_entry<'a>(reader: &mut Reader<'a>) -> Result<Entry<'a>, PayloadError> {
             let count = reader.array()?;
             let values = *reader;
             (0..count).try_for_each(|_| read_value(reader).map(drop))?;
-            Ok(Entry::Numerics(NumericEntry {
-                channel_first,
-                count,
-                values,
-            }))
+            Ok(Entry::Numerics(NumericEntry { channel_first, count, values }))
         }
         (1, 7) => read_wave(reader).map(Entry::Wave),
         (2, 7) => Ok(Entry::Alert(Alert {
@@ -453,10 +256,7 @@ fn read_entry<'a>(reader: &mut Reader<'a>) -> Result<Entry<'a>, PayloadError> {
             priority: reader.number()?,
             text: reader.text(TEXT_BYTES_MAX)?,
         })),
-        (3, 3) => Ok(Entry::Event(Event {
-            code: reader.number()?,
-            value: reader.int()?,
-        })),
+        (3, 3) => Ok(Entry::Event(Event { code: reader.number()?, value: reader.int()? })),
         (4, 2) => Ok(Entry::Context(reader.bytes()?)),
         _ => Err(PayloadError::Range),
     }
@@ -483,51 +283,38 @@ fn read_wave<'a>(reader: &mut Reader<'a>) -> Result<WaveEntry<'a>, PayloadError>
     Ok(wave)
 }
 
+mod hello;
 mod write;
 
+pub use hello::{Hello, HelloChannels, write_hello};
 pub use write::DataWriter;
 
 #[cfg(test)]
 mod tests {
     extern crate std;
     use super::*;
+    use crate::identity::DeviceId;
+    use crate::reading::{Channel, ChannelKind, Mode};
+    use crate::time::{DeviceClock, Rate};
     use std::vec::Vec;
 
     #[test]
     fn a_data_frame_says_what_was_written() {
         let mut writer = DataWriter::new(1234);
         let absent = Err((Number::Not(Absent::NaN), 1));
-        let finer = Err((
-            Number::Is(Decimal {
-                mantissa: 365,
-                exponent: -1,
-            }),
-            2,
-        ));
+        let finer = Err((Number::Is(Decimal { mantissa: 365, exponent: -1 }), 2));
         assert!(writer.numerics(3, &[Ok(80), absent, finer, Ok(-7)]));
-        let samples: [&[Option<i32>]; 2] = [
-            &[Some(-5), None, Some(1000)],
-            &[Some(i32::MIN), Some(i32::MAX), Some(0)],
-        ];
+        let samples: [&[Option<i32>]; 2] =
+            [&[Some(-5), None, Some(1000)], &[Some(i32::MIN), Some(i32::MAX), Some(0)]];
         assert!(writer.wave(9, 77, 0, &samples));
         let payload = writer.finish();
 
         let entries: Vec<_> = Entries::read(payload.as_slice()).unwrap().collect();
 
-        let Entry::Numerics(numerics) = entries[0] else {
-            panic!("no numerics")
-        };
-        assert_eq!(
-            numerics.values().collect::<Vec<_>>(),
-            [Ok(80), absent, finer, Ok(-7)]
-        );
-        let Entry::Wave(wave) = entries[1] else {
-            panic!("no wave")
-        };
-        assert_eq!(
-            (wave.channel_first, wave.channels, wave.sample_first),
-            (9, 2, 77)
-        );
+        let Entry::Numerics(numerics) = entries[0] else { panic!("no numerics") };
+        assert_eq!(numerics.values().collect::<Vec<_>>(), [Ok(80), absent, finer, Ok(-7)]);
+        let Entry::Wave(wave) = entries[1] else { panic!("no wave") };
+        assert_eq!((wave.channel_first, wave.channels, wave.sample_first), (9, 2, 77));
         assert_eq!(wave.samples().collect::<Vec<_>>(), samples.concat());
     }
 
@@ -538,10 +325,7 @@ mod tests {
             unit: 266_418,
             kind: ChannelKind::Wave {
                 rate: Rate::hertz(360),
-                gain: Decimal {
-                    mantissa: 200,
-                    exponent: 0,
-                },
+                gain: Decimal { mantissa: 200, exponent: 0 },
                 baseline: 1024,
                 bits: 11,
             },
@@ -553,10 +337,7 @@ mod tests {
         let payload = write_hello(about, 1, "sim 1", 0, &[channel]).unwrap();
         let hello = Hello::read(payload.as_slice()).unwrap();
 
-        assert_eq!(
-            (hello.device, hello.clock, hello.mode),
-            (about.0, about.1, about.3)
-        );
+        assert_eq!((hello.device, hello.clock, hello.mode), (about.0, about.1, about.3));
         assert_eq!(hello.channels().collect::<Vec<_>>(), [channel]);
     }
 }

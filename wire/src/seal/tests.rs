@@ -7,7 +7,7 @@ use super::*;
 use crate::identity::{BootId, GatewayId, Lane, SegmentId, StoreEpoch};
 use crate::keyring::{Audience, FleetPart, Keyring, RootPart, Roots};
 use crate::receipt::{Disposition, Range, Reason, Receipt};
-use crate::segment::Found;
+use crate::segment::{Found, Suite};
 use crate::time::{ClockState, MonotonicNanos, TimeSource, UnixNanos};
 
 fn header(suite: Suite, gateway: &str, segment: u8, signer: &SigningKey) -> Header {
@@ -59,13 +59,7 @@ fn sealed(suite: Suite, gateway: &str) -> Sealed {
     };
     let plaintext = vec![0x83, 0x42, 1, 2, 0x41, 3, 0x40];
     let (frame, _) = seal_frame(&keys, &signer, &core, plaintext).unwrap();
-    Sealed {
-        signer,
-        private,
-        header: bytes,
-        frame,
-        keys,
-    }
+    Sealed { signer, private, header: bytes, frame, keys }
 }
 
 fn open(sealed: &Sealed, header: &[u8], frame: &[u8]) -> Result<Vec<u8>, OpenError> {
@@ -96,18 +90,12 @@ fn any_flipped_bit_of_a_frame_or_header_is_refused() {
     for bit in 0..sealed.frame.len() * 8 {
         let mut bad = sealed.frame.clone();
         bad[bit / 8] ^= 1 << (bit % 8);
-        assert!(
-            open(&sealed, &sealed.header, &bad).is_err(),
-            "frame bit {bit}"
-        );
+        assert!(open(&sealed, &sealed.header, &bad).is_err(), "frame bit {bit}");
     }
     for bit in 0..sealed.header.len() * 8 {
         let mut bad = sealed.header.clone();
         bad[bit / 8] ^= 1 << (bit % 8);
-        assert!(
-            open(&sealed, &bad, &sealed.frame).is_err(),
-            "header bit {bit}"
-        );
+        assert!(open(&sealed, &bad, &sealed.frame).is_err(), "header bit {bit}");
     }
 }
 
@@ -133,10 +121,7 @@ fn a_frame_spliced_under_another_core_does_not_open_even_when_signed_again() {
         let bytes = join(&signed, Some(frame.ciphertext));
         let forged = Record::parse(&bytes).unwrap();
         let forged = verify_frame(&forged, &key).unwrap();
-        assert!(matches!(
-            open_frame(&sealed.keys, &forged),
-            Err(OpenError::Forged { .. })
-        ));
+        assert!(matches!(open_frame(&sealed.keys, &forged), Err(OpenError::Forged { .. })));
     }
 }
 
@@ -189,10 +174,7 @@ fn any_flipped_bit_of_a_receipt_is_refused() {
         headers_wanted: vec![SegmentId([5; 16])],
     };
     let bytes = receipt.sign(&key);
-    let keys = [
-        SigningKey::from_bytes(&[5; 32]).verifying_key(),
-        key.verifying_key(),
-    ];
+    let keys = [SigningKey::from_bytes(&[5; 32]).verifying_key(), key.verifying_key()];
     assert_eq!(Receipt::verify(&bytes, &keys), Ok(receipt));
     for bit in 0..bytes.len() * 8 {
         let mut bad = bytes.clone();
@@ -203,10 +185,7 @@ fn any_flipped_bit_of_a_receipt_is_refused() {
 
 #[test]
 fn any_flipped_bit_of_a_keyring_is_refused() {
-    let (root, fleet) = (
-        SigningKey::from_bytes(&[1; 32]),
-        SigningKey::from_bytes(&[2; 32]),
-    );
+    let (root, fleet) = (SigningKey::from_bytes(&[1; 32]), SigningKey::from_bytes(&[2; 32]));
     let (_, recipient) = RecipientSecret::generate(Suite::X25519);
     let root_part = RootPart {
         version: 1,
@@ -225,36 +204,12 @@ fn any_flipped_bit_of_a_keyring_is_refused() {
     let other = SigningKey::from_bytes(&[8; 32]);
     let parts = vec![root_part.sign(&root)];
     let document = crate::keyring::join(parts, fleet_part.sign(&fleet));
-    let roots = Roots {
-        keys: vec![root.verifying_key(), other.verifying_key()],
-        needed: 1,
-    };
-    assert_eq!(
-        Keyring::verify(&document, &roots).unwrap().fleet,
-        fleet_part
-    );
-    assert!(
-        Keyring::verify(
-            &document,
-            &Roots {
-                needed: 2,
-                ..roots.clone()
-            }
-        )
-        .is_err()
-    );
+    let roots = Roots { keys: vec![root.verifying_key(), other.verifying_key()], needed: 1 };
+    assert_eq!(Keyring::verify(&document, &roots).unwrap().fleet, fleet_part);
+    assert!(Keyring::verify(&document, &Roots { needed: 2, ..roots.clone() }).is_err());
     let both = vec![root_part.sign(&root), root_part.sign(&other)];
     let document_of_two = crate::keyring::join(both, fleet_part.sign(&fleet));
-    assert!(
-        Keyring::verify(
-            &document_of_two,
-            &Roots {
-                needed: 2,
-                ..roots.clone()
-            }
-        )
-        .is_ok()
-    );
+    assert!(Keyring::verify(&document_of_two, &Roots { needed: 2, ..roots.clone() }).is_ok());
     for bit in 0..document.len() * 8 {
         let mut bad = document.clone();
         bad[bit / 8] ^= 1 << (bit % 8);

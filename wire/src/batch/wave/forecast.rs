@@ -48,9 +48,7 @@ impl<'a> Lead<'a> {
 fn bend(channel: &[i32], index: usize) -> u64 {
     let last = channel.len() - 1;
     let at = |index: usize| i64::from(channel[index.min(last)]);
-    (at(index + 1) - 2 * at(index) + at(index.saturating_sub(1)))
-        .unsigned_abs()
-        .min(1 << 28)
+    (at(index + 1) - 2 * at(index) + at(index.saturating_sub(1))).unsigned_abs().min(1 << 28)
 }
 
 const PREDICTORS: usize = 7;
@@ -92,9 +90,7 @@ impl Model {
             a + b + c + d,
             4 * a + self.echo.guess(),
         ];
-        let logs = self
-            .energy
-            .map(|energy| log16((energy + 16).cast_unsigned()));
+        let logs = self.energy.map(|energy| log16((energy + 16).cast_unsigned()));
         let least = logs.iter().fold(i32::MAX, |least, log| least.min(*log));
         let (mut sum, mut total) = (0_i64, 0_u32);
         for (guess, log) in self.guesses.iter().zip(logs) {
@@ -113,10 +109,7 @@ impl Model {
             let miss = (4 * sample - guess).clamp(-FAR, FAR);
             *energy += (miss * miss - *energy) >> 2;
         }
-        self.echo.learn(
-            sample - self.past[0],
-            4 * sample - self.guesses[PREDICTORS - 1],
-        );
+        self.echo.learn(sample - self.past[0], 4 * sample - self.guesses[PREDICTORS - 1]);
         self.past = [sample, self.past[0], self.past[1], self.past[2]];
     }
 }
@@ -138,11 +131,7 @@ struct Echo {
 
 impl Echo {
     fn new() -> Self {
-        Self {
-            slopes: [0; ECHO_SLOPES],
-            weights: [0; ECHO_SLOPES],
-            power: 0,
-        }
+        Self { slopes: [0; ECHO_SLOPES], weights: [0; ECHO_SLOPES], power: 0 }
     }
 
     /// What to add to the last sample, in quarter steps.
@@ -178,11 +167,7 @@ pub(super) struct Scale {
 
 impl Scale {
     pub(super) fn new() -> Self {
-        Self {
-            short: 3 << 12,
-            long: 3 << 12,
-            age: 0,
-        }
+        Self { short: 3 << 12, long: 3 << 12, age: 0 }
     }
 
     pub(super) fn forecast(&self, expected: i64, lead: i32) -> Forecast {

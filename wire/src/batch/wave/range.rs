@@ -17,11 +17,7 @@ pub(super) struct Encoder {
 impl Encoder {
     /// Appends to `out`, which may hold bytes already.
     pub(super) fn new(out: Vec<u8>) -> Self {
-        Self {
-            out,
-            low: 0,
-            range: u32::MAX,
-        }
+        Self { out, low: 0, range: u32::MAX }
     }
 
     /// Codes the share `start..start + size` of 65536.
@@ -77,8 +73,7 @@ impl Encoder {
             if chosen + cell <= low + u64::from(self.range) {
                 self.add((chosen - low) as u32);
                 let tail = self.low.to_be_bytes();
-                self.out
-                    .extend_from_slice(&tail[..4 - free_bits as usize / 8]);
+                self.out.extend_from_slice(&tail[..4 - free_bits as usize / 8]);
                 break;
             }
         }
@@ -102,12 +97,7 @@ impl<'a> Decoder<'a> {
         for index in 0..4 {
             above = above << 8 | u32::from(bytes.get(index).copied().unwrap_or(0));
         }
-        Self {
-            bytes,
-            taken: 4,
-            above,
-            range: u32::MAX,
-        }
+        Self { bytes, taken: 4, above, range: u32::MAX }
     }
 
     /// Where the bytes point to, in 1/65536: the share that holds it is the one to take.

@@ -21,11 +21,7 @@ impl DataWriter {
     /// Begins a frame of this time, in ticks of the device.
     #[must_use]
     pub fn new(time_ticks: i64) -> Self {
-        Self {
-            time_ticks,
-            entries: 0,
-            body: Room::default(),
-        }
+        Self { time_ticks, entries: 0, body: Room::default() }
     }
 
     /// Whether nothing was written yet.
@@ -51,11 +47,7 @@ impl DataWriter {
     /// Numerics of neighbouring channels; `false` if they do not fit any more.
     pub fn numerics(&mut self, channel_first: u16, values: &[Value]) -> bool {
         self.entry(|writer| {
-            writer
-                .array(3)
-                .uint(0)
-                .uint(channel_first.into())
-                .array(values.len());
+            writer.array(3).uint(0).uint(channel_first.into()).array(values.len());
             for value in values {
                 match value {
                     Ok(mantissa) => writer.int(*mantissa),
@@ -81,21 +73,12 @@ impl DataWriter {
         channels: &[&[Option<i32>]],
     ) -> bool {
         let mut bytes = Room::<LINK_PAYLOAD_BYTES_MAX>::default();
-        let fitted = channels
-            .iter()
-            .all(|samples| put_samples(&mut bytes, samples));
+        let fitted = channels.iter().all(|samples| put_samples(&mut bytes, samples));
         let count = channels.first().map_or(0, |samples| samples.len());
         fitted
             && self.entry(|writer| {
-                writer
-                    .array(7)
-                    .uint(1)
-                    .uint(channel_first.into())
-                    .uint(channels.len() as u64);
-                writer
-                    .uint(sample_first)
-                    .uint(status.into())
-                    .uint(count as u64);
+                writer.array(7).uint(1).uint(channel_first.into()).uint(channels.len() as u64);
+                writer.uint(sample_first).uint(status.into()).uint(count as u64);
                 writer.bytes(bytes.as_slice());
             })
     }
@@ -103,15 +86,8 @@ impl DataWriter {
     /// An alert; `false` if it does not fit.
     pub fn alert(&mut self, alert: &Alert<'_>) -> bool {
         self.entry(|writer| {
-            writer
-                .array(7)
-                .uint(2)
-                .uint(alert.code.into())
-                .uint(alert.source.into());
-            writer
-                .uint(alert.phase.into())
-                .uint(alert.state.into())
-                .uint(alert.priority.into());
+            writer.array(7).uint(2).uint(alert.code.into()).uint(alert.source.into());
+            writer.uint(alert.phase.into()).uint(alert.state.into()).uint(alert.priority.into());
             writer.text(alert.text);
         })
     }
@@ -119,11 +95,7 @@ impl DataWriter {
     /// An event; `false` if it does not fit.
     pub fn event(&mut self, event: Event) -> bool {
         self.entry(|writer| {
-            writer
-                .array(3)
-                .uint(3)
-                .uint(event.code.into())
-                .int(event.value);
+            writer.array(3).uint(3).uint(event.code.into()).int(event.value);
         })
     }
 
@@ -138,10 +110,7 @@ impl DataWriter {
     #[must_use]
     pub fn finish(self) -> Room<LINK_PAYLOAD_BYTES_MAX> {
         let mut writer = Writer::new(Room::default());
-        writer
-            .array(self.entries + 1)
-            .int(self.time_ticks)
-            .item(self.body.as_slice());
+        writer.array(self.entries + 1).int(self.time_ticks).item(self.body.as_slice());
         writer.finish().unwrap_or_default()
     }
 }

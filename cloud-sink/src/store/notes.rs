@@ -1,0 +1,94 @@
+//! Rows of what is neither numeric nor wave: notes, the gateway's health, gaps.
+
+use rusqlite::{Transaction, params};
+use wire::batch::{Note, NoteKind};
+use wire::gap::Gap;
+
+use super::rows::At;
+use crate::verify::Disposed;
+
+pub(super) fn insert_note(
+    tx: &Transaction<'_>,
+    at: &At<'_>,
+    note: &Note,
+) -> Result<(), rusqlite::Error> {
+    let (kind, code, source, levels, value, text) = match &note.what {
+        NoteKind::Alert { code, source, levels, text } => {
+            ("alert", Some(*code), Some(*source), Some(*levels), None, Some(text.as_str()))
+        }
+        NoteKind::Event { code, value } => ("event", Some(*code), None, None, Some(*value), None),
+        NoteKind::Loss { readings, cause } => {
+            ("loss", Some(u32::from(*cause)), None, None, Some(readings.cast_signed()), None)
+        }
+        NoteKind::Health(_) => return Ok(()),
+    };
+    tx.prepare_cached(
+        "INSERT INTO note (evidence, device, at_ns, kind, code, source, phase, state, priority,
+           value, text) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+    )?
+    .execute(params![
+        at.evidence,
+        at.device,
+        at.moment(note.time_ticks),
+        kind,
+        code,
+        source,
+        levels.map(|levels| levels[0]),
+        levels.map(|levels| levels[1]),
+        levels.map(|levels| levels[2]),
+        value,
+        text,
+    ])?;
+    Ok(())
+}
+
+pub(super) fn insert_health(
+    tx: &Transaction<'_>,
+    at: &At<'_>,
+    record: &Disposed,
+    now: i64,
+) -> Result<(), rusqlite::Error> {
+    for note in &at.block.notes {
+        let NoteKind::Health(report) = &note.what else { continue };
+        tx.prepare_cached(
+            "INSERT INTO health VALUES (?1, ?2, ?3) ON CONFLICT (gateway)
+             DO UPDATE SET received_ns = excluded.received_ns, report = excluded.report",
+        )?
+        .execute(params![record.gateway.row, now, report])?;
+    }
+    Ok(())
+}
+
+/// Writes what a gap says.
+pub(super) fn insert_gap(
+    tx: &Transaction<'_>,
+    evidence: i64,
+    gateway: i64,
+    gap: &Gap,
+) -> Result<(), rusqlite::Error> {
+    let hole = &gap.hole;
+    tx.prepare_cached(
+        "INSERT INTO gap (evidence, gateway, lane, hole_segment, index_first, index_last,
+           sequence_first, sequence_last, readings_min, readings_max, from_ns, to_ns, cause,
+           before, after)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
+    )?
+    .execute(params![
+        evidence,
+        gateway,
+        gap.lane as u8,
+        hole.segment.map(|id| id.0),
+        hole.indexes.0,
+        hole.indexes.1,
+        hole.sequences.map(|(first, _)| first.cast_signed()),
+        hole.sequences.map(|(_, last)| last.cast_signed()),
+        hole.readings.0.cast_signed(),
+        hole.readings.1.cast_signed(),
+        hole.moments.map(|(from, _)| from.0),
+        hole.moments.map(|(_, to)| to.0),
+        hole.cause.name(),
+        hole.before.map(|hash| hash.0),
+        hole.after.map(|hash| hash.0),
+    ])?;
+    Ok(())
+}

@@ -1,0 +1,186 @@
+//! Whom a segment's secret is wrapped for, and how: HPKE (RFC 9180), base mode, single shot.
+
+use alloc::vec::Vec;
+use core::fmt;
+
+use hpke::aead::AesGcm256;
+use hpke::kdf::HkdfSha256;
+use hpke::kem::{X25519HkdfSha256, XWing};
+use hpke::{Deserializable, Kem, OpModeR, OpModeS, Serializable};
+use sha2::{Digest, Sha256};
+use zeroize::{Zeroize, ZeroizeOnDrop};
+
+use super::{OpenError, SegmentSecret};
+use crate::identity::KeyId;
+use crate::segment::{Header, Suite, Wrapped};
+use crate::signed::key_id;
+
+/// A public key that segment secrets are wrapped for.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Recipient {
+    /// Which KEM it belongs to.
+    pub suite: Suite,
+    /// Its bytes: 1,216 for X-Wing, 32 for X25519.
+    pub public: Vec<u8>,
+}
+
+/// A private key that opens segment secrets; wiped when dropped.
+#[derive(Clone, Zeroize, ZeroizeOnDrop)]
+pub struct RecipientSecret {
+    #[zeroize(skip)]
+    suite: Suite,
+    private: Vec<u8>,
+    #[zeroize(skip)]
+    id: KeyId,
+}
+
+impl fmt::Debug for RecipientSecret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "RecipientSecret({})", self.id)
+    }
+}
+
+impl Recipient {
+    /// Its key id, bound to the suite: the same bytes under another suite are another key.
+    #[must_use]
+    pub fn id(&self) -> KeyId {
+        key_id(&[self.suite as u8], &self.public)
+    }
+}
+
+impl RecipientSecret {
+    /// A new key pair.
+    #[must_use]
+    pub fn generate(suite: Suite) -> (Self, Recipient) {
+        fn pair<K: Kem>() -> (Vec<u8>, Vec<u8>) {
+            let (private, public) = K::gen_keypair();
+            (private.to_bytes().to_vec(), public.to_bytes().to_vec())
+        }
+        let (private, public) = match suite {
+            Suite::XWing => pair::<XWing>(),
+            Suite::X25519 => pair::<X25519HkdfSha256>(),
+        };
+        let recipient = Recipient { suite, public };
+        (Self { suite, private, id: recipient.id() }, recipient)
+    }
+
+    /// From kept bytes; `None` if they are no key of this suite.
+    #[must_use]
+    pub fn from_bytes(suite: Suite, private: &[u8]) -> Option<Self> {
+        fn public<K: Kem>(private: &[u8]) -> Option<Vec<u8>> {
+            let key = K::PrivateKey::from_bytes(private).ok()?;
+            Some(K::sk_to_pk(&key).to_bytes().to_vec())
+        }
+        let public = match suite {
+            Suite::XWing => public::<XWing>(private)?,
+            Suite::X25519 => public::<X25519HkdfSha256>(private)?,
+        };
+        let id = Recipient { suite, public }.id();
+        Some(Self { suite, private: private.to_vec(), id })
+    }
+
+    /// The bytes, for keeping.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.private
+    }
+
+    /// Which KEM it belongs to.
+    #[must_use]
+    pub const fn suite(&self) -> Suite {
+        self.suite
+    }
+
+    /// Its key id.
+    #[must_use]
+    pub const fn id(&self) -> KeyId {
+        self.id
+    }
+}
+
+/// Why a secret could not be wrapped. The keyring holds a key that is none.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct BadRecipient {
+    /// The key that does not work.
+    pub key: KeyId,
+}
+
+impl fmt::Display for BadRecipient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "recipient key {} in the keyring is not usable", self.key)
+    }
+}
+
+impl core::error::Error for BadRecipient {}
+
+pub(super) fn wrap(
+    secret: &SegmentSecret,
+    recipient: &Recipient,
+    core: &[u8],
+) -> Result<Wrapped, BadRecipient> {
+    fn with<K: Kem>(
+        secret: &SegmentSecret,
+        public: &[u8],
+        info: &[u8],
+    ) -> Option<(Vec<u8>, Vec<u8>)> {
+        let public = K::PublicKey::from_bytes(public).ok()?;
+        let (encapsulated, sealed) = hpke::single_shot_seal::<AesGcm256, HkdfSha256, K>(
+            &OpModeS::Base,
+            &public,
+            info,
+            &secret.0,
+            &[],
+        )
+        .ok()?;
+        Some((encapsulated.to_bytes().to_vec(), sealed))
+    }
+    let info = Sha256::digest(core);
+    let pair = match recipient.suite {
+        Suite::XWing => with::<XWing>(secret, &recipient.public, &info),
+        Suite::X25519 => with::<X25519HkdfSha256>(secret, &recipient.public, &info),
+    };
+    let key = recipient.id();
+    let (encapsulated, sealed) = pair.ok_or(BadRecipient { key })?;
+    Ok(Wrapped { recipient: key, encapsulated, sealed })
+}
+
+/// Opens a segment's secret with one recipient key.
+///
+/// # Errors
+/// [`OpenError::NotForThisKey`] or [`OpenError::Unwrap`].
+pub fn unwrap_secret(
+    header: &Header,
+    core: &[u8],
+    wrapped: &[Wrapped],
+    secret_key: &RecipientSecret,
+) -> Result<SegmentSecret, OpenError> {
+    fn with<K: Kem>(private: &[u8], one: &Wrapped, info: &[u8]) -> Option<Vec<u8>> {
+        let private = K::PrivateKey::from_bytes(private).ok()?;
+        let encapsulated = K::EncappedKey::from_bytes(&one.encapsulated).ok()?;
+        let mode = OpModeR::Base;
+        let (sealed, aad) = (one.sealed.as_slice(), &[]);
+        hpke::single_shot_open::<AesGcm256, HkdfSha256, K>(
+            &mode,
+            &private,
+            &encapsulated,
+            info,
+            sealed,
+            aad,
+        )
+        .ok()
+    }
+    let key = secret_key.id;
+    let mine = wrapped.iter().find(|one| one.recipient == key);
+    let (Some(one), true) = (mine, header.suite == secret_key.suite) else {
+        return Err(OpenError::NotForThisKey { key });
+    };
+    let info = Sha256::digest(core);
+    let opened = match header.suite {
+        Suite::XWing => with::<XWing>(&secret_key.private, one, &info),
+        Suite::X25519 => with::<X25519HkdfSha256>(&secret_key.private, one, &info),
+    };
+    let mut opened = opened.ok_or(OpenError::Unwrap { key })?;
+    let bytes: Option<[u8; 32]> = opened.as_slice().try_into().ok();
+    opened.zeroize();
+    bytes.map(SegmentSecret).ok_or(OpenError::Unwrap { key })
+}
