@@ -5,6 +5,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+#[path = "../ward/bench.rs"]
+mod bench;
 #[path = "../ward/broker.rs"]
 mod broker;
 #[path = "../ward/chaos.rs"]
@@ -40,6 +42,8 @@ enum Command {
     Replay(replay::Replay),
     /// The rig's own broker, until standard input ends.
     Broker(broker::Broker),
+    /// Measures the stages and the whole line.
+    Bench(bench::Bench),
     /// Writes the test vectors of every format.
     Vectors(vectors::Vectors),
 }
@@ -58,6 +62,7 @@ fn main() -> ExitCode {
             Command::Demo(command) => command.run().await,
             Command::Replay(command) => command.run().await,
             Command::Broker(command) => command.run().await,
+            Command::Bench(command) => command.run().await,
             Command::Vectors(command) => command.run(),
         }
     };

@@ -1,1 +1,16 @@
-//! Rig.
+//! The world around the line: patients, devices, a broker, real processes, and the ledger that
+//! compares what was said with what is stored.
+
+pub mod patient;
+
+pub mod wfdb;
+
+pub mod device;
+
+pub mod broker;
+
+pub mod site;
+
+pub mod ledger;
+
+pub mod vectors;

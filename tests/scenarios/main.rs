@@ -1,1 +1,34 @@
-//! Scenarios.
+//! Scenarios: real gateways and a real sink in one process, and what lies between them made hostile.
+//!
+//! The world comes first: a site's keys, what devices say, a gateway, a sink. Then one module a
+//! promise.
+
+mod fleet;
+
+mod device;
+
+mod gateway;
+
+mod sink;
+
+mod tamper;
+
+mod misplaced;
+
+mod chain;
+
+mod double_delivery;
+
+mod two_gateways;
+
+mod receipts;
+
+mod gateway_line;
+
+mod secrets;
+
+mod fixtures;
+
+mod vectors;
+
+mod round_trips;

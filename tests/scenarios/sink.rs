@@ -1,0 +1,187 @@
+//! A sink in this process: the real verification, store, receipts and ledger on a real file.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use cloud_sink::ledger::{self, LaneBooks, Ledger};
+use cloud_sink::receipt;
+use cloud_sink::store::query::{StoreRegistry, enroll};
+use cloud_sink::store::sqlite::{Sqlite, create, open_for_reading};
+use cloud_sink::store::{Committed, Store};
+use cloud_sink::verify::dispose::Verifier;
+use cloud_sink::verify::keyring::Keys;
+use cloud_sink::verify::{Disposed, Unsigned};
+use wire::identity::{GatewayId, Lane, SegmentId};
+use wire::receipt::{Disposition, Range, Reason, Receipt};
+
+use crate::fleet::Fleet;
+use crate::gateway::{Gateway, Sent};
+
+/// One sink.
+pub struct Sink {
+    path: PathBuf,
+    verifier: Verifier<StoreRegistry>,
+    store: Sqlite,
+    /// Why bytes were dropped, in the order in which they came.
+    pub dropped: Vec<Unsigned>,
+}
+
+/// Tables whose rows mean that something was stored.
+const TABLES: [&str; 10] = [
+    "segment", "evidence", "device", "series", "numeric", "block", "wave", "note", "gap", "health",
+];
+/// Those of them that hold what devices said, or what is missing.
+const OF_READINGS: [&str; 7] = ["device", "series", "numeric", "block", "wave", "note", "gap"];
+
+fn open(fleet: &Fleet, path: &Path) -> (Verifier<StoreRegistry>, Sqlite) {
+    let recipients = fleet.pairs.iter().map(|pair| pair.secret.clone()).collect();
+    let registry = StoreRegistry::open(path).expect("the store opens for questions");
+    let verifier = Verifier::new(registry, Keys::new(recipients, fleet.store_key));
+    (verifier, Sqlite::open(path).expect("the store opens for writing"))
+}
+
+impl Sink {
+    /// A sink with an empty store that knows these gateways.
+    pub fn create(fleet: &Fleet, folder: &Path, gateways: &[GatewayId]) -> Self {
+        let path = folder.join("store.sqlite");
+        create(&path, fleet.epoch).expect("a new store can be made");
+        for gateway in gateways {
+            let key = Fleet::signer(*gateway).verifying_key();
+            assert!(enroll(&path, *gateway, &key).expect("the store answers"), "name taken");
+        }
+        Self::open(fleet, &path)
+    }
+
+    /// A sink on a store that is there.
+    pub fn open(fleet: &Fleet, path: &Path) -> Self {
+        let (verifier, store) = open(fleet, path);
+        Self { path: path.to_owned(), verifier, store, dropped: Vec::new() }
+    }
+
+    /// Ends without a word and starts again: nothing that was only in memory is left.
+    pub fn crash_and_start(self, fleet: &Fleet) -> Self {
+        let Self { path, dropped, .. } = self;
+        Self { dropped, ..Self::open(fleet, &path) }
+    }
+
+    /// The store's file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Verifies one delivery and keeps nothing.
+    pub fn judge(&mut self, sent: &Sent) -> Result<Disposed, Unsigned> {
+        self.verifier.dispose(sent.gateway, sent.lane, sent.bytes.clone())
+    }
+
+    /// Takes deliveries as one group, as the sink's two threads do; what the group frees from
+    /// parking goes round again. Returns one commit a round.
+    pub fn take(&mut self, deliveries: &[Sent]) -> Vec<Committed> {
+        let mut rounds: Vec<Committed> = Vec::new();
+        let mut incoming: Vec<_> =
+            deliveries.iter().map(|sent| (sent.gateway, sent.lane, sent.bytes.clone())).collect();
+        while !incoming.is_empty() {
+            let (mut group, mut unsigned) = (Vec::new(), 0);
+            for (gateway, lane, bytes) in incoming {
+                match self.verifier.dispose(gateway, lane, bytes) {
+                    Ok(disposed) => group.push(disposed),
+                    Err(reason) => {
+                        unsigned += 1;
+                        self.dropped.push(reason);
+                    }
+                }
+            }
+            let committed = self.store.commit(&group).expect("the store takes a group");
+            self.store.count_unsigned(unsigned).expect("the store counts");
+            incoming = committed.parked.clone();
+            rounds.push(committed);
+        }
+        rounds
+    }
+
+    /// Takes deliveries one by one, each a commit of its own.
+    pub fn take_each(&mut self, deliveries: &[Sent]) -> Vec<Committed> {
+        let one = |sent| self.take(std::slice::from_ref(sent));
+        deliveries.iter().flat_map(one).collect()
+    }
+
+    /// Rows in every table.
+    pub fn rows(&self) -> BTreeMap<&'static str, u64> {
+        self.count(&TABLES)
+    }
+
+    /// Rows in the tables of readings.
+    pub fn readings(&self) -> BTreeMap<&'static str, u64> {
+        self.count(&OF_READINGS)
+    }
+
+    fn count(&self, tables: &[&'static str]) -> BTreeMap<&'static str, u64> {
+        let db = open_for_reading(&self.path).expect("the store opens for reading");
+        let count = |table: &&'static str| {
+            let sql = format!("SELECT count(*) FROM {table}");
+            let rows: i64 = db.query_row(&sql, [], |row| row.get(0)).expect("the table is there");
+            (*table, rows.unsigned_abs())
+        };
+        tables.iter().map(count).collect()
+    }
+
+    /// What the store says of every record.
+    pub fn ledger(&self) -> Ledger {
+        let db = open_for_reading(&self.path).expect("the store opens for reading");
+        ledger::read(&db).expect("the ledger reads")
+    }
+
+    /// The books of one lane of one gateway; all zeros if there are none.
+    pub fn books(&self, gateway: GatewayId, lane: Lane) -> LaneBooks {
+        let lanes = self.ledger().lanes.into_iter();
+        let mine = |books: &LaneBooks| {
+            (books.gateway.as_str(), books.lane.as_str()) == (gateway.as_str(), lane.name())
+        };
+        let mut mine = lanes.filter(mine);
+        mine.next().unwrap_or_default()
+    }
+
+    /// Every heart rate that is stored, of any device, in the order of their times.
+    pub fn heart_rates(&self) -> Vec<i64> {
+        let db = open_for_reading(&self.path).expect("the store opens for reading");
+        let sql = "SELECT mantissa FROM reading WHERE code = 147842 ORDER BY at_ns, mantissa";
+        let mut statement = db.prepare(sql).expect("the view is there");
+        let rows = statement.query_map([], |row| row.get(0)).expect("the view answers");
+        rows.collect::<Result<_, _>>().expect("mantissas are numbers")
+    }
+}
+
+/// One range as a receipt says it.
+pub type Fate = (SegmentId, u32, u32, Disposition, Reason);
+
+/// All ranges of some commits, in their order.
+pub fn fates(rounds: &[Committed]) -> Vec<Fate> {
+    let segments = rounds.iter().flat_map(|round| &round.gateways).flat_map(|(_, list, _)| list);
+    let fate = |id: SegmentId, r: &Range| (id, r.first, r.last, r.disposition, r.reason);
+    segments.flat_map(|(id, ranges)| ranges.iter().map(move |range| fate(*id, range))).collect()
+}
+
+/// The headers that some commits want.
+pub fn wanted(rounds: &[Committed]) -> Vec<SegmentId> {
+    let gateways = rounds.iter().flat_map(|round| &round.gateways);
+    gateways.flat_map(|(_, _, wanted)| wanted.iter().copied()).collect()
+}
+
+/// The signed receipts of some commits, verified as a gateway would.
+pub fn receipts(fleet: &Fleet, rounds: &[Committed]) -> Vec<Receipt> {
+    let signed = rounds.iter().flat_map(|round| receipt::sign(round, fleet.epoch, &fleet.receipt));
+    let keys = &fleet.keyring.fleet.receipt_keys;
+    signed.map(|one| Receipt::verify(&one.bytes, keys).expect("the sink signs well")).collect()
+}
+
+/// Hands receipts to a gateway as its line does.
+pub fn settle(gateway: &mut Gateway, receipts: &[Receipt]) {
+    let now = gateway.now();
+    for receipt in receipts.iter().filter(|receipt| receipt.gateway == gateway.id) {
+        for (segment, ranges) in &receipt.segments {
+            for range in ranges {
+                gateway.buffer.settle(*segment, range, &now).expect("the folder can rename");
+            }
+        }
+    }
+}
