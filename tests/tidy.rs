@@ -23,20 +23,13 @@ mod words;
 use tree::{Finding, Tree, none_of};
 
 /// Packages whose sources ship.
-const PRODUCT: [&str; 4] = [
-    "wire/src/",
-    "firmware-shim/src/",
-    "agent/src/",
-    "cloud-sink/src/",
-];
+const PRODUCT: [&str; 4] = ["wire/src/", "firmware-shim/src/", "agent/src/", "cloud-sink/src/"];
 
 static TREE: LazyLock<Tree> = LazyLock::new(|| Tree::at(top()));
 
 fn top() -> &'static Path {
     let tests = Path::new(env!("CARGO_MANIFEST_DIR"));
-    tests
-        .parent()
-        .expect("the package tests lies in the workspace")
+    tests.parent().expect("the package tests lies in the workspace")
 }
 
 fn in_rust(rule: fn(&str, &str) -> Vec<Finding>) {
@@ -44,30 +37,20 @@ fn in_rust(rule: fn(&str, &str) -> Vec<Finding>) {
 }
 
 fn in_product(rule: fn(&str, &str) -> Vec<Finding>) {
-    let files = TREE
-        .rust()
-        .filter(|(path, _)| PRODUCT.iter().any(|one| path.starts_with(one)));
+    let files = TREE.rust().filter(|(path, _)| PRODUCT.iter().any(|one| path.starts_with(one)));
     none_of(files.flat_map(|(path, text)| rule(path, text)));
 }
 
 fn in_members(rule: fn(&str, &str) -> Vec<Finding>) {
     let manifest = |(package, _)| format!("{package}/Cargo.toml");
-    none_of(
-        arrows::ARROWS
-            .map(manifest)
-            .iter()
-            .flat_map(|path| match TREE.texts.get(path) {
-                Some(text) => rule(path, text),
-                None => vec![Finding::new(path, 1, "the package is not there")],
-            }),
-    );
+    none_of(arrows::ARROWS.map(manifest).iter().flat_map(|path| match TREE.texts.get(path) {
+        Some(text) => rule(path, text),
+        None => vec![Finding::new(path, 1, "the package is not there")],
+    }));
 }
 
 fn in_markdown(rule: impl Fn(&str, &str) -> Vec<Finding>) {
-    none_of(
-        TREE.with_ending(".md")
-            .flat_map(|(path, text)| rule(path, text)),
-    );
+    none_of(TREE.with_ending(".md").flat_map(|(path, text)| rule(path, text)));
 }
 
 #[test]
@@ -157,10 +140,7 @@ fn packages_are_named_for_their_folders_and_stay_unpublished() {
 
 #[test]
 fn the_workspace_has_exactly_the_packages_whose_arrows_are_drawn() {
-    let text = TREE
-        .texts
-        .get("Cargo.toml")
-        .expect("the workspace has a manifest");
+    let text = TREE.texts.get("Cargo.toml").expect("the workspace has a manifest");
 
     none_of(arrows::workspace("Cargo.toml", text));
 }
@@ -172,19 +152,13 @@ fn every_link_leads_somewhere() {
 
 #[test]
 fn no_file_names_a_folder_of_one_machine() {
-    none_of(
-        TREE.texts
-            .iter()
-            .flat_map(|(path, text)| links::machine_paths(path, text)),
-    );
+    none_of(TREE.texts.iter().flat_map(|(path, text)| links::machine_paths(path, text)));
 }
 
 #[test]
 fn every_requirement_names_tests_that_exist() {
-    let functions: BTreeSet<String> = TREE
-        .rust()
-        .flat_map(|(_, text)| words::functions(text))
-        .collect();
+    let functions: BTreeSet<String> =
+        TREE.rust().flat_map(|(_, text)| words::functions(text)).collect();
     let path = "docs/measures.md";
     if let Some(text) = TREE.texts.get(path) {
         none_of(links::measures(path, text, &functions, &TREE));
@@ -201,10 +175,7 @@ fn every_script_of_the_gate_can_be_run() {
         .iter()
         .filter(|(path, _)| path.starts_with(".ci/") || path.starts_with("tests/legs/"));
     none_of(scripts.flat_map(|(path, text)| {
-        let meta = top()
-            .join(path)
-            .metadata()
-            .expect("the file was there a moment ago");
+        let meta = top().join(path).metadata().expect("the file was there a moment ago");
         links::run_bit(path, text, meta.permissions().mode())
     }));
 }

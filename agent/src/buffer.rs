@@ -4,8 +4,9 @@
 //! does a record exist for anybody else. A failed sync poisons its segment for ever; the batches of
 //! the group are still in memory and are sealed again under a new key.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
+use wire::gap::Hole;
 use wire::identity::{BootId, GatewayId, Lane, RecordHash, SegmentId};
 use wire::segment::{Continues, Found};
 use wire::status::LaneHealth;
@@ -17,6 +18,7 @@ pub mod segment;
 
 mod append;
 mod evict;
+mod open;
 mod read;
 mod recover;
 mod settle;
@@ -84,7 +86,13 @@ impl Ranges {
     /// Whether a number is inside.
     #[must_use]
     pub fn contains(&self, number: u32) -> bool {
-        self.0.iter().any(|(first, last)| (*first..=*last).contains(&number))
+        self.covers(number, number)
+    }
+
+    /// Whether a whole range is inside.
+    #[must_use]
+    pub fn covers(&self, first: u32, last: u32) -> bool {
+        self.0.iter().any(|(a, b)| *a <= first && last <= *b)
     }
 
     /// The smallest number that is not inside.
@@ -105,19 +113,49 @@ struct Segment {
     name: FileName,
     file_bytes: u64,
     header: Option<(RecordHash, u32)>,
+    /// The record that the header continues.
+    before: Option<RecordHash>,
     opened: Option<ClockState>,
     /// Frames and gaps; `None` until somebody needs them.
     places: Option<Vec<Place>>,
     /// Newest durable index while open; `None` once closed.
     durable: Option<u32>,
+    /// Records behind this index were abandoned, whatever the medium says of them.
+    cut: Option<u32>,
     receipted: Ranges,
     refused: Ranges,
+    /// Records that are gone and stand in a gap already.
+    declared: Ranges,
     unreceipted_bytes: u64,
 }
 
 impl Segment {
-    fn last_index(&self) -> Option<u32> {
-        Some(self.places.as_ref()?.last().map_or(0, |place| place.index))
+    fn new(name: FileName, file_bytes: u64) -> Self {
+        Self {
+            file_bytes,
+            header: None,
+            before: None,
+            opened: None,
+            places: None,
+            durable: None,
+            cut: name.cut,
+            receipted: Ranges::default(),
+            refused: Ranges::default(),
+            declared: Ranges::default(),
+            unreceipted_bytes: if name.done { 0 } else { file_bytes },
+            name,
+        }
+    }
+
+    /// Bytes of the records that no receipt covers, as far as they are known.
+    fn count_unreceipted(&self) -> u64 {
+        let (Some((_, header)), Some(places)) = (self.header, &self.places) else {
+            return self.file_bytes;
+        };
+        let open = |index: &u32| !self.receipted.contains(*index);
+        let records = places.iter().filter(|place| open(&place.index));
+        let header = if open(&0) { header.into() } else { 0 };
+        header + records.map(|place| u64::from(place.length)).sum::<u64>()
     }
 
     fn is_closed(&self) -> bool {
@@ -152,11 +190,22 @@ impl Head {
     }
 }
 
-/// A batch that was written and is not yet durable.
+/// What a record is made from, so that it can be made again under another key.
+#[derive(Clone, Debug, Eq, PartialEq)]
+enum Content {
+    Batch { plaintext: Vec<u8>, readings: u64 },
+    Gap(Hole),
+}
+
+/// What was appended and is not yet durable.
+///
+/// Invariant: what is `written` stands behind the durable part of its lane's open segment; in a
+/// lane, nothing is written while something older is not.
 struct Pending {
+    number: u64,
     lane: Lane,
-    plaintext: Vec<u8>,
-    readings: u64,
+    content: Content,
+    written: bool,
 }
 
 /// Figures of the buffer since the start.
@@ -190,12 +239,20 @@ pub struct Buffer<D: Disk, S> {
     open: [Option<Open<D::File>>; 4],
     heads: [Head; 4],
     pending: Vec<Pending>,
+    pending_next: u64,
+    /// Files for the next segments. The last one is the reserve of [`Buffer::reserved`].
     spares: Vec<(String, u64)>,
+    quarantined: Vec<(String, u64)>,
     ordinal_next: u64,
     receipt_seen: u64,
     figures: Figures,
     reading: Option<(u64, D::File)>,
-    evicting: bool,
+    /// Closed segments whose places are in memory, the least needed first.
+    loaded: VecDeque<u64>,
+    /// Names were changed since they were last made durable.
+    names_dirty: bool,
+    /// What is written now may use the reserve, and nothing is evicted for it.
+    reserved: bool,
 }
 
 impl<D: Disk, S: Sealer> Buffer<D, S> {
@@ -216,8 +273,9 @@ impl<D: Disk, S: Sealer> Buffer<D, S> {
 
     /// Bytes of all files.
     pub fn file_bytes(&self) -> u64 {
-        let spares: u64 = self.spares.iter().map(|(_, size)| size).sum();
-        spares + self.segments.values().map(|segment| segment.file_bytes).sum::<u64>()
+        let others = self.spares.iter().chain(&self.quarantined);
+        let others: u64 = others.map(|(_, size)| size).sum();
+        others + self.segments.values().map(|segment| segment.file_bytes).sum::<u64>()
     }
 
     /// Bytes that may still be written before something is evicted.
@@ -255,8 +313,17 @@ impl<D: Disk, S: Sealer> Buffer<D, S> {
         }
     }
 
-    fn segment_of(&mut self, id: SegmentId) -> Option<&mut Segment> {
-        self.segments.get_mut(self.by_id.get(&id)?)
+    /// Whether a record is still here to be sent.
+    pub fn holds(&self, position: Position) -> bool {
+        self.segments.get(&position.ordinal).is_some_and(|segment| {
+            let gone = segment.declared.contains(position.index);
+            !gone && segment.cut.is_none_or(|cut| position.index <= cut)
+        })
+    }
+
+    fn is_head(&self, segment: &Segment) -> bool {
+        let head = &self.heads[segment.name.lane as usize];
+        head.last.is_some_and(|(id, _, _)| id == segment.name.segment)
     }
 }
 

@@ -1,7 +1,7 @@
 //! Intake: what devices say, byte for byte checked, becomes something the line can take.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use wire::batch::{ChannelInfo, Source};
 use wire::identity::{DeviceId, SourceBoot};
@@ -67,16 +67,23 @@ pub struct Chunk {
     pub acks: Arc<tokio::sync::watch::Sender<Option<(SourceBoot, u32)>>>,
 }
 
-/// Keeps each list of channels once.
+/// What all sessions know together: each list of channels once, and what is durable of each run.
+///
+/// A device that comes back on a new connection is told at once how far it was heard.
 #[derive(Clone, Debug, Default)]
-pub struct Shapes(Arc<Mutex<Vec<Arc<Vec<ChannelInfo>>>>>);
+pub struct Registry {
+    shapes: Arc<Mutex<Vec<Arc<Vec<ChannelInfo>>>>>,
+    durable: Arc<Mutex<BTreeMap<(DeviceId, SourceBoot), u32>>>,
+}
 
 /// Lists that nobody else holds are dropped when more than this many are kept.
 const SHAPES_MAX: usize = 256;
+/// Runs of devices that are remembered; without memory a device is asked to begin again.
+const RUNS_MAX: usize = 4096;
 
-impl Shapes {
+impl Registry {
     fn intern(&self, list: Vec<ChannelInfo>) -> Arc<Vec<ChannelInfo>> {
-        let mut kept = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut kept = self.shapes.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(same) = kept.iter().find(|kept| ***kept == list) {
             return same.clone();
         }
@@ -86,6 +93,20 @@ impl Shapes {
         let list = Arc::new(list);
         kept.push(list.clone());
         list
+    }
+
+    /// Remembers that a run is durable up to a sequence.
+    pub fn set_durable(&self, device: DeviceId, boot: SourceBoot, sequence: u32) {
+        let mut durable = self.durable.lock().unwrap_or_else(PoisonError::into_inner);
+        if durable.len() >= RUNS_MAX {
+            durable.clear();
+        }
+        durable.insert((device, boot), sequence);
+    }
+
+    fn durable(&self, device: DeviceId, boot: SourceBoot) -> Option<u32> {
+        let durable = self.durable.lock().unwrap_or_else(PoisonError::into_inner);
+        durable.get(&(device, boot)).copied()
     }
 }
 
@@ -115,7 +136,7 @@ impl Introduction {
         boot: u32,
         part: u32,
         hello: &Hello<'_>,
-        shapes: &Shapes,
+        registry: &Registry,
     ) -> Option<Device> {
         let same = self.device == Some(hello.device) && self.boot == boot;
         if !same || self.wanted != hello.parts {
@@ -134,7 +155,7 @@ impl Introduction {
         let channels: Vec<(usize, ChannelInfo)> =
             std::mem::take(&mut self.parts).into_values().flatten().collect();
         let in_order = channels.iter().enumerate().all(|(at, (number, _))| at == *number);
-        in_order.then(|| complete(boot, hello, channels, shapes))
+        in_order.then(|| complete(boot, hello, channels, registry))
     }
 }
 
@@ -142,7 +163,7 @@ fn complete(
     boot: u32,
     hello: &Hello<'_>,
     channels: Vec<(usize, ChannelInfo)>,
-    shapes: &Shapes,
+    registry: &Registry,
 ) -> Device {
     let (mut numerics, mut waves, mut slots) = (Vec::new(), Vec::new(), Vec::new());
     for (_, channel) in channels {
@@ -167,7 +188,7 @@ fn complete(
         },
         model: hello.model.to_owned(),
         slots,
-        numerics: shapes.intern(numerics),
-        waves: shapes.intern(waves),
+        numerics: registry.intern(numerics),
+        waves: registry.intern(waves),
     }
 }

@@ -35,7 +35,9 @@ pub const WINDOW_ALERT_RESERVE_BYTES: usize = 128 * 1024;
 pub const RECONNECT_WAIT: (Duration, Duration) =
     (Duration::from_millis(500), Duration::from_secs(30));
 /// Without a receipt for this long while records are out, they are sent again.
-pub const RECEIPT_DEADLINE: Duration = Duration::from_secs(15);
+pub const RECEIPT_DEADLINE: Duration = Duration::from_secs(10);
+/// Between two rounds that a sink's greeting may start.
+pub const ROUND_WAIT: Duration = Duration::from_secs(1);
 /// Deadlines in a row without any receipt before the client is rebuilt.
 pub const STALLS_BEFORE_REBUILD: u32 = 2;
 /// A connection attempt ends after this long.

@@ -18,7 +18,7 @@ use crate::buffer::disk::Disk;
 use crate::buffer::{AppendError, Buffer, Position, RecordAt, Settled};
 use crate::clock::Clock;
 use crate::health::Health;
-use crate::intake::Chunk;
+use crate::intake::{Chunk, Registry};
 use crate::seal::batcher::{Batcher, Closed, Said};
 use crate::seal::sealer::Seal;
 use crate::uplink::driver::{Driver, FromBroker, MessageKind, broker_takes_frames};
@@ -30,6 +30,7 @@ type Waiting = BTreeMap<usize, (Arc<watch::Sender<Option<(SourceBoot, u32)>>>, V
 /// A sequence that may be acknowledged once everything up to `order` is durable.
 struct Due {
     order: u64,
+    device: DeviceId,
     boot: SourceBoot,
     sequence: u32,
 }
@@ -55,6 +56,7 @@ pub struct Line<D: Disk> {
     unsent: Option<(Lane, RecordAt)>,
     closed: VecDeque<Closed>,
     held_back: bool,
+    registry: Registry,
 }
 
 /// Whom the gateway believes.
@@ -121,6 +123,7 @@ impl<D: Disk> Line<D> {
             unsent: None,
             closed: VecDeque::new(),
             held_back: false,
+            registry: Registry::default(),
         }
     }
 
@@ -128,9 +131,11 @@ impl<D: Disk> Line<D> {
     pub async fn run(
         mut self,
         mut intake: mpsc::Receiver<Chunk>,
+        registry: Registry,
         mut broker: mpsc::Receiver<(u64, FromBroker)>,
         mut stop: watch::Receiver<bool>,
     ) {
+        self.registry = registry;
         loop {
             self.turn(false);
             let wake = self.wake();
@@ -196,7 +201,7 @@ impl<D: Disk> Line<D> {
             let waiting =
                 self.waiting.entry(key).or_insert_with(|| (chunk.acks.clone(), VecDeque::new()));
             let (boot, sequence) = (chunk.device.source.boot, last.sequence);
-            waiting.1.push_back(Due { order: self.order, boot, sequence });
+            waiting.1.push_back(Due { order: self.order, device, boot, sequence });
         }
     }
 
@@ -251,6 +256,7 @@ impl<D: Disk> Line<D> {
         self.waiting.retain(|_, (acks, due)| {
             let durable = due.iter().take_while(|due| due.order < horizon).count();
             if let Some(last) = due.drain(..durable).last() {
+                self.registry.set_durable(last.device, last.boot, last.sequence);
                 acks.send_replace(Some((last.boot, last.sequence)));
             }
             !due.is_empty()
@@ -369,6 +375,8 @@ impl<D: Disk> Line<D> {
             }
         };
         if !keyring.is_newer_than(&self.trust.keyring) {
+            // The same keyring again: a sink has come (back), and what it was sent may be gone.
+            self.uplink.sink_came(self.clock.now());
             return;
         }
         if let Err(error) = crate::seal::keyring::store(&self.trust.keyring_path, bytes) {

@@ -246,11 +246,11 @@ impl Value {
 /// The values of a channel, by time.
 fn said_values(channel: &SaidChannel) -> Box<dyn Iterator<Item = Value> + '_> {
     match &channel.values {
-        Values::Numerics(values) => Box::new(
-            values.iter().map(|(time_ns, what, status)| {
-                Value { time_ns: *time_ns, what: *what, status: *status }
-            }),
-        ),
+        Values::Numerics(values) => Box::new(values.iter().map(|(time_ns, what, status)| Value {
+            time_ns: *time_ns,
+            what: *what,
+            status: *status,
+        })),
         Values::Waves(stretches) => {
             let Some(rate) = channel.rate() else { return Box::new(std::iter::empty()) };
             Box::new(stretches.iter().flat_map(move |stretch| {

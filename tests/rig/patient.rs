@@ -125,11 +125,7 @@ impl Patient {
         let drifts = DRIFTS.map(|(low, high, spread)| {
             let centre = noise.between(low, high);
             let value = centre;
-            Drift {
-                centre,
-                value,
-                spread,
-            }
+            Drift { centre, value, spread }
         });
         let [.., bpm, mean_mmhg] = drifts.map(|drift| drift.centre);
         Self {
@@ -157,14 +153,7 @@ impl Patient {
         }
         let mut waves = WAVES.map(|(code, unit, rate_hz, gain, baseline)| {
             let samples = Vec::with_capacity(RATE_HZ as usize);
-            Wave {
-                code,
-                unit,
-                rate_hz,
-                gain,
-                baseline,
-                samples,
-            }
+            Wave { code, unit, rate_hz, gain, baseline, samples }
         });
         let counts_a_unit = WAVES.map(|wave| 10f64.powi(-i32::from(wave.3.1)) / wave.3.0 as f64);
         for _ in 0..RATE_HZ {
@@ -179,11 +168,7 @@ impl Patient {
 
         let mut numerics = self.numerics();
         let alerts = self.alerts(&mut numerics);
-        Second {
-            numerics,
-            waves: waves.into(),
-            alerts,
-        }
+        Second { numerics, waves: waves.into(), alerts }
     }
 
     fn now_s(&self) -> f64 {
@@ -191,11 +176,7 @@ impl Patient {
     }
 
     fn suffers(&self, trouble: Trouble) -> f64 {
-        if self.episode.kind == trouble {
-            self.episode.strength(self.now_s())
-        } else {
-            0.0
-        }
+        if self.episode.kind == trouble { self.episode.strength(self.now_s()) } else { 0.0 }
     }
 
     /// One sample of each wave, in the units of [`WAVES`].
@@ -206,10 +187,7 @@ impl Patient {
         let bpm = toward(138.0, fast, toward(40.0, slow, heart_bpm));
         let mean_mmhg = toward(140.0, high, toward(47.0, low, mean_mmhg));
         let breaths = toward(31.0, fast, self.breaths);
-        let (restless, off) = (
-            self.suffers(Trouble::Restless),
-            self.suffers(Trouble::ProbeOff),
-        );
+        let (restless, off) = (self.suffers(Trouble::Restless), self.suffers(Trouble::ProbeOff));
         let before_s = self.now_s();
         self.samples += 1;
         let now_s = self.now_s();
@@ -223,8 +201,7 @@ impl Patient {
             let interval_s = 60.0 / bpm * (1.0 + 0.07 * (0.4 - air) + 0.018 * mayer);
             self.heart.begin(interval_s);
             let at_s = before_s + share * STEP_S;
-            self.circulation
-                .eject(at_s, interval_s, stroke_ml * (1.04 - 0.1 * air));
+            self.circulation.eject(at_s, interval_s, stroke_ml * (1.04 - 0.1 * air));
         }
         let resistance = mean_mmhg * 60.0 / (stroke_ml * bpm) * (1.0 + 0.03 * mayer);
         let (mmhg, pulse) = self.circulation.step(now_s, resistance);
@@ -263,12 +240,7 @@ impl Patient {
         if self.seconds_to_cuff() == 0 {
             let [sys, dia, mean] = self.circulation.pressures_mmhg();
             let error = 3.0 * self.noise.gauss();
-            self.cuff = [
-                sys - 4.0 + error,
-                dia + 2.0 + error,
-                mean + error,
-                self.heart.rate_bpm(),
-            ];
+            self.cuff = [sys - 4.0 + error, dia + 2.0 + error, mean + error, self.heart.rate_bpm()];
         }
     }
 
@@ -276,17 +248,8 @@ impl Patient {
     fn values(&mut self) -> [f64; 30] {
         let bpm = self.heart.rate_bpm();
         let [sys, dia, mean] = self.circulation.pressures_mmhg();
-        let [
-            core,
-            cvp,
-            perfusion,
-            saturation,
-            st,
-            co2,
-            lungs,
-            rest_bpm,
-            _,
-        ] = self.drifts.map(|drift| drift.value);
+        let [core, cvp, perfusion, saturation, st, co2, lungs, rest_bpm, _] =
+            self.drifts.map(|drift| drift.value);
         let mut spo2 = toward(84.0, self.suffers(Trouble::Desaturated), saturation).min(100.0);
         let (mut pulse_bpm, mut perfusion) = (bpm + 0.4 * self.noise.gauss(), perfusion);
         if self.suffers(Trouble::ProbeOff) > 0.0 {
@@ -320,11 +283,8 @@ impl Patient {
             let scaled = (value * 10f64.powi(-i32::from(exponent))).round();
             let mut status = 0;
             if value.is_nan() {
-                status |= if FINGER.contains(&index) {
-                    STATUS_INVALID
-                } else {
-                    STATUS_NOT_AVAILABLE
-                };
+                status |=
+                    if FINGER.contains(&index) { STATUS_INVALID } else { STATUS_NOT_AVAILABLE };
             } else if self.suffers(Trouble::Restless) > 0.0 && RESTLESS.contains(&index) {
                 status |= STATUS_QUESTIONABLE;
             }
@@ -332,13 +292,7 @@ impl Patient {
                 status |= STATUS_MEASURING;
             }
             let value = (!value.is_nan()).then_some(scaled as i64);
-            Numeric {
-                code,
-                unit,
-                exponent,
-                value,
-                status,
-            }
+            Numeric { code, unit, exponent, value, status }
         };
         (0..NUMERICS.len()).map(row).collect()
     }
@@ -350,35 +304,15 @@ impl Patient {
         let mut edges = Vec::new();
         for (alarm, (index, code, limit, priority)) in self.alarms.iter_mut().zip(LIMITS) {
             let beyond = numerics[index].value.is_some_and(|value| {
-                if code == EVENT_HIGH {
-                    value > limit
-                } else {
-                    value < limit
-                }
+                if code == EVENT_HIGH { value > limit } else { value < limit }
             });
-            let wait_s = if alarm.active {
-                ENDS_AFTER_S
-            } else {
-                BEGINS_AFTER_S
-            };
-            alarm.contradicted_s = if beyond == alarm.active {
-                0
-            } else {
-                alarm.contradicted_s + 1
-            };
+            let wait_s = if alarm.active { ENDS_AFTER_S } else { BEGINS_AFTER_S };
+            alarm.contradicted_s =
+                if beyond == alarm.active { 0 } else { alarm.contradicted_s + 1 };
             if alarm.contradicted_s == wait_s {
-                *alarm = Alarm {
-                    active: beyond,
-                    contradicted_s: 0,
-                };
+                *alarm = Alarm { active: beyond, contradicted_s: 0 };
                 let (source, offset_ms) = (numerics[index].code, (beat_s * 1000.0) as u32);
-                edges.push(AlertEdge {
-                    code,
-                    source,
-                    priority,
-                    begins: beyond,
-                    offset_ms,
-                });
+                edges.push(AlertEdge { code, source, priority, begins: beyond, offset_ms });
             }
             if alarm.active {
                 numerics[index].status |= STATUS_IN_ALARM;
@@ -410,9 +344,7 @@ mod tests {
             f64::from(sample - wave.baseline) * wave.gain.0 as f64 * 10f64.powi(wave.gain.1.into())
         };
         let waves = seconds.iter().map(|second| &second.waves[index]);
-        waves
-            .flat_map(|wave| wave.samples.iter().map(|&sample| units(wave, sample)))
-            .collect()
+        waves.flat_map(|wave| wave.samples.iter().map(|&sample| units(wave, sample))).collect()
     }
 
     /// Sample numbers of the R peaks: highest within 200 ms and well above the T wave.
@@ -434,9 +366,7 @@ mod tests {
             .iter()
             .find(|numeric| numeric.code == code)
             .expect("each second has every numeric");
-        numeric
-            .value
-            .map(|value| value as f64 * 10f64.powi(numeric.exponent.into()))
+        numeric.value.map(|value| value as f64 * 10f64.powi(numeric.exponent.into()))
     }
 
     #[test]
@@ -450,11 +380,8 @@ mod tests {
     #[test]
     fn every_second_has_each_numeric_and_each_wave_in_the_order_of_the_tables() {
         for second in watch(3, 60) {
-            let numerics: Vec<_> = second
-                .numerics
-                .iter()
-                .map(|n| (n.code, n.unit, n.exponent))
-                .collect();
+            let numerics: Vec<_> =
+                second.numerics.iter().map(|n| (n.code, n.unit, n.exponent)).collect();
             let waves: Vec<_> = second
                 .waves
                 .iter()
@@ -463,12 +390,7 @@ mod tests {
 
             assert_eq!(numerics, NUMERICS);
             assert_eq!(waves, WAVES);
-            assert!(
-                second
-                    .waves
-                    .iter()
-                    .all(|wave| wave.samples.len() == RATE_HZ as usize)
-            );
+            assert!(second.waves.iter().all(|wave| wave.samples.len() == RATE_HZ as usize));
         }
     }
 
@@ -483,10 +405,7 @@ mod tests {
                 let span = &peaks[past - 9..past];
                 let bpm = 60.0 * 8.0 * f64::from(RATE_HZ) / (span[8] - span[0]) as f64;
                 let shown = value(second, 147_842).expect("the ECG stays on");
-                assert!(
-                    (shown - bpm).abs() <= 3.0,
-                    "seed {seed} s {now}: {shown} {bpm}"
-                );
+                assert!((shown - bpm).abs() <= 3.0, "seed {seed} s {now}: {shown} {bpm}");
             }
         }
     }
@@ -506,21 +425,11 @@ mod tests {
             let noise = (quiet.iter().map(|v| v * v).sum::<f64>() / quiet.len() as f64).sqrt();
 
             for &peak in &peaks {
-                let trough = ecg[peak..peak + 20]
-                    .iter()
-                    .copied()
-                    .fold(f64::MAX, f64::min);
+                let trough = ecg[peak..peak + 20].iter().copied().fold(f64::MAX, f64::min);
                 assert!((0.7..2.8).contains(&(ecg[peak] - trough)), "seed {seed}");
-                assert!(
-                    ecg[peak] - trough > 20.0 * noise,
-                    "seed {seed} noise {noise}"
-                );
+                assert!(ecg[peak] - trough > 20.0 * noise, "seed {seed} noise {noise}");
             }
-            assert!(
-                (12..=26).contains(&peaks.len()),
-                "seed {seed}: {} beats",
-                peaks.len()
-            );
+            assert!((12..=26).contains(&peaks.len()), "seed {seed}: {} beats", peaks.len());
         }
     }
 
@@ -533,9 +442,8 @@ mod tests {
             let Some(after) = pressure.get(peak..peak + 120) else {
                 continue;
             };
-            let foot = (0..120)
-                .min_by(|&a, &b| after[a].total_cmp(&after[b]))
-                .expect("there are samples");
+            let foot =
+                (0..120).min_by(|&a, &b| after[a].total_cmp(&after[b])).expect("there are samples");
             assert!((30..60).contains(&foot), "foot {} ms after R", foot * 4);
         }
     }
@@ -558,11 +466,7 @@ mod tests {
                 assert!((low..=high).contains(&shown), "{code}: {shown}");
             }
             for wave in &second.waves {
-                assert!(
-                    wave.samples.iter().all(|s| (1..COUNT_MAX).contains(s)),
-                    "{}",
-                    wave.code
-                );
+                assert!(wave.samples.iter().all(|s| (1..COUNT_MAX).contains(s)), "{}", wave.code);
             }
             let pressure = |code| value(&second, code).expect("the line stays in");
             assert!(pressure(150_038) < pressure(150_039));
@@ -577,22 +481,13 @@ mod tests {
             let numerics = || seconds.iter().flat_map(|second| &second.numerics);
             let has = |bit: u16| numerics().any(|numeric| numeric.status & bit != 0);
 
-            let absent = seconds
-                .iter()
-                .filter(|s| value(s, 150_456).is_none())
-                .count();
-            assert!(
-                (5..=40).contains(&absent),
-                "seed {seed}: {absent} s without SpO2"
-            );
+            let absent = seconds.iter().filter(|s| value(s, 150_456).is_none()).count();
+            assert!((5..=40).contains(&absent), "seed {seed}: {absent} s without SpO2");
             assert!(has(STATUS_INVALID) && has(STATUS_QUESTIONABLE) && has(STATUS_MEASURING));
             assert!(has(STATUS_NOT_AVAILABLE) && has(STATUS_IN_ALARM));
             for source in [147_842, 150_456, 150_037, 150_039] {
                 let edges = seconds.iter().flat_map(|second| &second.alerts);
-                assert!(
-                    edges.clone().any(|e| e.source == source),
-                    "seed {seed} {source}"
-                );
+                assert!(edges.clone().any(|e| e.source == source), "seed {seed} {source}");
             }
         }
     }
@@ -606,11 +501,7 @@ mod tests {
                     let key = (edge.source, edge.code);
                     assert!(edge.offset_ms < 1000 && (1..=3).contains(&edge.priority));
                     assert!([EVENT_HIGH, EVENT_LOW].contains(&edge.code));
-                    assert!(if edge.begins {
-                        active.insert(key)
-                    } else {
-                        active.remove(&key)
-                    });
+                    assert!(if edge.begins { active.insert(key) } else { active.remove(&key) });
                 }
                 for numeric in &second.numerics {
                     let marked = numeric.status & STATUS_IN_ALARM != 0;

@@ -237,9 +237,8 @@ impl Site {
     /// The ends of all logs.
     #[must_use]
     pub fn last_words(&self) -> String {
-        let words = Role::ALL.map(|role| {
-            format!("--- {} ---\n{}", role.name(), process::tail(&self.log(role)))
-        });
+        let words = Role::ALL
+            .map(|role| format!("--- {} ---\n{}", role.name(), process::tail(&self.log(role))));
         words.join("\n")
     }
 

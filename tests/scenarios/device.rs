@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use agent::intake::{Device, Introduction, Shapes};
-use wire::decimal::Decimal;
+use agent::intake::{Device, Introduction, Registry};
+use wire::decimal::{Absent, Decimal, Number};
 use wire::identity::DeviceId;
 use wire::link::{DataWriter, Hello, write_hello};
 use wire::reading::{Alert, Channel, ChannelKind, Mode};
@@ -42,7 +42,7 @@ pub fn labelled(number: u64, boot: u32, label: &str) -> Arc<Device> {
     let about = (DeviceId(number), DeviceClock::UtcSynchronised, 6, Mode::Demo);
     let payload = write_hello(about, 1, "Scenario 1", 0, &channels).expect("a short hello fits");
     let hello = Hello::read(payload.as_slice()).expect("our own hello reads");
-    let complete = Introduction::default().take(boot, 0, &hello, &Shapes::default());
+    let complete = Introduction::default().take(boot, 0, &hello, &Registry::default());
     Arc::new(complete.expect("one part is all"))
 }
 
@@ -71,6 +71,24 @@ pub fn number(sequence: u32, mantissa: i64) -> Vec<u8> {
     finish(writer, fits)
 }
 
+/// A rate that is not there, and a saturation with more digits than its channel.
+pub fn odd(sequence: u32) -> Vec<u8> {
+    let mut writer = DataWriter::new(moment(sequence));
+    let finer = Decimal { mantissa: 9755, exponent: -2 };
+    let values = [Err((Number::Not(Absent::NaN), 1)), Err((Number::Is(finer), 2))];
+    let fits = writer.numerics(0, &values);
+    finish(writer, fits)
+}
+
+/// A heart rate, then another context, then a saturation, all in one frame.
+pub fn across_contexts(sequence: u32) -> Vec<u8> {
+    let mut writer = DataWriter::new(moment(sequence));
+    let fits = writer.numerics(0, &[Ok(60 + i64::from(sequence))])
+        && writer.context(b"bed-2")
+        && writer.numerics(1, &[Ok(950)]);
+    finish(writer, fits)
+}
+
 /// Numerics after a change of context.
 pub fn in_context(sequence: u32, token: &[u8]) -> Vec<u8> {
     let mut writer = DataWriter::new(moment(sequence));
@@ -92,8 +110,7 @@ pub fn wave(sequence: u32) -> Vec<u8> {
 /// An alert.
 pub fn alert(sequence: u32, text: &str) -> Vec<u8> {
     let mut writer = DataWriter::new(moment(sequence));
-    let alert =
-        Alert { code: 196_650, source: 147_842, phase: 0, state: 1, priority: 3, text };
+    let alert = Alert { code: 196_650, source: 147_842, phase: 0, state: 1, priority: 3, text };
     let fits = writer.alert(&alert);
     finish(writer, fits)
 }

@@ -25,6 +25,8 @@ mod receipts;
 
 mod gateway_line;
 
+mod queries;
+
 mod secrets;
 
 mod fixtures;

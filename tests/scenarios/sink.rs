@@ -144,9 +144,10 @@ impl Sink {
     /// Every heart rate that is stored, of any device, in the order of their times.
     pub fn heart_rates(&self) -> Vec<i64> {
         let db = open_for_reading(&self.path).expect("the store opens for reading");
-        let sql = "SELECT mantissa FROM reading WHERE code = 147842 ORDER BY at_ns, mantissa";
-        let mut statement = db.prepare(sql).expect("the view is there");
-        let rows = statement.query_map([], |row| row.get(0)).expect("the view answers");
+        let sql = "SELECT mantissa FROM numeric JOIN series ON series.id = numeric.series
+                   WHERE code = 147842 AND absent IS NULL ORDER BY at_ns, mantissa";
+        let mut statement = db.prepare(sql).expect("the tables are there");
+        let rows = statement.query_map([], |row| row.get(0)).expect("the store answers");
         rows.collect::<Result<_, _>>().expect("mantissas are numbers")
     }
 }
@@ -156,7 +157,8 @@ pub type Fate = (SegmentId, u32, u32, Disposition, Reason);
 
 /// All ranges of some commits, in their order.
 pub fn fates(rounds: &[Committed]) -> Vec<Fate> {
-    let segments = rounds.iter().flat_map(|round| &round.gateways).flat_map(|(_, list, _)| list);
+    let gateways = rounds.iter().flat_map(|round| &round.gateways);
+    let segments = gateways.flat_map(|signable| &signable.segments);
     let fate = |id: SegmentId, r: &Range| (id, r.first, r.last, r.disposition, r.reason);
     segments.flat_map(|(id, ranges)| ranges.iter().map(move |range| fate(*id, range))).collect()
 }
@@ -164,7 +166,7 @@ pub fn fates(rounds: &[Committed]) -> Vec<Fate> {
 /// The headers that some commits want.
 pub fn wanted(rounds: &[Committed]) -> Vec<SegmentId> {
     let gateways = rounds.iter().flat_map(|round| &round.gateways);
-    gateways.flat_map(|(_, _, wanted)| wanted.iter().copied()).collect()
+    gateways.flat_map(|signable| signable.headers_wanted.iter().copied()).collect()
 }
 
 /// The signed receipts of some commits, verified as a gateway would.

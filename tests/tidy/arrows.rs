@@ -47,15 +47,11 @@ pub fn arrows(path: &str, text: &str) -> Vec<Finding> {
         let ours = ARROWS.iter().any(|(one, _)| *one == name);
         let mut complain = |cure: String| findings.push(Finding::new(path, entry.line, cure));
         if ours && !known.contains(&name) {
-            complain(format!(
-                "`{package}` must not know `{name}`: ARROWS in tests/tidy/arrows.rs"
-            ));
+            complain(format!("`{package}` must not know `{name}`: ARROWS in tests/tidy/arrows.rs"));
         }
         let bare = ["wire", "firmware-shim"].contains(&package);
         if bare && NOT_ON_A_SENSOR.contains(&name) {
-            complain(format!(
-                "`{package}` runs without an operating system: no `{name}`"
-            ));
+            complain(format!("`{package}` runs without an operating system: no `{name}`"));
         }
         let loose = entry.section == "dependencies" && !entry.value.contains("optional = true");
         if package == "agent" && name == "firmware-shim" && loose {
@@ -100,11 +96,7 @@ pub fn packages(path: &str, text: &str) -> Vec<Finding> {
     let name = format!("\"{folder}\"");
     let mut findings = Vec::new();
     if !has(&[("name", &name)]) {
-        findings.push(Finding::new(
-            path,
-            1,
-            format!("name the package for its folder, {name}"),
-        ));
+        findings.push(Finding::new(path, 1, format!("name the package for its folder, {name}")));
     }
     if !has(&[("publish.workspace", "true"), ("publish", "false")]) {
         findings.push(Finding::new(path, 1, "add `publish.workspace = true`"));
@@ -119,9 +111,7 @@ pub fn packages(path: &str, text: &str) -> Vec<Finding> {
 pub fn workspace(path: &str, text: &str) -> Vec<Finding> {
     let entries = entries(text);
     let value = |section: &str, key: &str| {
-        let mut found = entries
-            .iter()
-            .filter(|one| one.section == section && one.key == key);
+        let mut found = entries.iter().filter(|one| one.section == section && one.key == key);
         found.next().map_or(String::new(), |one| one.value.clone())
     };
     let members = value("workspace", "members");
@@ -136,21 +126,14 @@ pub fn workspace(path: &str, text: &str) -> Vec<Finding> {
         findings.push(Finding::new(path, 1, cure));
     }
     if value("workspace.package", "publish") != "false" {
-        findings.push(Finding::new(
-            path,
-            1,
-            "add `publish = false` to [workspace.package]",
-        ));
+        findings.push(Finding::new(path, 1, "add `publish = false` to [workspace.package]"));
     }
     findings
 }
 
 fn row_of(path: &str) -> Option<(&'static str, &'static [&'static str])> {
     let folder = path.strip_suffix("/Cargo.toml")?;
-    ARROWS
-        .iter()
-        .copied()
-        .find(|(package, _)| *package == folder)
+    ARROWS.iter().copied().find(|(package, _)| *package == folder)
 }
 
 /// The entries of a manifest; a value over several lines is joined.
@@ -173,12 +156,7 @@ fn entries(text: &str) -> Vec<Entry<'_>> {
             section = line.trim_matches(['[', ']']).trim();
         } else if let Some((key, value)) = line.split_once('=') {
             let (key, value) = (key.trim().replace('"', ""), value.trim().to_owned());
-            found.push(Entry {
-                line: at + 1,
-                section,
-                key,
-                value,
-            });
+            found.push(Entry { line: at + 1, section, key, value });
             open = depth;
         }
     }
@@ -191,9 +169,7 @@ mod tests {
 
     fn lines_of(findings: &[Finding]) -> Vec<String> {
         let texts = findings.iter().map(ToString::to_string);
-        texts
-            .map(|text| text.split(": ").next().unwrap_or_default().to_owned())
-            .collect()
+        texts.map(|text| text.split(": ").next().unwrap_or_default().to_owned()).collect()
     }
 
     #[test]
@@ -204,10 +180,7 @@ mod tests {
                     [target.'cfg(unix)'.dependencies.agent]\nworkspace = true\n";
 
         let found = arrows("cloud-sink/Cargo.toml", sink);
-        assert_eq!(
-            lines_of(&found),
-            ["cloud-sink/Cargo.toml:3", "cloud-sink/Cargo.toml:5"]
-        );
+        assert_eq!(lines_of(&found), ["cloud-sink/Cargo.toml:3", "cloud-sink/Cargo.toml:5"]);
         let found = arrows("wire/Cargo.toml", wire);
         assert_eq!(lines_of(&found), ["wire/Cargo.toml:2", "wire/Cargo.toml:4"]);
     }
@@ -231,11 +204,7 @@ mod tests {
         let found = versions("agent/Cargo.toml", text);
         assert_eq!(
             lines_of(&found),
-            [
-                "agent/Cargo.toml:7",
-                "agent/Cargo.toml:8",
-                "agent/Cargo.toml:11"
-            ]
+            ["agent/Cargo.toml:7", "agent/Cargo.toml:8", "agent/Cargo.toml:11"]
         );
     }
 

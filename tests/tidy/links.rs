@@ -24,11 +24,8 @@ pub fn links(path: &str, text: &str, tree: &Tree) -> Vec<Finding> {
             findings.push(Finding::new(path, line, cure));
             continue;
         }
-        let aimed = if file.is_empty() {
-            Some(text)
-        } else {
-            tree.texts.get(&wanted).map(String::as_str)
-        };
+        let aimed =
+            if file.is_empty() { Some(text) } else { tree.texts.get(&wanted).map(String::as_str) };
         let markdown = file.is_empty() || wanted.ends_with(".md");
         if let (true, false, Some(aimed)) = (markdown, anchor.is_empty(), aimed)
             && !anchors(aimed).contains(anchor)
@@ -42,11 +39,7 @@ pub fn links(path: &str, text: &str, tree: &Tree) -> Vec<Finding> {
 
 /// No text names a folder of the machine on which it was written.
 pub fn machine_paths(path: &str, text: &str) -> Vec<Finding> {
-    const ROOTS: [&str; 3] = [
-        concat!("/wo", "rk/"),
-        concat!("/ro", "ot/"),
-        concat!("/ho", "me/"),
-    ];
+    const ROOTS: [&str; 3] = [concat!("/wo", "rk/"), concat!("/ro", "ot/"), concat!("/ho", "me/")];
     let mut findings = Vec::new();
     for root in ROOTS {
         for (at, _) in text.match_indices(root) {
@@ -94,19 +87,11 @@ pub fn measures(path: &str, text: &str, functions: &BTreeSet<String>, tree: &Tre
             findings.push(Finding::new(path, at + 1, format!("{id} names no test")));
         }
         for name in tests.iter().filter(|name| !functions.contains(**name)) {
-            findings.push(Finding::new(
-                path,
-                at + 1,
-                format!("{id}: there is no `fn {name}`"),
-            ));
+            findings.push(Finding::new(path, at + 1, format!("{id}: there is no `fn {name}`")));
         }
         for file in quoted.iter().filter(|quote| names_a_file(quote, tree)) {
             if !tree.has(file.trim_end_matches('/')) {
-                findings.push(Finding::new(
-                    path,
-                    at + 1,
-                    format!("{id}: there is no {file}"),
-                ));
+                findings.push(Finding::new(path, at + 1, format!("{id}: there is no {file}")));
             }
         }
     }
@@ -130,10 +115,7 @@ pub fn run_bit(path: &str, text: &str, mode: u32) -> Vec<Finding> {
 fn targets(text: &str) -> Vec<(usize, String)> {
     let mut found = Vec::new();
     for (line, words) in prose(text) {
-        let definition = words
-            .trim_start()
-            .strip_prefix('[')
-            .filter(|rest| !rest.starts_with('^'));
+        let definition = words.trim_start().strip_prefix('[').filter(|rest| !rest.starts_with('^'));
         if let Some((_, target)) = definition.and_then(|rest| rest.split_once("]: ")) {
             found.push((line, plain(target)));
         }
@@ -196,10 +178,7 @@ fn anchors(text: &str) -> BTreeSet<String> {
             continue;
         }
         for mark in ["id=\"", "name=\""] {
-            let set = line
-                .split(mark)
-                .skip(1)
-                .filter_map(|rest| rest.split('"').next());
+            let set = line.split(mark).skip(1).filter_map(|rest| rest.split('"').next());
             found.extend(set.map(str::to_owned));
         }
         let title = line.trim_start_matches('#');
@@ -207,11 +186,7 @@ fn anchors(text: &str) -> BTreeSet<String> {
         if (1..=6).contains(&level) && title.starts_with(' ') {
             let slug = slug(title);
             let seen = times.entry(slug.clone()).or_default();
-            found.insert(if *seen == 0 {
-                slug
-            } else {
-                format!("{slug}-{seen}")
-            });
+            found.insert(if *seen == 0 { slug } else { format!("{slug}-{seen}") });
             *seen += 1;
         }
     }
@@ -225,9 +200,7 @@ fn slug(title: &str) -> String {
         let end = words[at..].find(')').map_or(words.len(), |to| at + to + 1);
         words.replace_range(at..end, "");
     }
-    let kept = words
-        .chars()
-        .filter(|c| c.is_alphanumeric() || " -_".contains(*c));
+    let kept = words.chars().filter(|c| c.is_alphanumeric() || " -_".contains(*c));
     kept.collect::<String>().to_lowercase().replace(' ', "-")
 }
 
@@ -252,14 +225,8 @@ fn quotes(cell: &str) -> Vec<&str> {
 
 /// The function that a quote names: `a_sentence`, `file::a_sentence`; paths and files are none.
 fn test_name(quote: &str) -> Option<&str> {
-    let name = quote
-        .rsplit("::")
-        .next()
-        .unwrap_or(quote)
-        .trim_end_matches("()");
-    let plain = name
-        .bytes()
-        .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
+    let name = quote.rsplit("::").next().unwrap_or(quote).trim_end_matches("()");
+    let plain = name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
     (plain && name.contains('_')).then_some(name)
 }
 
@@ -278,9 +245,7 @@ mod tests {
 
     fn places(findings: &[Finding]) -> Vec<String> {
         let texts = findings.iter().map(ToString::to_string);
-        texts
-            .map(|text| text.split(": ").next().unwrap_or_default().to_owned())
-            .collect()
+        texts.map(|text| text.split(": ").next().unwrap_or_default().to_owned()).collect()
     }
 
     #[test]
@@ -289,11 +254,7 @@ mod tests {
                     [e](no.md)\n```\n`[f](no.md)` [g](https://x.org/y) [h](../wire/)\n\
                     [i]: lost.md\n[j](../../k)\n\
                     [l](/etc/x)";
-        let tree = tree(&[
-            ("docs/a.md", text),
-            ("docs/b.md", ""),
-            ("wire/FORMAT.md", ""),
-        ]);
+        let tree = tree(&[("docs/a.md", text), ("docs/b.md", ""), ("wire/FORMAT.md", "")]);
 
         let found = links("docs/a.md", text, &tree);
 
@@ -329,10 +290,7 @@ mod tests {
 
         let found = machine_paths("README.md", text);
 
-        assert_eq!(
-            places(&found),
-            ["README.md:1", "README.md:2", "README.md:3"]
-        );
+        assert_eq!(places(&found), ["README.md:1", "README.md:2", "README.md:3"]);
     }
 
     #[test]

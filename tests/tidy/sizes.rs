@@ -94,11 +94,7 @@ mod tests {
         assert!(columns("a.rs", &fits).is_empty());
         assert_eq!(
             columns("a.rs", &format!("\n{wide}")),
-            [Finding::new(
-                "a.rs",
-                2,
-                "101 columns: break the line at 100"
-            )]
+            [Finding::new("a.rs", 2, "101 columns: break the line at 100")]
         );
     }
 
@@ -112,12 +108,8 @@ mod tests {
 
     #[test]
     fn a_long_function_is_found_whatever_its_strings_say() {
-        let of = |lines: usize| {
-            format!(
-                "fn f(x: [u8; 2]) {{\n{}}}\n",
-                "g(\"}\");\n".repeat(lines - 2)
-            )
-        };
+        let of =
+            |lines: usize| format!("fn f(x: [u8; 2]) {{\n{}}}\n", "g(\"}\");\n".repeat(lines - 2));
         let rest = "type F = fn(u8);\ntrait T { fn h(); }\n";
 
         assert!(function_lines("a.rs", &format!("{}{rest}", of(60))).is_empty());

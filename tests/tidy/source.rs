@@ -31,20 +31,12 @@ pub fn line_at(text: &str, at: usize) -> usize {
 /// A file `tests.rs`, or one in a folder `tests/` inside a package, holds tests only.
 pub fn product_code_of(path: &str, text: &str) -> String {
     let inside = path.split_once('/').map_or("", |(_, inside)| inside);
-    if inside
-        .split('/')
-        .any(|part| part == "tests" || part == "tests.rs")
-    {
+    if inside.split('/').any(|part| part == "tests" || part == "tests.rs") {
         return String::new();
     }
     let mut code = code_of(text);
-    let marks = code
-        .match_indices("#[cfg(test)]")
-        .map(|(at, mark)| (at, at + mark.len()));
-    let tests = marks
-        .filter(|&(_, end)| begins_module(&code[end..]))
-        .map(|(at, _)| at)
-        .next();
+    let marks = code.match_indices("#[cfg(test)]").map(|(at, mark)| (at, at + mark.len()));
+    let tests = marks.filter(|&(_, end)| begins_module(&code[end..])).map(|(at, _)| at).next();
     code.truncate(tests.unwrap_or(code.len()));
     code
 }
@@ -62,21 +54,16 @@ fn begins_module(after: &str) -> bool {
 /// Where `word` stands in `text` as a whole word.
 pub fn words<'a>(text: &'a str, word: &'a str) -> impl Iterator<Item = usize> + 'a {
     let bytes = text.as_bytes();
-    text.match_indices(word)
-        .map(|(at, _)| at)
-        .filter(move |&at| {
-            let after = at + word.len();
-            (at == 0 || !is_name(bytes[at - 1])) && bytes.get(after).is_none_or(|&b| !is_name(b))
-        })
+    text.match_indices(word).map(|(at, _)| at).filter(move |&at| {
+        let after = at + word.len();
+        (at == 0 || !is_name(bytes[at - 1])) && bytes.get(after).is_none_or(|&b| !is_name(b))
+    })
 }
 
 /// The name that begins `text`, after spaces.
 pub fn name_at(text: &str) -> &str {
     let text = text.trim_start();
-    let end = text
-        .bytes()
-        .position(|byte| !is_name(byte))
-        .unwrap_or(text.len());
+    let end = text.bytes().position(|byte| !is_name(byte)).unwrap_or(text.len());
     &text[..end]
 }
 
@@ -163,11 +150,7 @@ fn end_of_character(rest: &[u8]) -> usize {
         Some(0xc0..) => 2,
         _ => 1,
     };
-    if rest.get(1 + width) == Some(&b'\'') {
-        width + 2
-    } else {
-        0
-    }
+    if rest.get(1 + width) == Some(&b'\'') { width + 2 } else { 0 }
 }
 
 /// Literals with a prefix: `b".."`, `c".."`, `b'.'`, `r".."`, `r#".."#`, `br#".."#`.
@@ -186,13 +169,9 @@ fn end_of_prefixed(rest: &[u8]) -> usize {
     if after.get(hashes) != Some(&b'"') {
         return 0;
     }
-    let close: Vec<u8> = std::iter::once(b'"')
-        .chain(std::iter::repeat_n(b'#', hashes))
-        .collect();
+    let close: Vec<u8> = std::iter::once(b'"').chain(std::iter::repeat_n(b'#', hashes)).collect();
     let body = skip + 1 + hashes + 1;
-    let end = rest[body..]
-        .windows(close.len())
-        .position(|window| window == close);
+    let end = rest[body..].windows(close.len()).position(|window| window == close);
     end.map_or(rest.len(), |at| body + at + close.len())
 }
 

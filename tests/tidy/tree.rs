@@ -33,12 +33,7 @@ impl fmt::Display for Finding {
 /// Fails with all findings at once.
 pub fn none_of(findings: impl IntoIterator<Item = Finding>) {
     let lines: Vec<String> = findings.into_iter().map(|one| one.to_string()).collect();
-    assert!(
-        lines.is_empty(),
-        "{} to mend\n{}",
-        lines.len(),
-        lines.join("\n")
-    );
+    assert!(lines.is_empty(), "{} to mend\n{}", lines.len(), lines.join("\n"));
 }
 
 /// Every file of ours, by its path from the top; those that are text with it.
@@ -105,21 +100,12 @@ fn listed_by_git(top: &Path) -> Option<Vec<String>> {
     let output = Command::new("git")
         .arg("-C")
         .arg(top)
-        .args([
-            "ls-files",
-            "-z",
-            "--cached",
-            "--others",
-            "--exclude-standard",
-        ])
+        .args(["ls-files", "-z", "--cached", "--others", "--exclude-standard"])
         .output()
         .ok()?;
     let names = String::from_utf8(output.stdout).ok()?;
-    let listed: Vec<String> = names
-        .split('\0')
-        .filter(|name| !name.is_empty())
-        .map(str::to_owned)
-        .collect();
+    let listed: Vec<String> =
+        names.split('\0').filter(|name| !name.is_empty()).map(str::to_owned).collect();
     (output.status.success() && !listed.is_empty()).then_some(listed)
 }
 

@@ -6,46 +6,22 @@ use super::tree::Finding;
 /// A path or the beginning of one, and why the rule does not hold there.
 type Exception = (&'static str, &'static str);
 
-const UNSAFE: &[Exception] = &[(
-    "tests/no_std/probe.rs",
-    "an exported symbol and a panic handler",
-)];
+const UNSAFE: &[Exception] = &[("tests/no_std/probe.rs", "an exported symbol and a panic handler")];
 
 const FILES: &[Exception] = &[
     ("agent/src/buffer/disk.rs", "the one door to the disk"),
-    (
-        "agent/src/config",
-        "reads its own file and its last good copy",
-    ),
-    (
-        "agent/src/cli",
-        "commands read and write what they are told to",
-    ),
+    ("agent/src/config", "reads its own file and its last good copy"),
+    ("agent/src/cli", "commands read and write what they are told to"),
     ("agent/src/keys", "custody of keys: two checksummed copies"),
-    (
-        "agent/src/seal/keyring",
-        "custody of keys: two checksummed copies",
-    ),
-    (
-        "agent/src/health/host",
-        "reads what the kernel says about the host",
-    ),
+    ("agent/src/seal/keyring", "custody of keys: two checksummed copies"),
+    ("agent/src/health/host", "reads what the kernel says about the host"),
 ];
 
-const CLOCK_READS: [&str; 4] = [
-    "SystemTime::now",
-    "Instant::now",
-    "Timestamp::now",
-    "Zoned::now",
-];
+const CLOCK_READS: [&str; 4] = ["SystemTime::now", "Instant::now", "Timestamp::now", "Zoned::now"];
 
 const HOMELESS: [&str; 6] = ["utils", "util", "common", "misc", "helpers", "manager"];
 
-const UNFINISHED: [&str; 3] = [
-    concat!("TO", "DO"),
-    concat!("FIX", "ME"),
-    concat!("XX", "X"),
-];
+const UNFINISHED: [&str; 3] = [concat!("TO", "DO"), concat!("FIX", "ME"), concat!("XX", "X")];
 
 /// Product code has no `unwrap()`, and its `expect` says in three words why it cannot be.
 pub fn unwraps(path: &str, text: &str) -> Vec<Finding> {
@@ -62,9 +38,7 @@ pub fn unwraps(path: &str, text: &str) -> Vec<Finding> {
         let Some(argument) = after.strip_prefix('(').map(str::trim_start) else {
             continue;
         };
-        let reason = argument
-            .strip_prefix('"')
-            .and_then(|rest| rest.split('"').next());
+        let reason = argument.strip_prefix('"').and_then(|rest| rest.split('"').next());
         let short = reason.is_some_and(|reason| reason.split_whitespace().count() < 3);
         if short || argument.starts_with("&format!") {
             let cure = "`expect` says in at least three words why this cannot be";
@@ -93,27 +67,17 @@ pub fn unfinished(path: &str, text: &str) -> Vec<Finding> {
 pub fn unfinished_prose(path: &str, text: &str) -> Vec<Finding> {
     let quoted = |line: &str| -> String {
         let parts = line.split('`').enumerate();
-        parts
-            .filter(|(at, _)| at % 2 == 0)
-            .map(|(_, part)| part)
-            .collect::<Vec<_>>()
-            .join("`")
+        parts.filter(|(at, _)| at % 2 == 0).map(|(_, part)| part).collect::<Vec<_>>().join("`")
     };
     let prose: Vec<String> = text.lines().map(quoted).collect();
     marks(path, &prose.join("\n"))
 }
 
 fn marks(path: &str, text: &str) -> Vec<Finding> {
-    let found = UNFINISHED
-        .iter()
-        .flat_map(|&mark| words(text, mark).map(move |at| (mark, at)));
+    let found = UNFINISHED.iter().flat_map(|&mark| words(text, mark).map(move |at| (mark, at)));
     found
         .map(|(mark, at)| {
-            Finding::new(
-                path,
-                line_at(text, at),
-                format!("do it now or drop it: {mark}"),
-            )
+            Finding::new(path, line_at(text, at), format!("do it now or drop it: {mark}"))
         })
         .collect()
 }
@@ -144,11 +108,7 @@ pub fn silences(path: &str, text: &str) -> Vec<Finding> {
             found.any(|at| attribute[at + name.len()..].starts_with('('))
         };
         if (says("allow") || says("expect")) && !written.contains("reason = \"") {
-            findings.push(Finding::new(
-                path,
-                line,
-                "add `reason = \"...\"` to the attribute",
-            ));
+            findings.push(Finding::new(path, line, "add `reason = \"...\"` to the attribute"));
         }
         let ignored = attribute.trim_start_matches("#[").trim_start();
         if name_at(ignored) == "ignore" && !written.contains("= \"") {
@@ -169,10 +129,7 @@ pub fn files(path: &str, text: &str) -> Vec<Finding> {
         places.extend(words(&code, door).filter(|at| leads_to_files(&code[at + door.len()..])));
     }
     let cure = "files are touched in buffer/disk.rs; an exception is named in tidy/words.rs";
-    places
-        .into_iter()
-        .map(|at| Finding::new(path, line_at(&code, at), cure))
-        .collect()
+    places.into_iter().map(|at| Finding::new(path, line_at(&code, at), cure)).collect()
 }
 
 /// `::fs`, or `::{...}` with `fs` or `fs::...` in it.
@@ -196,9 +153,7 @@ pub fn clocks(path: &str, text: &str) -> Vec<Finding> {
     let code = product_code_of(path, text);
     let reads = CLOCK_READS.iter().flat_map(|read| words(&code, read));
     let cure = "only clock.rs reads a clock: take the moment as an argument";
-    reads
-        .map(|at| Finding::new(path, line_at(&code, at), cure))
-        .collect()
+    reads.map(|at| Finding::new(path, line_at(&code, at), cure)).collect()
 }
 
 /// No file, folder or module is a drawer for what has no home.
@@ -225,9 +180,7 @@ pub fn names(path: &str, text: &str) -> Vec<Finding> {
     for keyword in ["fn", "struct", "enum", "trait", "type"] {
         for at in words(&code, keyword) {
             let name = name_at(&code[at + keyword.len()..]);
-            let empty = ["Manager", "Helper"]
-                .iter()
-                .any(|ending| name.ends_with(ending));
+            let empty = ["Manager", "Helper"].iter().any(|ending| name.ends_with(ending));
             if (keyword == "fn" && name.starts_with("get_")) || (keyword != "fn" && empty) {
                 let cure =
                     format!("`{name}`: say what it is or does, without get, Manager, Helper");
@@ -246,9 +199,7 @@ pub fn functions(text: &str) -> Vec<String> {
 }
 
 fn excepted(exceptions: &[Exception], path: &str) -> bool {
-    exceptions
-        .iter()
-        .any(|(prefix, _)| path.starts_with(prefix))
+    exceptions.iter().any(|(prefix, _)| path.starts_with(prefix))
 }
 
 #[cfg(test)]
@@ -257,11 +208,7 @@ mod tests {
 
     fn lines_of(rule: fn(&str, &str) -> Vec<Finding>, path: &str, text: &str) -> Vec<usize> {
         let found = rule(path, text);
-        found
-            .iter()
-            .map(|one| one.to_string())
-            .map(|one| line_in(&one))
-            .collect()
+        found.iter().map(|one| one.to_string()).map(|one| line_in(&one)).collect()
     }
 
     fn line_in(finding: &str) -> usize {
@@ -287,13 +234,8 @@ mod tests {
 
     #[test]
     fn what_is_left_for_later_is_found_in_code_and_in_comments() {
-        let text = concat!(
-            "// TO",
-            "DO: more\nto",
-            "do!();\ndb",
-            "g!(1);\n// FIX",
-            "ME\nfn todo() {}"
-        );
+        let text =
+            concat!("// TO", "DO: more\nto", "do!();\ndb", "g!(1);\n// FIX", "ME\nfn todo() {}");
 
         let mut lines = lines_of(unfinished, "wire/src/a.rs", text);
 
@@ -355,10 +297,7 @@ mod tests {
 
     #[test]
     fn a_drawer_for_the_homeless_is_found() {
-        assert_eq!(
-            lines_of(homes, "agent/src/utils.rs", "//! A.\nmod misc;"),
-            [1, 2]
-        );
+        assert_eq!(lines_of(homes, "agent/src/utils.rs", "//! A.\nmod misc;"), [1, 2]);
         assert_eq!(lines_of(homes, "agent/src/common/a.rs", "//! A."), [1]);
         assert!(homes("agent/src/commonly.rs", "mod manager_of_none;").is_empty());
     }

@@ -95,14 +95,18 @@ impl Run {
     fn say_what_comes(&self) {
         let Demo { beds, length, outage, seed, .. } = &self.demo;
         let mut words = vec![WORDS.to_owned()];
-        words.push(format!("{beds} beds for {length:?}, seed {seed}, broker: {}.", self.report.broker));
+        words.push(format!(
+            "{beds} beds for {length:?}, seed {seed}, broker: {}.",
+            self.report.broker
+        ));
         if !outage.is_zero() {
             let at = length.mul_f64(OUTAGE_AT);
             words.push(format!("After {at:?} the gateway cannot reach the broker for {outage:?}."));
         }
         for Blow { at, role, down } in &self.blows {
             let name = role.name();
-            words.push(format!("After {at:.1?} the {name} is killed (-9) and stays away {down:?}."));
+            words
+                .push(format!("After {at:.1?} the {name} is killed (-9) and stays away {down:?}."));
         }
         let words = words.join("\n");
         if self.demo.json { eprintln!("{words}") } else { println!("{words}") }

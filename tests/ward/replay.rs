@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use indicatif::{ProgressBar, ProgressStyle};
 use rig::device::{About, Device, Manner, Port, Speech};
 use rig::ledger::Ledger;
@@ -69,8 +69,7 @@ const SAMPLES_A_TURN: u64 = 8192;
 impl Replay {
     pub async fn run(self) -> Result<bool> {
         let began = std::time::Instant::now();
-        let empty = !self.out.exists() || self.out.read_dir()?.next().is_none();
-        ensure!(empty, "{} is not empty; give a new folder", self.out.display());
+        forget_export(&self.out)?;
         let record = wfdb::read(&self.wfdb)?;
         let start_ns = i64::try_from(self.start.as_nanosecond()).context("--start is too far")?;
         let programs = Programs::build()?;
@@ -194,6 +193,20 @@ async fn say_segment(
         from = to;
         bar.set_position(segment.first_frame + from);
         bar.set_message(record.name.clone());
+    }
+    Ok(())
+}
+
+/// Deletes what an earlier export left in the folder; everything else stays.
+fn forget_export(folder: &Path) -> Result<()> {
+    let Ok(entries) = folder.read_dir() else { return Ok(()) };
+    for entry in entries {
+        let path = entry?.path();
+        let export = path.extension().is_some_and(|end| end == "csv")
+            && std::fs::read(&path).is_ok_and(|bytes| bytes.starts_with(b"# Wardline export"));
+        if export {
+            std::fs::remove_file(path)?;
+        }
     }
     Ok(())
 }

@@ -29,7 +29,7 @@ pub const BLOCKS_MAX: usize = 1024;
 /// Channels that one device may declare.
 pub const CHANNELS_MAX: usize = 256;
 /// A label or unit text of a channel, bytes of UTF-8.
-pub const LABEL_BYTES_MAX: usize = 24;
+pub const LABEL_BYTES_MAX: usize = 64;
 /// Values in one table of a batch: bounds what a hostile batch can make a reader allocate.
 pub const TABLE_VALUES_MAX: usize = 1 << 17;
 /// Samples in one run of one channel, and in all runs of one batch.

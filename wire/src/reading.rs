@@ -65,9 +65,9 @@ pub struct Channel<'a> {
     pub unit: Code,
     /// Numeric or wave.
     pub kind: ChannelKind,
-    /// The device's own name for it, at most 24 bytes; empty when the code says all.
+    /// The device's own name for it, at most 64 bytes; empty when the code says all.
     pub label: &'a str,
-    /// The device's own name for the unit, at most 24 bytes; empty when the code says all.
+    /// The device's own name for the unit, at most 64 bytes; empty when the code says all.
     pub unit_label: &'a str,
 }
 

@@ -1,15 +1,16 @@
 //! Reading back: which records are there to send, and their bytes.
 
-use std::io::Result;
+use std::io::{Error, ErrorKind, Result};
 
 use wire::frame::RecordKind;
 use wire::gap::{Cause, Hole};
-use wire::identity::{Lane, SegmentId};
+use wire::identity::{Lane, RecordHash, SegmentId};
 use wire::time::ClockState;
 
 use super::disk::Disk;
-use super::segment::{Place, Scan, read_place, scan, scan_header};
+use super::segment::{Place, Scan, heal, read_place, scan, scan_header};
 use super::{Buffer, Position};
+use crate::limits::BATCH_PAYLOAD_BYTES_MAX;
 use crate::seal::Sealer;
 
 /// A record that may be sent.
@@ -23,8 +24,8 @@ pub struct RecordAt {
     pub bytes: u32,
 }
 
-/// Closed segments whose places stay in memory: those that are being sent.
-const LOADED_MAX: usize = 6;
+/// Closed segments whose places stay in memory: those that are being sent, and receipted.
+const LOADED_MAX: usize = 12;
 
 impl<D: Disk, S: Sealer> Buffer<D, S> {
     /// The next durable record of a lane at or after `from` that no receipt covers.
@@ -46,8 +47,9 @@ impl<D: Disk, S: Sealer> Buffer<D, S> {
             if ordinal > from.ordinal {
                 from = Position { ordinal, index: 0 };
             }
-            self.load(ordinal, clock);
-            if let Some(record) = self.first_in(ordinal, from.index) {
+            if self.load(ordinal, clock)
+                && let Some(record) = self.first_in(ordinal, from.index)
+            {
                 return Some(record);
             }
             from = Position { ordinal: ordinal + 1, index: 0 };
@@ -94,15 +96,21 @@ impl<D: Disk, S: Sealer> Buffer<D, S> {
         }
     }
 
-    /// The bytes of a record; `None` if they no longer check, which becomes a gap.
+    /// The bytes of a record; `None` if they no longer check, which becomes a gap, or if they
+    /// cannot be had just now, and [`Buffer::holds`] still says so.
     pub fn read(&mut self, position: Position, clock: &ClockState) -> Option<Vec<u8>> {
-        let bytes = self.try_read(position);
-        if let Ok(Some(bytes)) = bytes {
-            return Some(bytes);
+        if !self.holds(position) || !self.load(position.ordinal, clock) {
+            return None;
         }
-        let error = bytes.err().map(|error| error.to_string()).unwrap_or_default();
-        tracing::error!(position = ?position, error, "a record can no longer be read");
-        self.declare_damaged(position, clock);
+        let error = match self.try_read(position) {
+            Ok(Some(bytes)) => return Some(bytes),
+            Ok(None) => None,
+            Err(error) => Some(error),
+        };
+        tracing::error!(position = ?position, ?error, "a record cannot be read");
+        if error.is_none_or(|error| is_lasting(&error)) {
+            self.declare_damaged(position, clock);
+        }
         None
     }
 
@@ -123,41 +131,74 @@ impl<D: Disk, S: Sealer> Buffer<D, S> {
         }
     }
 
-    /// Loads the places of a closed segment; what is damaged becomes gaps.
-    pub(super) fn load(&mut self, ordinal: u64, clock: &ClockState) {
-        let Some(segment) = self.segments.get(&ordinal) else { return };
+    /// Loads the places of a segment; what is damaged becomes gaps. `false` if it is not to be had.
+    pub(super) fn load(&mut self, ordinal: u64, clock: &ClockState) -> bool {
+        let Some(segment) = self.segments.get(&ordinal) else { return false };
         if segment.places.is_some() {
-            return;
+            if segment.is_closed() {
+                self.keep_loaded(ordinal);
+            }
+            return true;
         }
-        let (id, name) = (segment.name.segment, segment.name.to_string());
-        match self.disk.open(&name).and_then(|file| scan(&file, id)) {
-            Ok(found) => self.take_scan(ordinal, found, clock),
+        match self.examine(ordinal) {
+            Ok(found) => self.take_scan(ordinal, found, u32::MAX, clock),
             Err(error) => {
-                tracing::error!(file = name, %error, "segment cannot be read");
-                self.quarantine(ordinal, clock);
+                tracing::error!(ordinal, %error, "a segment cannot be read");
+                if error.kind() == ErrorKind::NotFound {
+                    self.quarantine(ordinal, clock);
+                }
             }
         }
-        self.unload_cold(ordinal);
+        self.keep_loaded(ordinal);
+        self.segments.get(&ordinal).is_some_and(|segment| segment.places.is_some())
     }
 
-    /// Takes what a scan found into the books.
-    pub(super) fn take_scan(&mut self, ordinal: u64, found: Scan, clock: &ClockState) {
+    /// Reads a segment's file, and heals the header from its other slot.
+    pub(super) fn examine(&self, ordinal: u64) -> Result<Scan> {
+        let segment = self.segments.get(&ordinal).ok_or(ErrorKind::NotFound)?;
+        let id = segment.name.segment;
+        let file = self.disk.open(&segment.name.to_string())?;
+        let mut found = scan(&file, id)?;
+        if let (Some((_, bytes, _)), false) = (&found.header, found.header_twice)
+            && let Err(error) = heal(&file, id, bytes)
+        {
+            tracing::warn!(ordinal, %error, "a damaged header could not be healed");
+        }
+        if let Some(cut) = segment.cut {
+            found.places.retain(|place| place.index <= cut);
+            found.holes.retain(|(first, _)| *first <= cut);
+            found.torn_tail = false;
+        }
+        Ok(found)
+    }
+
+    /// Takes what a scan found into the books. Holes from index `tail` on may be of records that
+    /// were never accepted.
+    pub(super) fn take_scan(&mut self, ordinal: u64, found: Scan, tail: u32, clock: &ClockState) {
         let Some(segment) = self.segments.get_mut(&ordinal) else { return };
         let (lane, id) = (segment.name.lane, segment.name.segment);
         let Some((header, bytes, hash)) = found.header else {
+            segment.places = Some(found.places);
             self.quarantine(ordinal, clock);
             return;
         };
         segment.header = Some((hash, bytes.len() as u32));
+        segment.before = header.continues.map(|continues| continues.hash);
         segment.opened = Some(header.clock);
-        let records: u64 = found.places.iter().map(|place| u64::from(place.length)).sum();
-        segment.unreceipted_bytes = records + bytes.len() as u64;
-        let holes = found.holes.iter().map(|range| hole_between(id, *range, &found.places, hash));
-        let holes: Vec<Hole> = holes.collect();
+        let mut holes = Vec::new();
+        for (first, last) in found.holes {
+            let known = segment.declared.covers(first, last);
+            if !(known || segment.name.done || segment.receipted.covers(first, last)) {
+                segment.declared.insert(first, last);
+                let cause = if first >= tail { Cause::UncertainTail } else { Cause::Damaged };
+                let header = (hash, header.sequence_next);
+                holes.push(hole_between(id, (first, last), &found.places, header, cause));
+            }
+        }
         segment.places = Some(found.places);
+        segment.unreceipted_bytes = if segment.name.done { 0 } else { segment.count_unreceipted() };
         for hole in holes {
-            let error = self.append_gap(lane, hole, clock).err();
-            if let Some(error) = error {
+            if let Err(error) = self.append_gap(lane, hole, clock) {
                 tracing::error!(%error, "a gap could not be written yet");
             }
         }
@@ -175,64 +216,72 @@ impl<D: Disk, S: Sealer> Buffer<D, S> {
             return;
         };
         let gone = places.remove(at);
-        segment.unreceipted_bytes = segment.unreceipted_bytes.saturating_sub(gone.length.into());
-        segment.receipted.insert(gone.index, gone.index);
-        let hole = hole_of(id, &gone, Cause::Damaged);
-        if let Err(error) = self.append_gap(lane, hole, clock) {
+        segment.declared.insert(gone.index, gone.index);
+        segment.unreceipted_bytes = segment.count_unreceipted();
+        if let Err(error) = self.append_gap(lane, hole_of(id, &gone, Cause::Damaged), clock) {
             tracing::error!(%error, "a gap could not be written yet");
+        }
+        if let Err(error) = self.settle_if_done(position.ordinal) {
+            tracing::warn!(%error, "a segment stays although receipted");
         }
     }
 
-    /// Puts a file aside that holds nothing readable, under a gap that names its segment.
+    /// Puts a file aside that holds nothing readable, once a gap that names its segment is durable.
     pub(super) fn quarantine(&mut self, ordinal: u64, clock: &ClockState) {
-        let Some(segment) = self.segments.remove(&ordinal) else { return };
-        self.by_id.remove(&segment.name.segment);
-        self.figures.files_quarantined += 1;
-        let name = segment.name.to_string();
-        let moved = self.disk.rename(&name, &format!("{name}.bad"));
-        tracing::error!(file = name, moved = moved.is_ok(), "segment quarantined");
-        if segment.name.done {
+        let Some(segment) = self.segments.get(&ordinal) else { return };
+        let lane = segment.name.lane;
+        if self.open[lane as usize].as_ref().is_some_and(|open| open.ordinal == ordinal) {
+            self.abandon(lane);
+        }
+        if let Err(error) = self.declare_lost(ordinal, Cause::Damaged, clock) {
+            tracing::error!(ordinal, %error, "a damaged segment stays: its gap cannot be written");
+            if let Some(segment) = self.segments.get_mut(&ordinal) {
+                segment.places = None;
+            }
             return;
         }
-        let hole = Hole {
-            segment: Some(segment.name.segment),
-            indexes: (0, wire::limits::SEGMENT_FRAMES_MAX),
-            sequences: None,
-            readings: (0, segment.file_bytes),
-            moments: None,
-            cause: Cause::Damaged,
-            before: None,
-            after: None,
-        };
-        if let Err(error) = self.append_gap(segment.name.lane, hole, clock) {
-            tracing::error!(%error, "a gap could not be written yet");
+        let Some(segment) = self.segments.remove(&ordinal) else { return };
+        self.by_id.remove(&segment.name.segment);
+        self.reading = self.reading.take().filter(|(open, _)| *open != ordinal);
+        self.figures.files_quarantined += 1;
+        self.names_dirty = true;
+        let name = segment.name.to_string();
+        let aside = format!("{name}.bad");
+        let moved = self.disk.rename(&name, &aside);
+        tracing::error!(file = name, moved = moved.is_ok(), "segment quarantined");
+        if moved.is_ok() {
+            self.quarantined.push((aside, segment.file_bytes));
         }
     }
 
-    fn unload_cold(&mut self, keep: u64) {
-        let loaded: Vec<u64> = self
-            .segments
-            .iter()
-            .filter(|(ordinal, s)| **ordinal != keep && s.is_closed() && s.places.is_some())
-            .map(|(ordinal, _)| *ordinal)
-            .collect();
-        for ordinal in loaded.iter().rev().skip(LOADED_MAX) {
-            if let Some(segment) = self.segments.get_mut(ordinal) {
+    /// Notes that a closed segment's places are in use; those used least are given up.
+    pub(super) fn keep_loaded(&mut self, ordinal: u64) {
+        self.loaded.retain(|loaded| *loaded != ordinal);
+        self.loaded.push_back(ordinal);
+        while self.loaded.len() > LOADED_MAX {
+            let cold = self.loaded.pop_front().and_then(|cold| self.segments.get_mut(&cold));
+            if let Some(segment) = cold.filter(|segment| segment.is_closed()) {
                 segment.places = None;
             }
         }
     }
 }
 
+/// Whether trying again later can help: not when the medium has lost the bytes.
+fn is_lasting(error: &Error) -> bool {
+    const EIO: i32 = 5;
+    error.raw_os_error() == Some(EIO)
+        || matches!(error.kind(), ErrorKind::NotFound | ErrorKind::UnexpectedEof)
+}
+
 /// A hole that is one record whose numbers are known.
 pub(super) fn hole_of(segment: SegmentId, gone: &Place, cause: Cause) -> Hole {
-    let readings = gone.sequences.1 - gone.sequences.0;
     let frame = gone.kind == RecordKind::Frame;
     Hole {
         segment: Some(segment),
         indexes: (gone.index, gone.index),
         sequences: frame.then(|| (gone.sequences.0, gone.sequences.1 - 1)),
-        readings: (readings, readings),
+        readings: gone.readings,
         moments: None,
         cause,
         before: Some(gone.previous),
@@ -245,25 +294,26 @@ fn hole_between(
     segment: SegmentId,
     (first, last): (u32, u32),
     places: &[Place],
-    header: wire::identity::RecordHash,
+    (header, sequence_next): (RecordHash, u64),
+    cause: Cause,
 ) -> Hole {
     let after = places.iter().find(|place| place.index > last);
     let before = places.iter().rev().find(|place| place.index < first);
     let frames = |place: &&Place| place.kind == RecordKind::Frame;
     let end = places.iter().filter(frames).find(|place| place.index > last);
     let start = places.iter().rev().filter(frames).find(|place| place.index < first);
-    let sequences = match (start.map(|place| place.sequences.1), end.map(|p| p.sequences.0)) {
-        (Some(start), Some(end)) if end > start => Some((start, end - 1)),
-        _ => None,
-    };
-    let most = sequences.map_or(u64::from(last - first + 1), |(start, end)| end - start + 1);
+    let start = start.map_or(sequence_next, |place| place.sequences.1);
+    let sequences = end.map(|end| end.sequences.0).filter(|end| *end > start);
+    let exact = sequences.map(|end| end - start);
+    let unknown = u64::from(last - first + 1) * BATCH_PAYLOAD_BYTES_MAX as u64;
+    let fewest = exact.filter(|_| cause != Cause::UncertainTail).unwrap_or(0);
     Hole {
         segment: Some(segment),
         indexes: (first, last),
-        sequences,
-        readings: (sequences.map_or(0, |_| most), most),
+        sequences: sequences.map(|end| (start, end - 1)),
+        readings: (fewest, exact.unwrap_or(unknown)),
         moments: None,
-        cause: Cause::Damaged,
+        cause,
         before: Some(before.map_or(header, |place| place.hash)),
         after: after.map(|place| place.previous),
     }

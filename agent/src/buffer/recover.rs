@@ -1,15 +1,16 @@
 //! Starting on whatever the disk says: needs no key, stops for nothing, says what it found.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use wire::gap::{Cause, Hole};
-use wire::identity::Lane;
+use wire::identity::{Lane, RecordHash, SegmentId};
 use wire::segment::Found;
 use wire::time::ClockState;
 
 use super::disk::Disk;
-use super::segment::{FileName, Scan, scan};
-use super::{AppendError, Buffer, Figures, Head, Quota, Ranges, Segment, Writer};
+use super::segment::{FileName, Scan};
+use super::{AppendError, Buffer, Figures, Head, Quota, Segment, Writer};
+use crate::limits::{BATCH_PAYLOAD_BYTES_MAX, SEGMENT_STEP_BYTES, SPARE_FILES_MAX};
 use crate::seal::Sealer;
 
 /// What recovery found.
@@ -24,6 +25,9 @@ pub struct Recovery {
     /// Files that are none of ours, left alone.
     pub strangers: usize,
 }
+
+/// Records of one lane that one commit makes durable, at most about: only those may be torn.
+const GROUP_RECORDS_MAX: u32 = 16;
 
 impl<D: Disk, S: Sealer> Buffer<D, S> {
     /// Opens the log of a folder.
@@ -52,110 +56,133 @@ impl<D: Disk, S: Sealer> Buffer<D, S> {
             open: [const { None }; 4],
             heads: std::array::from_fn(|_| Head { sequence_next: 1, ..Head::default() }),
             pending: Vec::new(),
+            pending_next: 0,
             spares: Vec::new(),
+            quarantined: Vec::new(),
             ordinal_next: 1,
             receipt_seen: 0,
             figures: Figures::default(),
             reading: None,
-            evicting: false,
+            loaded: VecDeque::new(),
+            names_dirty: true,
+            reserved: false,
         };
         let mut recovery = Recovery::default();
         for (name, size) in files {
             buffer.take_file(name, size, &mut recovery);
         }
-        for lane in Lane::ALL {
-            buffer.recover_lane(lane, clock, &mut recovery);
-        }
+        buffer.recover_chains(clock, &mut recovery);
+        buffer.keep_reserve();
         Ok((buffer, recovery))
     }
 
     fn take_file(&mut self, name: String, size: u64, recovery: &mut Recovery) {
-        if name.starts_with("spare-") || name.starts_with("fresh-") {
-            let whole = size >= crate::limits::SEGMENT_STEP_BYTES;
-            if whole && self.spares.len() < crate::limits::SPARE_FILES_MAX {
+        let spare = name.strip_prefix("spare-").or_else(|| name.strip_prefix("fresh-"));
+        if let Some(number) = spare {
+            let number: Option<u64> = number.parse().ok().filter(|number| *number < u64::MAX);
+            self.ordinal_next = self.ordinal_next.max(number.map_or(0, |number| number + 1));
+            let whole = size >= SEGMENT_STEP_BYTES;
+            if whole && self.spares.len() < SPARE_FILES_MAX {
                 self.spares.push((name, size));
             } else if let Err(error) = self.disk.remove(&name) {
                 tracing::warn!(file = name, %error, "a spare file could not be removed");
             }
             return;
         }
+        if name.strip_suffix(".bad").and_then(FileName::parse).is_some() {
+            self.quarantined.push((name, size));
+            return;
+        }
         let Some(name) = FileName::parse(&name) else {
             recovery.strangers += 1;
             return;
         };
-        self.ordinal_next = self.ordinal_next.max(name.ordinal + 1);
-        self.by_id.insert(name.segment, name.ordinal);
-        let unreceipted_bytes = if name.done { 0 } else { size };
+        // Two files may have one number if a name was not durable; each must be found again.
+        let mut ordinal = name.ordinal;
+        while self.segments.contains_key(&ordinal) {
+            ordinal += 1;
+        }
+        self.ordinal_next = self.ordinal_next.max(ordinal + 1);
+        self.by_id.insert(name.segment, ordinal);
         recovery.segments_done += usize::from(name.done);
         recovery.segments_open += usize::from(!name.done);
-        let segment = Segment {
-            file_bytes: size,
-            header: None,
-            opened: None,
-            places: None,
-            durable: None,
-            receipted: Ranges::default(),
-            refused: Ranges::default(),
-            unreceipted_bytes,
-            name,
-        };
-        self.segments.insert(segment.name.ordinal, segment);
+        self.segments.insert(ordinal, Segment::new(name, size));
     }
 
-    /// Finds the end of a lane's chain: in its newest segment that can be read.
-    fn recover_lane(&mut self, lane: Lane, clock: &ClockState, recovery: &mut Recovery) {
-        let newest_first: Vec<u64> = self
-            .segments
-            .iter()
-            .rev()
-            .filter(|(_, segment)| segment.name.lane == lane)
-            .map(|(ordinal, _)| *ordinal)
-            .collect();
-        for ordinal in newest_first {
-            let Some(segment) = self.segments.get(&ordinal) else { continue };
-            let (id, name) = (segment.name.segment, segment.name.to_string());
-            let found = self.disk.open(&name).and_then(|file| scan(&file, id));
-            match found {
-                Ok(found) if found.header.is_some() => {
-                    let torn = self.take_head(lane, &found);
-                    let done = self.segments.get(&ordinal).is_some_and(|s| s.name.done);
-                    self.take_scan(ordinal, found, clock);
-                    if let (true, Some(segment)) = (done, self.segments.get_mut(&ordinal)) {
-                        segment.unreceipted_bytes = 0;
+    /// Finds the ends of all chains first: whatever is then declared continues them.
+    fn recover_chains(&mut self, clock: &ClockState, recovery: &mut Recovery) {
+        let mut scans = Vec::new();
+        for lane in Lane::ALL {
+            let newest_first: Vec<u64> = self
+                .segments
+                .iter()
+                .rev()
+                .filter(|(_, segment)| segment.name.lane == lane)
+                .map(|(ordinal, _)| *ordinal)
+                .collect();
+            for ordinal in newest_first {
+                let found = match self.examine(ordinal) {
+                    Ok(found) => found,
+                    Err(error) => {
+                        tracing::error!(ordinal, %error, "a segment cannot be read");
+                        continue;
                     }
-                    if torn {
-                        recovery.torn_tails += 1;
-                        self.declare_torn(lane, clock);
-                    }
-                    return;
+                };
+                let torn = self.take_head(lane, ordinal, &found) && found.torn_tail;
+                let tail = self.heads[lane as usize].last.filter(|_| torn);
+                let complete = found.header.is_some();
+                scans.push((lane, ordinal, found, tail));
+                if complete {
+                    break;
                 }
-                Ok(_) => tracing::error!(file = name, "both headers of a segment are damaged"),
-                Err(error) => tracing::error!(file = name, %error, "segment cannot be read"),
             }
-            self.quarantine(ordinal, clock);
+        }
+        for (lane, ordinal, found, tail) in scans {
+            let last = found.places.last().map_or(0, |place| place.index);
+            self.take_scan(ordinal, found, last.saturating_sub(GROUP_RECORDS_MAX), clock);
+            self.keep_loaded(ordinal);
+            if let Some(tail) = tail {
+                recovery.torn_tails += 1;
+                self.declare_torn(lane, tail, clock);
+            }
         }
     }
 
-    fn take_head(&mut self, lane: Lane, found: &Scan) -> bool {
-        let Some((header, _, hash)) = &found.header else { return false };
+    /// Takes a lane's head from a segment, if none is known yet; even without its header the
+    /// records say where the chain stands.
+    fn take_head(&mut self, lane: Lane, ordinal: u64, found: &Scan) -> bool {
+        if let Some((header, _, _)) = &found.header {
+            self.start_count = self.start_count.max(header.start_count.saturating_add(1));
+            self.receipt_seen = self.receipt_seen.max(header.receipt_seen);
+        }
+        let Some(segment) = self.segments.get(&ordinal) else { return false };
         let head = &mut self.heads[lane as usize];
-        let last = found.places.last().map_or((0, *hash), |place| (place.index, place.hash));
+        let header = found.header.as_ref().map(|(_, _, hash)| (0, *hash));
+        let last = found.places.last().map(|place| (place.index, place.hash)).or(header);
+        let Some((index, hash)) = last.filter(|_| head.last.is_none()) else { return false };
+        let next = found.header.as_ref().map_or(1, |(header, _, _)| header.sequence_next);
         let sequences = found.places.iter().map(|place| place.sequences.1).max();
-        head.last = Some((header.segment, last.0, last.1));
-        head.sequence_next = header.sequence_next.max(sequences.unwrap_or(0));
-        head.found = Some(if found.torn_tail { Found::TornTail } else { Found::WholeTail });
-        self.start_count = self.start_count.max(header.start_count + 1);
-        self.receipt_seen = self.receipt_seen.max(header.receipt_seen);
-        found.torn_tail
+        head.last = Some((segment.name.segment, index, hash));
+        head.sequence_next = next.max(sequences.unwrap_or(0));
+        head.found = Some(match (segment.cut, found.torn_tail) {
+            (Some(_), _) => Found::Poisoned,
+            (None, true) => Found::TornTail,
+            (None, false) => Found::WholeTail,
+        });
+        true
     }
 
-    fn declare_torn(&mut self, lane: Lane, clock: &ClockState) {
-        let Some((segment, index, hash)) = self.heads[lane as usize].last else { return };
+    fn declare_torn(
+        &mut self,
+        lane: Lane,
+        (segment, index, hash): (SegmentId, u32, RecordHash),
+        clock: &ClockState,
+    ) {
         let hole = Hole {
             segment: Some(segment),
             indexes: (index + 1, index + 1),
             sequences: None,
-            readings: (0, crate::limits::BATCH_PAYLOAD_BYTES_MAX as u64),
+            readings: (0, BATCH_PAYLOAD_BYTES_MAX as u64),
             moments: None,
             cause: Cause::UncertainTail,
             before: Some(hash),
@@ -163,6 +190,19 @@ impl<D: Disk, S: Sealer> Buffer<D, S> {
         };
         if let Err(error) = self.append_gap(lane, hole, clock) {
             tracing::error!(%error, "a gap could not be written yet");
+        }
+    }
+
+    /// One file is kept for the gap that must be durable before a full disk is given room.
+    fn keep_reserve(&mut self) {
+        if !self.spares.is_empty() || !self.has_room(SEGMENT_STEP_BYTES) {
+            return;
+        }
+        let name = format!("spare-{:012}", self.ordinal_next);
+        self.ordinal_next += 1;
+        match self.make_file(&name) {
+            Ok(()) => self.spares.push((name, SEGMENT_STEP_BYTES)),
+            Err(error) => tracing::warn!(%error, "no file could be made for the reserve"),
         }
     }
 }

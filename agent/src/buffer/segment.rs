@@ -11,16 +11,20 @@ use std::io::Result;
 use wire::frame::{Record, RecordKind, hash_of, read_frame_payload};
 use wire::gap::Gap;
 use wire::identity::{Lane, RecordHash, SegmentId};
-use wire::limits::{FRAME_BYTES_MAX, HEADER_BYTES_MAX};
+use wire::limits::{FRAME_BYTES_MAX, HEADER_BYTES_MAX, SEGMENT_FRAMES_MAX};
 use wire::segment::{Header, read_header_payload};
 
 use super::disk::DiskFile;
 
 const HEAD_BYTES: usize = 16;
+/// Bytes before a record's own.
+pub(super) const RECORD_HEAD_BYTES: u64 = HEAD_BYTES as u64;
 const SLOT_BYTES: u64 = 8 * 1024;
 const SECOND_SLOT: u64 = 120 * 1024;
 const AFTER_SECOND_SLOT: u64 = SECOND_SLOT + SLOT_BYTES;
 const READ_BYTES: usize = 1024 * 1024;
+/// What a medium gives back or not as a whole.
+const PIECE_BYTES: usize = 4096;
 
 const _: () = assert!(HEADER_BYTES_MAX + HEAD_BYTES <= SLOT_BYTES as usize + HEAD_BYTES);
 const _: () = assert!(AFTER_SECOND_SLOT <= crate::limits::SEGMENT_STEP_BYTES);
@@ -66,7 +70,11 @@ pub(super) fn wrap(segment: SegmentId, index: u32, bytes: &[u8]) -> Vec<u8> {
     out
 }
 
-/// A file's name says what is in it before it is opened: order, lane, segment, whether receipted.
+/// Twelve digits, so that names sort as numbers do.
+const ORDINALS: u64 = 1_000_000_000_000;
+
+/// A file's name says what is in it before it is opened: order, lane, segment, where it was
+/// abandoned, whether receipted.
 #[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub struct FileName {
     /// Grows by one a segment of this medium.
@@ -75,6 +83,8 @@ pub struct FileName {
     pub lane: Lane,
     /// Segment.
     pub segment: SegmentId,
+    /// Records behind this index were abandoned after a failed write or sync.
+    pub cut: Option<u32>,
     /// Every record has a receipt.
     pub done: bool,
 }
@@ -82,7 +92,11 @@ pub struct FileName {
 impl std::fmt::Display for FileName {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let end = if self.done { "done" } else { "seg" };
-        write!(f, "{:012}-{}-{}.{end}", self.ordinal, self.lane, self.segment)
+        write!(f, "{:012}-{}-{}", self.ordinal, self.lane, self.segment)?;
+        if let Some(cut) = self.cut {
+            write!(f, "-{cut}")?;
+        }
+        write!(f, ".{end}")
     }
 }
 
@@ -91,21 +105,19 @@ impl FileName {
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
         let (stem, end) = name.rsplit_once('.')?;
-        let mut parts = stem.splitn(3, '-');
+        let mut parts = stem.split('-');
         let (ordinal, lane, segment) = (parts.next()?, parts.next()?, parts.next()?);
-        let digits = segment.len() == 32 && segment.bytes().all(|b| b.is_ascii_hexdigit());
-        let segment = digits.then(|| u128::from_str_radix(segment, 16).ok()).flatten()?;
-        let done = match end {
-            "seg" => false,
-            "done" => true,
-            _ => return None,
-        };
-        Some(Self {
-            ordinal: ordinal.parse().ok()?,
+        let cut = parts.next().map(str::parse).transpose().ok()?;
+        let segment = u128::from_str_radix(segment, 16).ok()?;
+        let parsed = Self {
+            ordinal: ordinal.parse().ok().filter(|ordinal| *ordinal < ORDINALS)?,
             lane: Lane::from_name(lane)?,
             segment: SegmentId(segment.to_be_bytes()),
-            done,
-        })
+            cut,
+            done: end == "done",
+        };
+        // Only what we would write ourselves: any other spelling would not be found again.
+        (parsed.to_string() == name).then_some(parsed)
     }
 }
 
@@ -126,6 +138,8 @@ pub struct Place {
     pub kind: RecordKind,
     /// Lane sequence of the first reading and of the one after the last; equal if none.
     pub sequences: (u64, u64),
+    /// Fewest and most readings that are missing if it is: its own, or those of the gap.
+    pub readings: (u64, u64),
 }
 
 /// What a segment file holds.
@@ -169,16 +183,54 @@ pub fn read_place(
 fn check(segment: SegmentId, bytes: &[u8]) -> Option<(u32, usize)> {
     let word = |at: usize| Some(u32::from_le_bytes(bytes.get(at..at + 4)?.try_into().ok()?));
     let (length, index) = (word(4)? as usize, word(8)?);
-    if !bytes.starts_with(&mark(segment)) || length == 0 || length > FRAME_BYTES_MAX {
+    let sane = (1..=FRAME_BYTES_MAX).contains(&length) && index <= SEGMENT_FRAMES_MAX;
+    if !bytes.starts_with(&mark(segment)) || !sane {
         return None;
     }
     let body = bytes.get(HEAD_BYTES..HEAD_BYTES + length)?;
     (word(12)? == checksum(segment, index, body)).then_some((index, length))
 }
 
+/// Reads what the medium gives back; a piece that it does not counts as zeros.
+fn read_around(file: &impl DiskFile, into: &mut [u8], offset: u64) -> Result<usize> {
+    let whole = file.read_at(into, offset);
+    if whole.is_ok() {
+        return whole;
+    }
+    let size = file.size()?;
+    let mut done = 0;
+    for piece in into.chunks_mut(PIECE_BYTES) {
+        let left = size.saturating_sub(offset + done as u64);
+        if left == 0 {
+            break;
+        }
+        let count = file.read_at(piece, offset + done as u64).unwrap_or_else(|_| {
+            piece.fill(0);
+            piece.len().min(usize::try_from(left).unwrap_or(usize::MAX))
+        });
+        done += count;
+    }
+    Ok(done)
+}
+
+/// Writes a header's slots again where they no longer hold it.
+///
+/// # Errors
+/// The disk's.
+pub(super) fn heal(file: &impl DiskFile, segment: SegmentId, header: &[u8]) -> Result<()> {
+    let size = file.size()?;
+    for slot in HEADER_SLOTS {
+        let good = read_slot(file, segment, slot)?.as_deref() == Some(header);
+        if !good && slot + SLOT_BYTES <= size {
+            file.write_at(&wrap(segment, 0, header), slot)?;
+        }
+    }
+    file.sync()
+}
+
 fn read_slot(file: &impl DiskFile, segment: SegmentId, slot: u64) -> Result<Option<Vec<u8>>> {
     let mut bytes = vec![0; SLOT_BYTES as usize];
-    let count = file.read_at(&mut bytes, slot)?;
+    let count = read_around(file, &mut bytes, slot)?;
     let found = check(segment, &bytes[..count]).filter(|(index, _)| *index == 0);
     Ok(found.map(|(_, length)| bytes[HEAD_BYTES..HEAD_BYTES + length].to_vec()))
 }
@@ -233,26 +285,30 @@ struct Window<'a, F> {
     file: &'a F,
     bytes: Vec<u8>,
     start: u64,
+    /// The file has nothing behind `bytes`.
+    last: bool,
 }
 
 impl<F: DiskFile> Window<'_, F> {
     /// At least `wanted` bytes from `at`, fewer only at the end of the file.
     fn at(&mut self, at: u64, wanted: usize) -> Result<&[u8]> {
         let held = self.start + self.bytes.len() as u64;
-        if at < self.start || at + wanted as u64 > held {
+        if at < self.start || (at + wanted as u64 > held && !self.last) {
             self.bytes.resize(READ_BYTES.max(wanted), 0);
-            let count = self.file.read_at(&mut self.bytes, at)?;
+            let count = read_around(self.file, &mut self.bytes, at)?;
+            self.last = count < self.bytes.len();
             self.bytes.truncate(count);
             self.start = at;
         }
-        Ok(&self.bytes[(at - self.start) as usize..])
+        let from = usize::try_from(at - self.start).unwrap_or(usize::MAX);
+        Ok(self.bytes.get(from..).unwrap_or_default())
     }
 }
 
 fn walk(file: &impl DiskFile, segment: SegmentId, scan: &mut Scan) -> Result<()> {
-    let mut window = Window { file, bytes: Vec::new(), start: 0 };
+    let mut window = Window { file, bytes: Vec::new(), start: 0, last: false };
     let mut at = RECORDS_START;
-    while at + HEAD_BYTES as u64 <= scan.size {
+    while at + RECORD_HEAD_BYTES <= scan.size {
         if (SECOND_SLOT..AFTER_SECOND_SLOT).contains(&at) {
             at = AFTER_SECOND_SLOT;
             continue;
@@ -292,25 +348,27 @@ fn admit(scan: &mut Scan, place: Place) {
 
 fn describe(bytes: &[u8], index: u32, at: u64) -> Option<Place> {
     let record = Record::parse(bytes).ok()?;
-    let (previous, sequences, stated) = match record.kind {
+    let (previous, sequences, readings, stated) = match record.kind {
         RecordKind::Header => return None,
         RecordKind::Frame => {
             let (core, _, _) = read_frame_payload(record.payload).ok()?;
-            (core.previous, (core.sequence_first, core.sequence_last + 1), core.index)
+            let (first, end) = (core.sequence_first, core.sequence_last.checked_add(1)?);
+            (core.previous, (first, end), (end - first, end - first), core.index)
         }
         RecordKind::Gap => {
             let gap = Gap::decode(record.payload).ok()?;
-            (gap.previous, (0, 0), gap.index)
+            (gap.previous, (0, 0), gap.hole.readings, gap.index)
         }
     };
     (stated == index).then(|| Place {
         index,
-        offset: at + HEAD_BYTES as u64,
+        offset: at + RECORD_HEAD_BYTES,
         length: bytes.len() as u32,
         hash: hash_of(record.signed),
         previous,
         kind: record.kind,
         sequences,
+        readings,
     })
 }
 
@@ -320,10 +378,24 @@ mod tests {
 
     #[test]
     fn a_file_name_comes_back() {
-        let name =
-            FileName { ordinal: 12, lane: Lane::Wave, segment: SegmentId([0xab; 16]), done: true };
-        assert_eq!(FileName::parse(&name.to_string()), Some(name));
+        for (cut, done) in [(None, true), (Some(7), false)] {
+            let segment = SegmentId([0xab; 16]);
+            let name = FileName { ordinal: 12, lane: Lane::Wave, segment, cut, done };
+            assert_eq!(FileName::parse(&name.to_string()), Some(name));
+        }
         assert_eq!(FileName::parse("spare-1"), None);
+        let upper = "000000000012-wave-ABABABABABABABABABABABABABABABAB.seg";
+        assert_eq!(FileName::parse(upper), None, "it would not be found under our spelling");
+    }
+
+    #[test]
+    fn a_record_of_another_segment_is_none_of_ours_even_under_the_same_mark() {
+        let (ours, other) =
+            (SegmentId([1; 16]), SegmentId([1, 1, 1, 1, 2, 2, 2, 2, 0, 0, 0, 0, 0, 0, 0, 0]));
+        let bytes = wrap(other, 1, b"record");
+        assert_eq!(mark(ours), mark(other));
+        assert_eq!(check(other, &bytes), Some((1, 6)));
+        assert_eq!(check(ours, &bytes), None);
     }
 
     #[test]

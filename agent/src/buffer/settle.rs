@@ -5,6 +5,7 @@ use wire::receipt::{Disposition, Range};
 use wire::time::ClockState;
 
 use super::disk::Disk;
+use super::segment::FileName;
 use super::{AppendError, Buffer, Segment};
 use crate::limits::SPARE_FILES_MAX;
 use crate::seal::Sealer;
@@ -30,11 +31,11 @@ impl<D: Disk, S: Sealer> Buffer<D, S> {
         clock: &ClockState,
     ) -> Result<Settled, AppendError> {
         let Some(&ordinal) = self.by_id.get(&segment) else { return Ok(Settled::Foreign) };
-        self.load(ordinal, clock);
-        let Some(found) = self.segment_of(segment) else { return Ok(Settled::Foreign) };
-        if found.name.done {
+        if self.segments.get(&ordinal).is_some_and(|segment| segment.name.done) {
             return Ok(Settled::Ours);
         }
+        self.load(ordinal, clock);
+        let Some(found) = self.segments.get_mut(&ordinal) else { return Ok(Settled::Foreign) };
         if hash_at(found, range.last) != Some(range.last_hash) {
             self.figures.receipts_foreign += 1;
             return Ok(Settled::Foreign);
@@ -66,12 +67,15 @@ impl<D: Disk, S: Sealer> Buffer<D, S> {
             segment.receipted = super::Ranges::default();
             segment.refused = super::Ranges::default();
             if segment.name.done {
-                let before = segment.name.to_string();
-                segment.name.done = false;
-                let moved = self.disk.rename(&before, &segment.name.to_string());
-                result = result.and(moved);
+                let offered = FileName { done: false, ..segment.name.clone() };
+                let moved = self.disk.rename(&segment.name.to_string(), &offered.to_string());
+                if let Err(error) = moved {
+                    result = Err(error);
+                    continue;
+                }
+                segment.name = offered;
             }
-            segment.unreceipted_bytes = segment.file_bytes;
+            segment.unreceipted_bytes = segment.count_unreceipted();
         }
         result.and(self.disk.sync_names())?;
         Ok(())
@@ -80,30 +84,24 @@ impl<D: Disk, S: Sealer> Buffer<D, S> {
     /// Marks a closed segment whose every record is receipted; its file may then be forgotten.
     pub(super) fn settle_if_done(&mut self, ordinal: u64) -> Result<(), AppendError> {
         let Some(segment) = self.segments.get_mut(&ordinal) else { return Ok(()) };
-        let complete = segment.is_closed()
-            && segment.last_index().is_some_and(|last| all_receipted(segment, last));
+        let complete = segment.is_closed() && segment.places.is_some() && all_receipted(segment);
         if !complete || segment.name.done {
             return Ok(());
         }
-        let before = segment.name.to_string();
-        segment.name.done = true;
+        let done = FileName { done: true, ..segment.name.clone() };
+        self.names_dirty = true;
+        self.disk.rename(&segment.name.to_string(), &done.to_string())?;
+        segment.name = done;
         segment.places = None;
         segment.unreceipted_bytes = 0;
-        let after = segment.name.to_string();
-        if let Err(error) = self.disk.rename(&before, &after) {
-            segment.name.done = false;
-            return Err(error.into());
-        }
         Ok(())
     }
 
     /// Closes segments whose time is over and forgets what need not be kept any longer.
     pub fn tend(&mut self, clock: &ClockState) {
         for lane in wire::identity::Lane::ALL {
-            if self.is_expired(lane, clock)
-                && let Err(error) = self.close(lane)
-            {
-                tracing::error!(lane = %lane, %error, "a segment could not be closed");
+            if self.is_expired(lane, clock) {
+                self.close(lane);
             }
         }
         self.forget_old(clock);
@@ -114,33 +112,14 @@ impl<D: Disk, S: Sealer> Buffer<D, S> {
         let keep_ns = self.quota.keep_seconds.saturating_mul(1_000_000_000);
         let old = |segment: &Segment| {
             let opened = segment.opened.map_or(0, |opened| opened.monotonic.0);
-            segment.name.done && clock.monotonic.0.saturating_sub(opened) > keep_ns
+            let kept = clock.monotonic.0.saturating_sub(opened) <= keep_ns;
+            // The end of a lane's chain stays: without it the next start begins another chain.
+            segment.name.done && !kept && !self.is_head(segment)
         };
         let gone: Vec<u64> =
             self.segments.iter().filter(|(_, s)| old(s)).map(|(ordinal, _)| *ordinal).collect();
         for ordinal in gone {
-            self.forget(ordinal);
-        }
-    }
-
-    /// Turns a finished segment's file into a spare, or deletes it.
-    pub(super) fn forget(&mut self, ordinal: u64) {
-        let Some(segment) = self.segments.remove(&ordinal) else { return };
-        self.by_id.remove(&segment.name.segment);
-        self.reading = self.reading.take().filter(|(open, _)| *open != ordinal);
-        let name = segment.name.to_string();
-        let spare = format!("spare-{ordinal:012}");
-        let result = if self.spares.len() < SPARE_FILES_MAX {
-            let renamed = self.disk.rename(&name, &spare);
-            if renamed.is_ok() {
-                self.spares.push((spare, segment.file_bytes));
-            }
-            renamed
-        } else {
-            self.disk.remove(&name)
-        };
-        if let Err(error) = result {
-            tracing::warn!(file = name, %error, "a finished segment could not be removed");
+            self.remove(ordinal, SPARE_FILES_MAX);
         }
     }
 }
@@ -167,11 +146,7 @@ fn unreceipted(segment: &Segment, range: &Range) -> u64 {
 }
 
 /// Whether every record that is there has a receipt; holes are covered by gaps of their own.
-fn all_receipted(segment: &Segment, last: u32) -> bool {
-    let places = segment.places.as_deref().unwrap_or_default();
-    segment.receipted.contains(0)
-        && places
-            .iter()
-            .take_while(|p| p.index <= last)
-            .all(|p| segment.receipted.contains(p.index))
+fn all_receipted(segment: &Segment) -> bool {
+    let mut places = segment.places.as_deref().unwrap_or_default().iter();
+    segment.receipted.contains(0) && places.all(|place| segment.receipted.contains(place.index))
 }

@@ -16,7 +16,7 @@ use crate::buffer::{Buffer, Writer};
 use crate::clock::{Clock, boot_id};
 use crate::config::Config;
 use crate::health::Health;
-use crate::intake::{Shapes, ports};
+use crate::intake::{Registry, ports};
 use crate::limits::INTAKE_CHUNKS_MAX;
 use crate::line::{Line, Trust};
 use crate::seal::batcher::Batcher;
@@ -52,13 +52,13 @@ impl Run {
             .build()
             .context("no runtime")?;
         let (broker_events, from_broker) = mpsc::channel(BROKER_EVENTS_MAX);
+        let registry = Registry::default();
         let line = assemble(&config, runtime.handle(), broker_events).map_err(wrong_config)?;
         let screen = line.health.screen();
         let (chunks, intake) = mpsc::channel(INTAKE_CHUNKS_MAX);
         let (stop, stopped) = watch::channel(false);
-        let shapes = Shapes::default();
         for port in config.ports.clone() {
-            runtime.spawn(ports::serve(port, shapes.clone(), chunks.clone()));
+            runtime.spawn(ports::serve(port, registry.clone(), chunks.clone()));
         }
         runtime.spawn(serve_status(config.state.join("status.sock"), screen));
         runtime.spawn(async move {
@@ -68,7 +68,7 @@ impl Run {
         tracing::info!(gateway = %config.gateway, ports = config.ports.len(), "collecting");
         let line = std::thread::Builder::new().name("line".into()).spawn(move || {
             let alone = tokio::runtime::Builder::new_current_thread().enable_time().build();
-            alone.map(|alone| alone.block_on(line.run(intake, from_broker, stopped)))
+            alone.map(|alone| alone.block_on(line.run(intake, registry, from_broker, stopped)))
         });
         line.context("no thread")?.join().map_err(|_| anyhow::anyhow!("the line has failed"))??;
         drop(chunks);

@@ -7,7 +7,7 @@ use wire::identity::SourceBoot;
 use wire::link::{Deframer, ENCODED_BYTES_MAX, Entries, Frame, Hello, Kind, SourceGap};
 use wire::time::MonotonicNanos;
 
-use super::{Chunk, Device, FrameSpan, Introduction, Shapes};
+use super::{Chunk, Device, FrameSpan, Introduction, Registry};
 use crate::limits::INTAKE_CHUNK_BYTES_MAX;
 
 /// What one stream of bytes means: one device at a time.
@@ -17,9 +17,12 @@ use crate::limits::INTAKE_CHUNK_BYTES_MAX;
 pub struct Session {
     deframer: Deframer,
     introduction: Introduction,
-    shapes: Shapes,
+    registry: Registry,
     device: Option<Arc<Device>>,
     expected: Option<u32>,
+    /// Whether we asked the device to begin again, and nothing was damaged since its answer.
+    asked: bool,
+    clean: bool,
     link_errors: u64,
     chunk: Vec<u8>,
     frames: Vec<FrameSpan>,
@@ -33,14 +36,16 @@ pub type Acks = watch::Receiver<Option<(SourceBoot, u32)>>;
 impl Session {
     /// A session that knows nothing of its device yet.
     #[must_use]
-    pub fn new(shapes: Shapes) -> (Self, Acks) {
+    pub fn new(registry: Registry) -> (Self, Acks) {
         let (sender, receiver) = watch::channel(None);
         let session = Self {
             deframer: Deframer::default(),
             introduction: Introduction::default(),
-            shapes,
+            registry,
             device: None,
             expected: None,
+            asked: false,
+            clean: false,
             link_errors: 0,
             chunk: Vec::new(),
             frames: Vec::new(),
@@ -78,6 +83,7 @@ impl Session {
     /// Takes one frame; whether the chunk should be passed on now.
     fn take(&mut self, frame: Result<Frame<'_>, wire::link::LinkError>) -> bool {
         let Ok(frame) = frame else {
+            self.clean = false;
             self.link_errors += 1;
             return false;
         };
@@ -94,10 +100,12 @@ impl Session {
             self.link_errors += 1;
             return;
         };
-        let Some(device) = self.introduction.take(frame.boot, frame.sequence, &hello, &self.shapes)
+        let Some(device) =
+            self.introduction.take(frame.boot, frame.sequence, &hello, &self.registry)
         else {
             return;
         };
+        self.clean = true;
         let known = self.device.as_ref().is_some_and(|known| {
             known.source == device.source
                 && Arc::ptr_eq(&known.numerics, &device.numerics)
@@ -110,16 +118,41 @@ impl Session {
             (known.source.device, known.source.boot) == (device.source.device, device.source.boot)
         });
         if !same_run {
-            self.expected = None;
+            self.begin_run(&device);
         }
         tracing::info!(device = %device.source.device, boot = frame.boot, "device introduced");
         self.device = Some(Arc::new(device));
+    }
+
+    /// A run that this process has heard before goes on where it is durable.
+    fn begin_run(&mut self, device: &Device) {
+        let (id, boot) = (device.source.device, device.source.boot);
+        let durable = self.registry.durable(id, boot);
+        self.expected = durable.map(|sequence| sequence.wrapping_add(1));
+        self.asked = false;
+        if let Some(sequence) = durable {
+            self.answer(Frame { kind: Kind::Ack, boot: boot.0, sequence, payload: &[] });
+        }
+    }
+
+    /// Whether this frame is certainly the oldest that the device holds: its first ever, or the
+    /// first after an answer to our question, undamaged. Otherwise the device is asked.
+    fn is_oldest(&mut self, frame: &Frame<'_>) -> bool {
+        if frame.sequence == 1 || self.asked && self.clean {
+            return true;
+        }
+        (self.asked, self.clean) = (true, false);
+        self.answer(Frame { kind: Kind::Query, boot: frame.boot, sequence: 0, payload: &[] });
+        false
     }
 
     fn data(&mut self, frame: &Frame<'_>) {
         let known = self.device.as_ref().filter(|device| device.source.boot.0 == frame.boot);
         if known.is_none() {
             self.answer(Frame { kind: Kind::Query, boot: frame.boot, sequence: 0, payload: &[] });
+            return;
+        }
+        if self.expected.is_none() && !self.is_oldest(frame) {
             return;
         }
         let expected = *self.expected.get_or_insert(frame.sequence);

@@ -9,7 +9,7 @@ use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::{Semaphore, mpsc};
 
 use super::Chunk;
-use super::Shapes;
+use super::Registry;
 use super::link::{Acks, Session, encode_ack};
 use crate::clock::Clock;
 use crate::limits::CONNECTIONS_MAX;
@@ -36,15 +36,15 @@ const REOPEN_WAIT: Duration = Duration::from_millis(500);
 const READ_BYTES: usize = 16 * 1024;
 
 /// Serves one port until the line ends.
-pub async fn serve(port: Port, shapes: Shapes, line: mpsc::Sender<Chunk>) {
+pub async fn serve(port: Port, registry: Registry, line: mpsc::Sender<Chunk>) {
     match port {
-        Port::Serial { path, baud } => serve_serial(&path, baud, shapes, line).await,
-        Port::Unix(path) => serve_unix(&path, shapes, line).await,
-        Port::Tcp(address) => serve_tcp(address, shapes, line).await,
+        Port::Serial { path, baud } => serve_serial(&path, baud, registry, line).await,
+        Port::Unix(path) => serve_unix(&path, registry, line).await,
+        Port::Tcp(address) => serve_tcp(address, registry, line).await,
     }
 }
 
-async fn serve_serial(path: &Path, baud: u32, shapes: Shapes, line: mpsc::Sender<Chunk>) {
+async fn serve_serial(path: &Path, baud: u32, registry: Registry, line: mpsc::Sender<Chunk>) {
     let mut reported = false;
     while !line.is_closed() {
         let builder = tokio_serial::new(path.to_string_lossy(), baud);
@@ -52,7 +52,7 @@ async fn serve_serial(path: &Path, baud: u32, shapes: Shapes, line: mpsc::Sender
             Ok(stream) => {
                 reported = false;
                 tracing::info!(port = %path.display(), "serial port open");
-                talk(stream, &shapes, &line).await;
+                talk(stream, &registry, &line).await;
                 tracing::warn!(port = %path.display(), "serial port closed");
             }
             Err(error) if !reported => {
@@ -65,7 +65,7 @@ async fn serve_serial(path: &Path, baud: u32, shapes: Shapes, line: mpsc::Sender
     }
 }
 
-async fn serve_unix(path: &Path, shapes: Shapes, line: mpsc::Sender<Chunk>) {
+async fn serve_unix(path: &Path, registry: Registry, line: mpsc::Sender<Chunk>) {
     let _: Result<(), std::io::Error> = tokio::fs::remove_file(path).await;
     let listener = match UnixListener::bind(path) {
         Ok(listener) => listener,
@@ -77,15 +77,15 @@ async fn serve_unix(path: &Path, shapes: Shapes, line: mpsc::Sender<Chunk>) {
     let room = std::sync::Arc::new(Semaphore::new(CONNECTIONS_MAX));
     while let Ok(permit) = room.clone().acquire_owned().await {
         let Ok((stream, _)) = listener.accept().await else { continue };
-        let (shapes, line) = (shapes.clone(), line.clone());
+        let (registry, line) = (registry.clone(), line.clone());
         tokio::spawn(async move {
-            talk(stream, &shapes, &line).await;
+            talk(stream, &registry, &line).await;
             drop(permit);
         });
     }
 }
 
-async fn serve_tcp(address: SocketAddr, shapes: Shapes, line: mpsc::Sender<Chunk>) {
+async fn serve_tcp(address: SocketAddr, registry: Registry, line: mpsc::Sender<Chunk>) {
     let listener = match TcpListener::bind(address).await {
         Ok(listener) => listener,
         Err(error) => {
@@ -96,18 +96,22 @@ async fn serve_tcp(address: SocketAddr, shapes: Shapes, line: mpsc::Sender<Chunk
     let room = std::sync::Arc::new(Semaphore::new(CONNECTIONS_MAX));
     while let Ok(permit) = room.clone().acquire_owned().await {
         let Ok((stream, _)) = listener.accept().await else { continue };
-        let (shapes, line) = (shapes.clone(), line.clone());
+        let (registry, line) = (registry.clone(), line.clone());
         tokio::spawn(async move {
-            talk(stream, &shapes, &line).await;
+            talk(stream, &registry, &line).await;
             drop(permit);
         });
     }
 }
 
 /// Talks with one device until its stream ends.
-async fn talk<S: AsyncRead + AsyncWrite>(stream: S, shapes: &Shapes, line: &mpsc::Sender<Chunk>) {
+async fn talk<S: AsyncRead + AsyncWrite>(
+    stream: S,
+    registry: &Registry,
+    line: &mpsc::Sender<Chunk>,
+) {
     let (mut reader, mut writer) = tokio::io::split(stream);
-    let (mut session, mut acks) = Session::new(shapes.clone());
+    let (mut session, mut acks) = Session::new(registry.clone());
     let clock = Clock::new();
     let mut bytes = vec![0; READ_BYTES];
     loop {

@@ -118,11 +118,12 @@ impl Batcher {
         Ok(readings)
     }
 
-    /// Adds the gateway's own report.
+    /// Adds the gateway's own report; it waits for no other.
     pub fn report(&mut self, device: &Arc<Device>, report: Vec<u8>, clock: &ClockState) {
         let received = clock.monotonic;
         let said = Said { device, sequence: 0, gap: false, payload: &report, received };
         self.note(Lane::Health, &said, 0, NoteKind::Health(report.clone()), clock);
+        self.close(Lane::Health);
     }
 
     /// Closes every batch whose readings have waited long enough, or all.
@@ -146,10 +147,14 @@ impl Batcher {
         self.growing.iter().all(Option::is_none)
     }
 
-    /// The oldest frame that stands in a batch that is not closed yet.
+    /// The oldest frame of a device that stands in a batch that is not closed yet.
+    ///
+    /// The gateway's own report is no device's frame; nobody waits for its acknowledgement.
     #[must_use]
     pub fn oldest_order(&self) -> Option<u64> {
-        self.growing.iter().flatten().map(|growing| growing.order_first).min()
+        let clinical = [Lane::Alert, Lane::Vital, Lane::Wave];
+        let growing = clinical.into_iter().filter_map(|lane| self.growing[lane as usize].as_ref());
+        growing.map(|growing| growing.order_first).min()
     }
 
     /// The batches that were closed, in order.

@@ -10,8 +10,8 @@ use wire::identity::{Lane, SegmentId};
 
 use crate::buffer::{Position, RecordAt};
 use crate::limits::{
-    CONNECT_DEADLINE, PUBLISHES_MAX, RECEIPT_DEADLINE, RECONNECT_WAIT, STALLS_BEFORE_REBUILD,
-    WINDOW_ALERT_RESERVE_BYTES,
+    CONNECT_DEADLINE, PUBLISHES_MAX, RECEIPT_DEADLINE, RECONNECT_WAIT, ROUND_WAIT,
+    STALLS_BEFORE_REBUILD, WINDOW_ALERT_RESERVE_BYTES,
 };
 
 /// What the machine asks of the log.
@@ -111,6 +111,8 @@ pub struct Uplink {
     publishes: usize,
     old_credit: usize,
     progress_at: Instant,
+    round_at: Instant,
+    round_due: Option<Instant>,
     stalls: u32,
     random: u64,
     figures: Figures,
@@ -131,6 +133,8 @@ impl Uplink {
             publishes: 0,
             old_credit: 0,
             progress_at: now,
+            round_at: now,
+            round_due: None,
             stalls: 0,
             random: random | 1,
             figures: Figures::default(),
@@ -154,8 +158,8 @@ impl Uplink {
         match event {
             Event::Up => {
                 self.link = Link::Up;
-                self.attempt = 0;
-                self.progress_at = now;
+                (self.attempt, self.publishes) = (0, 0);
+                (self.progress_at, self.round_at) = (now, now);
                 self.figures.connects += 1;
                 self.begin_round(records);
             }
@@ -185,11 +189,20 @@ impl Uplink {
         }
     }
 
+    /// A sink says that it is there: what was sent before may never have reached it.
+    ///
+    /// Anybody on the broker can repeat its words, so they start a round once in a while only.
+    pub fn sink_came(&mut self, now: Instant) {
+        if self.link == Link::Up {
+            self.round_due = Some(now.max(self.round_at + ROUND_WAIT));
+        }
+    }
+
     /// Offers everything again that no receipt covers.
     pub fn begin_round(&mut self, records: &impl Records) {
         self.flights.clear();
         self.again.clear();
-        (self.window_used, self.publishes, self.old_credit) = (0, 0, 0);
+        (self.window_used, self.old_credit, self.round_due) = (0, 0, None);
         for lane in Lane::ALL {
             let edge = records.edge(lane);
             self.cursors[lane as usize] =
@@ -210,7 +223,13 @@ impl Uplink {
                 Some(Order::Drop)
             }
             Link::Connecting { .. } => None,
-            Link::Up => self.watch(now).or_else(|| self.send(now, records)),
+            Link::Up => {
+                if self.round_due.is_some_and(|due| due <= now) {
+                    (self.progress_at, self.round_at, self.stalls) = (now, now, 0);
+                    self.begin_round(records);
+                }
+                self.watch(now).or_else(|| self.send(now, records))
+            }
         }
     }
 
@@ -220,10 +239,10 @@ impl Uplink {
         match self.link {
             Link::Down { retry_at } => retry_at,
             Link::Connecting { since } => since + CONNECT_DEADLINE + Duration::from_millis(1),
-            Link::Up if self.flights.is_empty() => now + RECEIPT_DEADLINE,
             Link::Up => {
                 let oldest = self.flights.values().map(|flight| flight.sent_at).min();
-                oldest.unwrap_or(now) + RECEIPT_DEADLINE + Duration::from_millis(1)
+                let late = oldest.unwrap_or(now) + RECEIPT_DEADLINE + Duration::from_millis(1);
+                self.round_due.map_or(late, |due| due.min(late))
             }
         }
     }

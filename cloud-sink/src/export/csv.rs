@@ -47,6 +47,8 @@ struct Series {
 /// The device is unknown, the folder cannot be written, or a stored block is damaged.
 pub fn export(db: &Connection, device: DeviceId, folder: &Path) -> anyhow::Result<Written> {
     std::fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
+    // One reading transaction, so that what is exported was stored together.
+    let snapshot = db.unchecked_transaction()?;
     let row: i64 = db
         .query_row("SELECT id FROM device WHERE eui = ?1", [device.to_string()], |row| row.get(0))
         .with_context(|| format!("device {device} is not in this store"))?;
@@ -64,8 +66,10 @@ pub fn export(db: &Connection, device: DeviceId, folder: &Path) -> anyhow::Resul
         out.flush()?;
         written.files += 1;
     }
-    written.rows += write_notes(db, row, device, folder)?;
-    written.files += 1;
+    let notes = write_notes(db, row, device, folder)?;
+    written.files += u64::from(notes > 0);
+    written.rows += notes;
+    snapshot.finish()?;
     Ok(written)
 }
 
@@ -219,6 +223,10 @@ fn valid_samples(count: usize, invalid: Option<&[u8]>) -> Vec<bool> {
 }
 
 fn write_notes(db: &Connection, device: i64, id: DeviceId, folder: &Path) -> anyhow::Result<u64> {
+    let any = "SELECT EXISTS (SELECT 1 FROM note WHERE device = ?1)";
+    if !db.query_row(any, [device], |row| row.get::<_, bool>(0))? {
+        return Ok(0);
+    }
     let mut out = BufWriter::new(File::create(folder.join("alerts.csv"))?);
     writeln!(out, "# Wardline export. Informational: not an alarm system.")?;
     writeln!(out, "# device: {id}")?;

@@ -123,14 +123,19 @@ async fn pause(wait: Duration, answers: &mut mpsc::Receiver<Answer>) {
     }
 }
 
+/// Subscribes first and then publishes the keyring: gateways take its arrival for "the sink is
+/// there" and offer again what no receipt covers.
 async fn greet(client: AsyncClient, keyring: Vec<u8>) {
+    for filter in ALL_LANES {
+        let Ok(notice) = client.subscribe_tracked(filter, QoS::AtLeastOnce).await else { return };
+        if let Err(error) = notice.wait_completion_async().await {
+            tracing::error!(filter, %error, "the broker refuses the subscription: check its list");
+            return;
+        }
+    }
     let retained = PublishOptions::at_least_once().retained();
     let said = client.publish(KEYRING, keyring, retained).await;
-    let mut alive = said.is_ok();
-    for filter in ALL_LANES {
-        alive = alive && client.subscribe(filter, QoS::AtLeastOnce).await.is_ok();
-    }
-    tracing::debug!(alive, "greeted");
+    tracing::info!(keyring = said.is_ok(), "subscribed");
 }
 
 /// Receives until the connection ends; whether it ever was one.

@@ -79,7 +79,8 @@ impl Speech {
             // As if there were 255 parts: a larger number could take a byte more.
             let fits = |to: &usize| {
                 let first = from as u16;
-                let part = write_hello(about, u8::MAX, &self.about.model, first, &channels[from..*to]);
+                let part =
+                    write_hello(about, u8::MAX, &self.about.model, first, &channels[from..*to]);
                 part.is_some()
             };
             let to = (from..=channels.len()).rev().find(fits).context("the model is too long")?;
@@ -113,9 +114,8 @@ impl Speech {
             let mut end = rest.end;
             let payload = loop {
                 anyhow::ensure!(end > rest.start, "a numeric does not fit a frame");
-                let values: Vec<Value> = (rest.start..end)
-                    .map(|at| self.plain(at, numbers[at - channel]))
-                    .collect();
+                let values: Vec<Value> =
+                    (rest.start..end).map(|at| self.plain(at, numbers[at - channel])).collect();
                 let mut writer = self.writer(time_ns);
                 if writer.numerics(rest.start as u16, &values) {
                     break writer.finish();
@@ -125,7 +125,9 @@ impl Speech {
             utterances.push(Utterance::Data(payload.as_slice().into()));
             rest.start = end;
         }
-        for (channel, (number, status)) in self.said.channels[self.first + channel..].iter_mut().zip(numbers) {
+        for (channel, (number, status)) in
+            self.said.channels[self.first + channel..].iter_mut().zip(numbers)
+        {
             if let Values::Numerics(values) = &mut channel.values {
                 values.push((time_ns, *number, *status));
             }
@@ -168,7 +170,8 @@ impl Speech {
                 from = to;
                 self.samples_fit += self.samples_fit / 16 + 1;
             }
-            for (said, samples) in self.said.channels[self.first + channel..].iter_mut().zip(group) {
+            for (said, samples) in self.said.channels[self.first + channel..].iter_mut().zip(group)
+            {
                 said.wave(origin_ns, sample_first, 0, samples);
             }
         }

@@ -79,10 +79,7 @@ impl Heart {
         });
         let [x, y, z] = self.point;
         let passed = x > 0.0 && before[1] < 0.0 && y >= 0.0;
-        (
-            self.millivolts * z,
-            passed.then(|| before[1] / (before[1] - y)),
-        )
+        (self.millivolts * z, passed.then(|| before[1] / (before[1] - y)))
     }
 
     fn slope(&self, [x, y, z]: [f64; 3], wander: f64) -> [f64; 3] {
@@ -119,12 +116,7 @@ pub(super) struct Breath {
 impl Breath {
     /// Quiet breathing at this rate.
     pub(super) fn new(breaths: f64) -> Self {
-        Self {
-            phase: 0.0,
-            rate_hz: breaths / 60.0,
-            depth: 1.0,
-            shown: breaths,
-        }
+        Self { phase: 0.0, rate_hz: breaths / 60.0, depth: 1.0, shown: breaths }
     }
 
     /// Breaths a minute, averaged over the last few.
@@ -231,11 +223,7 @@ impl Circulation {
         self.beat = (f64::MIN, f64::MAX, 0.0, 0);
         self.output += 0.1 * (volume_ml * 0.06 / interval_s - self.output);
         let ejection_s = 0.3 * interval_s.sqrt();
-        self.strokes.push_back(Stroke {
-            at_s,
-            ejection_s,
-            volume_ml,
-        });
+        self.strokes.push_back(Stroke { at_s, ejection_s, volume_ml });
         if self.strokes.len() > 3 {
             self.strokes.pop_front();
         }

@@ -21,9 +21,7 @@ impl Noise {
     /// Near enough to normal, mean 0, deviation 1, never beyond 3.5: the sum of four even draws.
     pub(super) fn gauss(&mut self) -> f64 {
         let word = self.word();
-        let sum: u64 = (0..4)
-            .map(|quarter| (word >> (16 * quarter)) & 0xffff)
-            .sum();
+        let sum: u64 = (0..4).map(|quarter| (word >> (16 * quarter)) & 0xffff).sum();
         (sum as f64 / 65_535.0 - 2.0) * 3f64.sqrt()
     }
 }
@@ -84,12 +82,7 @@ pub(super) struct Episode {
 impl Episode {
     /// The first one, some time after admission.
     pub(super) fn first(noise: &mut Noise) -> Self {
-        let mut first = Self {
-            kind: Trouble::Slow,
-            begins_s: 0.0,
-            ends_s: 0.0,
-            deck: Vec::new(),
-        };
+        let mut first = Self { kind: Trouble::Slow, begins_s: 0.0, ends_s: 0.0, deck: Vec::new() };
         first.draw(noise);
         first
     }

@@ -64,9 +64,9 @@ impl Layout {
         let folder = tempfile::Builder::new().prefix("ward-").tempdir_in(below)?;
         let mosquitto = find_mosquitto();
         let broker = match (plan.broker, &mosquitto) {
-            (Some(BrokerKind::Mosquitto), None) => bail!(
-                "mosquitto is neither in PATH nor in /usr/sbin nor in $WARD_MOSQUITTO"
-            ),
+            (Some(BrokerKind::Mosquitto), None) => {
+                bail!("mosquitto is neither in PATH nor in /usr/sbin nor in $WARD_MOSQUITTO")
+            }
             (Some(kind), _) => kind,
             (None, Some(_)) => BrokerKind::Mosquitto,
             (None, None) => BrokerKind::Rig,
@@ -201,7 +201,10 @@ fn adapt(written: &str, plan: &Plan, port: u16) -> Result<String> {
             Intake::Unix(name) => unix.push(toml::Value::from(name.as_str())),
             Intake::Serial(path) => {
                 let path = path.to_str().context("a port's path is no UTF-8")?;
-                serial.push(toml::Value::from(toml::Table::from_iter([("path".into(), path.into())])));
+                serial.push(toml::Value::from(toml::Table::from_iter([(
+                    "path".into(),
+                    path.into(),
+                )])));
             }
         }
     }
@@ -220,7 +223,8 @@ fn find_mosquitto() -> Option<PathBuf> {
         return Some(named.into());
     }
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let folders = std::env::split_paths(&path).chain(["/usr/sbin".into(), "/usr/local/sbin".into()]);
+    let folders =
+        std::env::split_paths(&path).chain(["/usr/sbin".into(), "/usr/local/sbin".into()]);
     folders.map(|folder| folder.join("mosquitto")).find(|path| path.is_file())
 }
 

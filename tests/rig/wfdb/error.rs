@@ -73,11 +73,7 @@ pub enum WfdbError {
 
 impl WfdbError {
     pub(super) fn disk(file: &Path, line: usize, error: &io::Error) -> Self {
-        Self::Disk {
-            file: file.to_path_buf(),
-            line,
-            problem: error.kind(),
-        }
+        Self::Disk { file: file.to_path_buf(), line, problem: error.kind() }
     }
 }
 
@@ -101,10 +97,7 @@ impl fmt::Display for WfdbError {
         }
         match self {
             Self::Disk { problem, .. } => {
-                write!(
-                    f,
-                    "{problem}; check that the file is there and may be opened"
-                )
+                write!(f, "{problem}; check that the file is there and may be opened")
             }
             Self::Malformed { problem, cure, .. } => write!(f, "{problem}; {cure}"),
             Self::Outside { name, .. } => write!(
@@ -115,19 +108,12 @@ impl fmt::Display for WfdbError {
                 f,
                 "format {format} is not read here; convert the record to format 16 with `xform`"
             ),
-            Self::Truncated {
-                need_bytes,
-                got_bytes,
-                ..
-            } => write!(
+            Self::Truncated { need_bytes, got_bytes, .. } => write!(
                 f,
                 "{got_bytes} bytes where the header needs {need_bytes}; fetch the file again"
             ),
             Self::TooLarge { what, max, .. } => {
-                write!(
-                    f,
-                    "more than {max} {what}; cut the record into shorter ones"
-                )
+                write!(f, "more than {max} {what}; cut the record into shorter ones")
             }
         }
     }

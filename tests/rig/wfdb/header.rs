@@ -72,12 +72,7 @@ pub(super) fn read_named(folder: &Path, name: &str, line: usize) -> Result<Heade
         .map_err(|error| WfdbError::disk(&file, line, &error))?;
     if bytes.len() as u64 > HEADER_BYTES_MAX {
         let what = "bytes in a header";
-        return Err(WfdbError::TooLarge {
-            file,
-            line: 0,
-            what,
-            max: HEADER_BYTES_MAX,
-        });
+        return Err(WfdbError::TooLarge { file, line: 0, what, max: HEADER_BYTES_MAX });
     }
     parse(&file, &String::from_utf8_lossy(&bytes))
 }
@@ -87,29 +82,16 @@ pub(super) fn parse(file: &Path, text: &str) -> Result<Header, WfdbError> {
     let mut lines = text
         .lines()
         .enumerate()
-        .map(|(index, text)| Line {
-            file,
-            number: index + 1,
-            text: text.trim(),
-        })
+        .map(|(index, text)| Line { file, number: index + 1, text: text.trim() })
         .filter(|line| !line.text.is_empty() && !line.text.starts_with('#'));
-    let whole = Line {
-        file,
-        number: 0,
-        text: "",
-    };
+    let whole = Line { file, number: 0, text: "" };
     let Some(first) = lines.next() else {
         return Err(whole.malformed("the header is empty", "fetch the header again"));
     };
     let start = RecordLine::parse(&first)?;
     if start.signals > SIGNALS_MAX {
         let (file, line) = (file.to_path_buf(), first.number);
-        return Err(WfdbError::TooLarge {
-            file,
-            line,
-            what: "signals",
-            max: SIGNALS_MAX,
-        });
+        return Err(WfdbError::TooLarge { file, line, what: "signals", max: SIGNALS_MAX });
     }
     let rest: Vec<Line> = lines.collect();
     let need = start.segments.unwrap_or(start.signals);
@@ -118,16 +100,10 @@ pub(super) fn parse(file: &Path, text: &str) -> Result<Header, WfdbError> {
         return Err(first.malformed(&problem, "correct the count or the lines"));
     }
     let body = if start.segments.is_some() {
-        Body::Segments(
-            rest.iter()
-                .map(SegmentLine::parse)
-                .collect::<Result<_, _>>()?,
-        )
+        Body::Segments(rest.iter().map(SegmentLine::parse).collect::<Result<_, _>>()?)
     } else {
-        let parsed = rest
-            .iter()
-            .enumerate()
-            .map(|(index, line)| SignalLine::parse(line, index, start.name));
+        let parsed =
+            rest.iter().enumerate().map(|(index, line)| SignalLine::parse(line, index, start.name));
         Body::Signals(parsed.collect::<Result<_, _>>()?)
     };
     Ok(Header {
@@ -225,11 +201,7 @@ impl SegmentLine {
             return Err(line.malformed("the length is missing", cure));
         };
         let length_frames = line.number(length, "segment length")?;
-        Ok(Self {
-            line: line.number,
-            name: name.to_owned(),
-            length_frames,
-        })
+        Ok(Self { line: line.number, name: name.to_owned(), length_frames })
     }
 }
 
@@ -273,10 +245,7 @@ impl<'a> RecordLine<'a> {
                 let frequency = text.split(['/', '(']).next().unwrap_or_default();
                 number::rate(frequency).ok_or_else(|| line.not("sampling frequency", text))?
             }
-            None => Rate {
-                numerator: 250,
-                denominator: 1,
-            },
+            None => Rate { numerator: 250, denominator: 1 },
         };
         let length: u64 = line.number_or(fields.next(), "number of samples", 0)?;
         let time = fields.next();
@@ -289,14 +258,7 @@ impl<'a> RecordLine<'a> {
             None => None,
         };
         let length_frames = (length > 0).then_some(length);
-        Ok(Self {
-            name,
-            segments,
-            signals,
-            rate,
-            length_frames,
-            base,
-        })
+        Ok(Self { name, segments, signals, rate, length_frames, base })
     }
 }
 
@@ -342,16 +304,9 @@ struct Calibration {
 
 impl Calibration {
     fn parse(line: &Line, text: Option<&str>) -> Result<Self, WfdbError> {
-        let usual = Decimal {
-            mantissa: 200,
-            exponent: 0,
-        };
+        let usual = Decimal { mantissa: 200, exponent: 0 };
         let Some(text) = text else {
-            return Ok(Self {
-                gain: usual,
-                baseline: None,
-                unit: "mV".into(),
-            });
+            return Ok(Self { gain: usual, baseline: None, unit: "mV".into() });
         };
         let (number, unit) = split_mark(text, '/');
         let (gain, baseline) = split_mark(number, '(');
@@ -359,21 +314,12 @@ impl Calibration {
         let gain = if gain.mantissa == 0 { usual } else { gain };
         let baseline = match baseline {
             Some(inside) => {
-                let digits = inside
-                    .strip_suffix(')')
-                    .ok_or_else(|| line.not("baseline", text))?;
+                let digits = inside.strip_suffix(')').ok_or_else(|| line.not("baseline", text))?;
                 Some(line.number(digits, "baseline")?)
             }
             None => None,
         };
-        let unit = unit
-            .filter(|unit| !unit.is_empty())
-            .unwrap_or("mV")
-            .to_owned();
-        Ok(Self {
-            gain,
-            baseline,
-            unit,
-        })
+        let unit = unit.filter(|unit| !unit.is_empty()).unwrap_or("mV").to_owned();
+        Ok(Self { gain, baseline, unit })
     }
 }

@@ -17,10 +17,7 @@ pub(super) fn read_segments(
     samples_left: &mut u64,
 ) -> Result<Record, WfdbError> {
     let variable = lines.first().is_some_and(|line| line.length_frames == 0);
-    let mut union = Union {
-        variable,
-        entries: Vec::new(),
-    };
+    let mut union = Union { variable, entries: Vec::new() };
     let mut segments = Vec::new();
     let mut first_frame: u64 = 0;
     for (index, line) in lines.iter().enumerate() {
@@ -63,11 +60,7 @@ pub(super) fn read_segments(
 fn read_part(folder: &Path, master: &Header, line: &SegmentLine) -> Result<Header, WfdbError> {
     let part = header::read_named(folder, &line.name, line.line)?;
     if matches!(part.body, Body::Segments(_)) {
-        return Err(refuse(
-            master,
-            line.line,
-            format!("{:?} is itself a master", line.name),
-        ));
+        return Err(refuse(master, line.line, format!("{:?} is itself a master", line.name)));
     }
     if part.rate != master.rate {
         let problem = format!("{:?} has another sampling frequency", line.name);
@@ -98,10 +91,7 @@ fn read_channels(
         let frames = usize::try_from(line.length_frames).unwrap_or(usize::MAX);
         samples.truncate(frames.saturating_mul(spec.samples_per_frame as usize));
         let Some(signal) = union.place(signals, index) else {
-            let problem = format!(
-                "{:?} has other samples per frame than before",
-                spec.description
-            );
+            let problem = format!("{:?} has other samples per frame than before", spec.description);
             return Err(refuse(&part, spec.line, problem));
         };
         channels.push(spec.channel(signal, samples));
@@ -111,12 +101,7 @@ fn read_channels(
 
 fn refuse(header: &Header, line: usize, problem: String) -> WfdbError {
     let cure = "correct the master or the segment's header";
-    WfdbError::Malformed {
-        file: header.file.clone(),
-        line,
-        problem,
-        cure,
-    }
+    WfdbError::Malformed { file: header.file.clone(), line, problem, cure }
 }
 
 /// All signals of the record met so far.
@@ -138,11 +123,7 @@ impl Union {
         let lines = layout.signal_lines();
         for (index, line) in lines.iter().enumerate() {
             let place = self.place_of(lines, index);
-            self.entries.push(Entry {
-                info: line.info(),
-                place,
-                measured: false,
-            });
+            self.entries.push(Entry { info: line.info(), place, measured: false });
         }
     }
 
@@ -177,11 +158,7 @@ impl Union {
         if let Some(description) = known {
             info.description = description;
         }
-        self.entries.push(Entry {
-            info,
-            place,
-            measured: true,
-        });
+        self.entries.push(Entry { info, place, measured: true });
         Some(self.entries.len() - 1)
     }
 
@@ -190,9 +167,6 @@ impl Union {
             return index;
         }
         let name = &lines[index].description;
-        lines[..index]
-            .iter()
-            .filter(|earlier| earlier.description == *name)
-            .count()
+        lines[..index].iter().filter(|earlier| earlier.description == *name).count()
     }
 }

@@ -22,9 +22,7 @@ pub(super) fn read_all(
 ) -> Result<SignalFiles, WfdbError> {
     let lines = header.signal_lines();
     for (index, line) in lines.iter().enumerate() {
-        let again = lines[..index]
-            .iter()
-            .rposition(|earlier| earlier.file == line.file);
+        let again = lines[..index].iter().rposition(|earlier| earlier.file == line.file);
         if line.file != "~" && again.is_some_and(|earlier| earlier + 1 != index) {
             let problem = format!("signals of {:?} are not listed together", line.file);
             return Err(refuse(header, line, problem));
@@ -42,20 +40,12 @@ pub(super) fn read_all(
         length_frames = Some(frames);
         samples.extend(group.decode(&data, frames).into_iter().map(Some));
     }
-    Ok(SignalFiles {
-        length_frames: length_frames.unwrap_or(0),
-        samples,
-    })
+    Ok(SignalFiles { length_frames: length_frames.unwrap_or(0), samples })
 }
 
 fn refuse(header: &Header, line: &SignalLine, problem: String) -> WfdbError {
     let cure = "correct it after header(5)";
-    WfdbError::Malformed {
-        file: header.file.clone(),
-        line: line.line,
-        problem,
-        cure,
-    }
+    WfdbError::Malformed { file: header.file.clone(), line: line.line, problem, cure }
 }
 
 /// The signals that share one file.
@@ -70,11 +60,7 @@ impl<'a> Group<'a> {
         let first = &lines[0];
         let Some(packing) = Packing::of_format(first.format) else {
             let (file, line) = (header.file.clone(), first.line);
-            return Err(WfdbError::Format {
-                file,
-                line,
-                format: first.format,
-            });
+            return Err(WfdbError::Format { file, line, format: first.format });
         };
         for line in lines {
             if line.format != first.format || line.offset_bytes != first.offset_bytes {
@@ -82,15 +68,8 @@ impl<'a> Group<'a> {
                 return Err(refuse(header, line, problem));
             }
         }
-        let samples_per_frame = lines
-            .iter()
-            .map(|line| u64::from(line.samples_per_frame))
-            .sum();
-        Ok(Self {
-            lines,
-            packing,
-            samples_per_frame,
-        })
+        let samples_per_frame = lines.iter().map(|line| u64::from(line.samples_per_frame)).sum();
+        Ok(Self { lines, packing, samples_per_frame })
     }
 
     /// The number of frames, and the bytes they stand in.
@@ -119,23 +98,15 @@ impl<'a> Group<'a> {
                 file: path,
             });
         }
-        let left = u64::try_from(need)
-            .ok()
-            .and_then(|need| samples_left.checked_sub(need));
+        let left = u64::try_from(need).ok().and_then(|need| samples_left.checked_sub(need));
         let Some(left) = left else {
             let (file, line) = (header.file.clone(), first.line);
             let what = "samples in one record";
-            return Err(WfdbError::TooLarge {
-                file,
-                line,
-                what,
-                max: super::SAMPLES_MAX,
-            });
+            return Err(WfdbError::TooLarge { file, line, what, max: super::SAMPLES_MAX });
         };
         *samples_left = left;
         let need_bytes = u64::try_from(self.packing.bytes_for(need)).unwrap_or(u64::MAX);
-        file.seek(SeekFrom::Start(first.offset_bytes))
-            .map_err(disk)?;
+        file.seek(SeekFrom::Start(first.offset_bytes)).map_err(disk)?;
         let mut data = Vec::new();
         file.take(need_bytes).read_to_end(&mut data).map_err(disk)?;
         Ok((frames, data))
@@ -170,9 +141,7 @@ impl<'a> Group<'a> {
 
 /// Moves a signal that was stored `skew_frames` late to its own time; the end becomes invalid.
 fn shift(samples: &mut Vec<Option<i32>>, skew_frames: u64, width: usize) {
-    let late = usize::try_from(skew_frames)
-        .unwrap_or(usize::MAX)
-        .saturating_mul(width);
+    let late = usize::try_from(skew_frames).unwrap_or(usize::MAX).saturating_mul(width);
     let length = samples.len();
     samples.drain(..late.min(length));
     samples.resize(length, None);

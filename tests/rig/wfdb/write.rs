@@ -48,18 +48,11 @@ pub fn write_record(
     };
     let frames = channels.first().map_or(Some(0), length);
     let frames = frames.ok_or_else(|| wrong("a channel has no whole number of frames"))?;
-    if channels
-        .iter()
-        .any(|channel| length(channel) != Some(frames))
-    {
+    if channels.iter().any(|channel| length(channel) != Some(frames)) {
         return Err(wrong("the channels differ in length"));
     }
     let rate = rate_text(rate).ok_or_else(|| wrong("the rate has no finite decimal text"))?;
-    let mut header = format!(
-        "{name} {} {rate} {frames}{}\n",
-        channels.len(),
-        base_text(base)
-    );
+    let mut header = format!("{name} {} {rate} {frames}{}\n", channels.len(), base_text(base));
     for (number, group) in channels.chunk_by(|a, b| a.format == b.format).enumerate() {
         let file = format!("{name}_{number}.dat");
         let mut flat = Vec::new();
@@ -132,13 +125,7 @@ fn save(folder: &Path, file: &str, bytes: &[u8]) -> Result<(), WfdbError> {
 }
 
 fn signal_line(file: &str, channel: &ChannelToWrite) -> String {
-    let ChannelToWrite {
-        signal,
-        format,
-        gain,
-        baseline,
-        samples,
-    } = channel;
+    let ChannelToWrite { signal, format, gain, baseline, samples } = channel;
     let raw = |sample: &Option<i32>| i64::from(sample.unwrap_or(invalid(*format)));
     let sum: i64 = samples.iter().map(raw).sum();
     let first = samples.first().map_or(0, raw);
@@ -175,10 +162,7 @@ fn encode(format: u32, samples: &[Option<i32>]) -> Option<Vec<u8>> {
         values.push(sample.unwrap_or(lowest));
     }
     Some(match format {
-        16 => values
-            .iter()
-            .flat_map(|value| (*value as i16).to_le_bytes())
-            .collect(),
+        16 => values.iter().flat_map(|value| (*value as i16).to_le_bytes()).collect(),
         80 => values.iter().map(|value| (value + 128) as u8).collect(),
         212 => values.chunks(2).flat_map(pack_pair).collect(),
         _ => return None,
@@ -197,10 +181,7 @@ fn pack_pair(pair: &[i32]) -> Vec<u8> {
 
 /// The decimal text of a rate, where it has one of at most 19 places.
 fn rate_text(rate: Rate) -> Option<String> {
-    let Rate {
-        numerator,
-        denominator,
-    } = rate;
+    let Rate { numerator, denominator } = rate;
     let mut places: usize = 0;
     let mut scale: u128 = 1;
     while !scale.is_multiple_of(u128::from(denominator.max(1))) {
@@ -220,10 +201,7 @@ fn rate_text(rate: Rate) -> Option<String> {
 fn decimal_text(number: Decimal) -> String {
     let Decimal { mantissa, exponent } = number;
     if exponent >= 0 {
-        return format!(
-            "{mantissa}{}",
-            "0".repeat(usize::from(exponent.unsigned_abs()))
-        );
+        return format!("{mantissa}{}", "0".repeat(usize::from(exponent.unsigned_abs())));
     }
     let places = usize::from(exponent.unsigned_abs());
     let digits = format!("{:0>width$}", mantissa.unsigned_abs(), width = places + 1);
@@ -242,10 +220,7 @@ fn base_text(base: Option<BaseTime>) -> String {
         text.push_str(fraction.trim_end_matches('0'));
     }
     if let Some(date) = base.date {
-        text.push_str(&format!(
-            " {:02}/{:02}/{:04}",
-            date.day, date.month, date.year
-        ));
+        text.push_str(&format!(" {:02}/{:02}/{:04}", date.day, date.month, date.year));
     }
     text
 }

@@ -77,7 +77,8 @@ async fn wait_for(port: u16) -> Result<()> {
 
 /// Counts what arrives at the cloud until `expected` came or nothing came for a while.
 async fn count(port: u16, expected: u64, quiet: Duration) -> Result<u64> {
-    let (client, mut eventloop) = AsyncClient::builder(options("count", port, false)).capacity(64).build();
+    let (client, mut eventloop) =
+        AsyncClient::builder(options("count", port, false)).capacity(64).build();
     client.subscribe("bench", QoS::AtLeastOnce).await?;
     let mut seen = 0;
     while seen < expected {
@@ -93,7 +94,8 @@ async fn count(port: u16, expected: u64, quiet: Duration) -> Result<u64> {
 
 /// Publishes and waits until every message is acknowledged.
 async fn publish(port: u16, messages: u64, bytes: usize) -> Result<()> {
-    let (client, mut eventloop) = AsyncClient::builder(options("device", port, false)).capacity(256).build();
+    let (client, mut eventloop) =
+        AsyncClient::builder(options("device", port, false)).capacity(256).build();
     let sender = tokio::spawn(async move {
         for _ in 0..messages {
             client.publish("bench", vec![7u8; bytes], PublishOptions::at_least_once()).await?;
@@ -154,6 +156,10 @@ pub async fn measure() -> Result<Vec<Row>> {
     Ok(vec![
         row("bridge (mosquitto): one 256-byte message a reading", single, "1/s"),
         row("bridge (mosquitto): 100 readings in 840 bytes", hundred * 100.0, "1/s"),
-        row("bridge (mosquitto): share of acknowledged lost, outage and kill -9", loss().await?, "of 1"),
+        row(
+            "bridge (mosquitto): share of acknowledged lost, outage and kill -9",
+            loss().await?,
+            "of 1",
+        ),
     ])
 }

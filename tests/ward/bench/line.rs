@@ -57,8 +57,16 @@ pub async fn end_to_end(seconds: u64) -> Result<Vec<Row>> {
     let count = stored(&site)?;
     anyhow::ensure!(count == produced, "{produced} accepted, {count} stored");
     let mut rows = vec![
-        row(format!("line ({broker}): numerics device to store, all receipted"), produced as f64 / all_after, "1/s"),
-        row(format!("line ({broker}): numerics accepted durably"), produced as f64 / accepted_after, "1/s"),
+        row(
+            format!("line ({broker}): numerics device to store, all receipted"),
+            produced as f64 / all_after,
+            "1/s",
+        ),
+        row(
+            format!("line ({broker}): numerics accepted durably"),
+            produced as f64 / accepted_after,
+            "1/s",
+        ),
         row("line: agent memory under that load, peak", peak_memory(site.id(Role::Agent))?, "MB"),
     ];
     site.forwarder().open(false);
@@ -74,7 +82,11 @@ pub async fn end_to_end(seconds: u64) -> Result<Vec<Row>> {
         in_outage as f64 / drained_after,
         "1/s",
     ));
-    rows.push(row("line: agent memory after the outage, peak", peak_memory(site.id(Role::Agent))?, "MB"));
+    rows.push(row(
+        "line: agent memory after the outage, peak",
+        peak_memory(site.id(Role::Agent))?,
+        "MB",
+    ));
     Ok(rows)
 }
 
@@ -107,7 +119,11 @@ pub async fn recover() -> Result<Vec<Row>> {
     Ok(vec![
         row(format!("recover: start to accepting, 1 GiB of backlog in {files} files"), first, "s"),
         row("recover: the same after kill -9 in mid-stream", again, "s"),
-        row("recover: agent memory with 1 GiB of backlog, peak", peak_memory(site.id(Role::Agent))?, "MB"),
+        row(
+            "recover: agent memory with 1 GiB of backlog, peak",
+            peak_memory(site.id(Role::Agent))?,
+            "MB",
+        ),
     ])
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use agent::intake::{Device, Introduction, Shapes};
+use agent::intake::{Device, Introduction, Registry};
 use agent::seal::batcher::{Batcher, Closed, Said};
 use anyhow::{Context, Result};
 use rig::patient::{NUMERICS, Patient, Second, WAVES};
@@ -51,10 +51,11 @@ pub fn monitor_channels() -> Vec<Channel<'static>> {
 }
 
 /// Introduces a device that has these channels.
-pub fn introduce(number: u64, channels: &[Channel<'_>], shapes: &Shapes) -> Result<Arc<Device>> {
+pub fn introduce(number: u64, channels: &[Channel<'_>], shapes: &Registry) -> Result<Arc<Device>> {
     let mut introduction = Introduction::default();
     let parts = channels.chunks(5).count() as u8;
-    let about = (DeviceId(0x0012_3400_0000_0000 + number), DeviceClock::UtcSynchronised, 6, Mode::Demo);
+    let about =
+        (DeviceId(0x0012_3400_0000_0000 + number), DeviceClock::UtcSynchronised, 6, Mode::Demo);
     let mut device = None;
     for (part, list) in channels.chunks(5).enumerate() {
         let first = (part * 5) as u16;
@@ -74,9 +75,10 @@ pub struct Ward {
 impl Ward {
     /// This many beds, each with a patient of its own.
     pub fn new(beds: u64, waves: bool) -> Result<Self> {
-        let shapes = Shapes::default();
+        let shapes = Registry::default();
         let channels = monitor_channels();
-        let bed = |number| Ok((introduce(number, &channels, &shapes)?, Patient::new(number), 100_000));
+        let bed =
+            |number| Ok((introduce(number, &channels, &shapes)?, Patient::new(number), 100_000));
         Ok(Self { beds: (0..beds).map(bed).collect::<Result<_>>()?, waves })
     }
 
@@ -107,8 +109,7 @@ impl Ward {
 fn payloads(said: &Second, millis: i64, second: u64, waves: bool) -> Vec<Vec<u8>> {
     let mut writer = DataWriter::new(millis);
     let absent = wire::decimal::Number::Not(wire::decimal::Absent::NaN);
-    let values: Vec<_> =
-        said.numerics.iter().map(|n| n.value.ok_or((absent, n.status))).collect();
+    let values: Vec<_> = said.numerics.iter().map(|n| n.value.ok_or((absent, n.status))).collect();
     writer.numerics(0, &values);
     let mut all = vec![writer.finish().as_slice().to_vec()];
     if waves {

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use agent::buffer::disk::Folder;
 use agent::buffer::{Buffer, Quota, Writer};
-use agent::intake::Shapes;
+use agent::intake::Registry;
 use agent::seal::batcher::{Batcher, Closed, Said};
 use agent::seal::sealer::Seal;
 use agent::seal::{Sealer, SegmentDraft};
@@ -113,7 +113,7 @@ fn core(
 
 /// Batching, encoding, encrypting and signing full frames of numerics.
 pub fn seal() -> Result<Vec<Row>> {
-    let shapes = Shapes::default();
+    let shapes = Registry::default();
     let channels = monitor_channels();
     let device = introduce(1, &channels, &shapes)?;
     let mut batcher = batcher();
@@ -168,8 +168,11 @@ pub fn wire_bytes() -> Result<Vec<Row>> {
     let values: u64 = batches.iter().map(|batch| batch.readings).sum();
     // One header in ten minutes of segment.
     let total = sum as f64 + (header + around) as f64 / 10.0;
-    let mut rows =
-        vec![row("wire: bytes a numeric, 20 beds x 30/s, all included", total / values as f64, "B")];
+    let mut rows = vec![row(
+        "wire: bytes a numeric, 20 beds x 30/s, all included",
+        total / values as f64,
+        "B",
+    )];
     match ecg_bytes(around) {
         Ok(bytes) => rows.push(row("wire: bytes an ECG sample, MIT-BIH 100, 8 beds", bytes, "B")),
         Err(error) => eprintln!("skipped: no ../shared ({error})"),
@@ -192,7 +195,7 @@ fn ecg_bytes(around: usize) -> Result<f64> {
             ..*channel
         })
         .collect();
-    let shapes = Shapes::default();
+    let shapes = Registry::default();
     let beds: Result<Vec<_>> = (0..8).map(|bed| introduce(bed, &infos, &shapes)).collect();
     let (beds, mut batcher) = (beds?, batcher());
     let (mut batches, mut values) = (Vec::new(), 0usize);
@@ -205,7 +208,10 @@ fn ecg_bytes(around: usize) -> Result<f64> {
                     channels.iter().map(|channel| &channel.samples[start..start + 60]).collect();
                 let millis = now.utc.map_or(0, |utc| utc.0) / 1_000_000 + part as i64 * 500 / 3;
                 let mut writer = DataWriter::new(millis);
-                anyhow::ensure!(writer.wave(0, (second * 360 + part * 60) as u64, 0, &samples), "wave");
+                anyhow::ensure!(
+                    writer.wave(0, (second * 360 + part * 60) as u64, 0, &samples),
+                    "wave"
+                );
                 let payload = writer.finish();
                 let said = Said {
                     device,
@@ -263,7 +269,11 @@ pub fn append() -> Result<Vec<Row>> {
     let sealed = buffer.figures().bytes_sealed - measured.1;
     waits.sort_by(f64::total_cmp);
     Ok(vec![
-        row("append: bytes written a sealed byte, W1, second half hour", written as f64 / sealed as f64, "B/B"),
+        row(
+            "append: bytes written a sealed byte, W1, second half hour",
+            written as f64 / sealed as f64,
+            "B/B",
+        ),
         row("append: commit of one W1 second, median", waits[waits.len() / 2], "ms"),
         row("append: commit of one W1 second, p99", waits[waits.len() * 99 / 100], "ms"),
     ])

@@ -40,34 +40,20 @@ impl<'a> Line<'a> {
 
     /// Refuses every name that could lead out of the record's folder.
     pub(super) fn plain_name(&self, name: &str) -> Result<(), WfdbError> {
-        let plain = name
-            .chars()
-            .all(|c| c.is_alphanumeric() || "-_.+".contains(c));
+        let plain = name.chars().all(|c| c.is_alphanumeric() || "-_.+".contains(c));
         if plain && !name.starts_with('.') && !matches!(name, "" | "-") {
             return Ok(());
         }
         let name = name.to_owned();
-        Err(WfdbError::Outside {
-            file: self.file.to_path_buf(),
-            line: self.number,
-            name,
-        })
+        Err(WfdbError::Outside { file: self.file.to_path_buf(), line: self.number, name })
     }
 
     pub(super) fn not(&self, what: &str, text: &str) -> WfdbError {
-        self.malformed(
-            &format!("{text:?} is no {what}"),
-            "correct it after header(5)",
-        )
+        self.malformed(&format!("{text:?} is no {what}"), "correct it after header(5)")
     }
 
     pub(super) fn malformed(&self, problem: &str, cure: &'static str) -> WfdbError {
         let problem = problem.to_owned();
-        WfdbError::Malformed {
-            file: self.file.to_path_buf(),
-            line: self.number,
-            problem,
-            cure,
-        }
+        WfdbError::Malformed { file: self.file.to_path_buf(), line: self.number, problem, cure }
     }
 }

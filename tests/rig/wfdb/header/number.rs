@@ -23,28 +23,20 @@ pub(super) fn decimal(text: &str) -> Option<Decimal> {
     }
     let exponent = exponent.checked_sub(i32::try_from(fraction.len()).ok()?)?;
     let mantissa = if negative { -mantissa } else { mantissa };
-    Some(Decimal {
-        mantissa,
-        exponent: i8::try_from(exponent).ok()?,
-    })
+    Some(Decimal { mantissa, exponent: i8::try_from(exponent).ok()? })
 }
 
 /// Reads a rate above zero as a reduced fraction.
 pub(super) fn rate(text: &str) -> Option<Rate> {
     let number = decimal(text)?;
-    let mantissa = u64::try_from(number.mantissa)
-        .ok()
-        .filter(|mantissa| *mantissa > 0)?;
+    let mantissa = u64::try_from(number.mantissa).ok().filter(|mantissa| *mantissa > 0)?;
     let scale = 10_u64.checked_pow(u32::from(number.exponent.unsigned_abs()));
     let (numerator, denominator) = match number.exponent {
         0.. => (mantissa.checked_mul(scale?)?, 1),
         _ => (mantissa, scale?),
     };
     let common = greatest_common_divisor(numerator, denominator);
-    Some(Rate {
-        numerator: numerator / common,
-        denominator: denominator / common,
-    })
+    Some(Rate { numerator: numerator / common, denominator: denominator / common })
 }
 
 fn greatest_common_divisor(mut a: u64, mut b: u64) -> u64 {
@@ -75,13 +67,7 @@ pub(super) fn base_time(time: &str, date: Option<&str>) -> Option<BaseTime> {
         Some(text) => Some(base_date(text)?),
         None => None,
     };
-    Some(BaseTime {
-        hour,
-        minute,
-        second,
-        nanosecond,
-        date,
-    })
+    Some(BaseTime { hour, minute, second, nanosecond, date })
 }
 
 fn below(text: &str, end: u8) -> Option<u8> {
