@@ -1,7 +1,7 @@
 //! The store-and-forward log: accepted means durable, and only a receipt lets it forget.
 //!
-//! Order:  `append` writes, `commit` makes durable (one `fdatasync` a lane and group), and only then
-//! does a record exist for anybody else. A failed sync poisons its segment for ever; the batches of
+//! Order:  `append` writes, `commit` makes durable (one `fdatasync` a lane and group), and only
+//! then does a record exist for anybody else. A failed sync poisons its segment for ever; the batches of
 //! the group are still in memory and are sealed again under a new key.
 
 use std::collections::{BTreeMap, VecDeque};
@@ -55,7 +55,7 @@ pub struct Writer {
 }
 
 /// Where a record is: segment by its order on this medium, and index.
-#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+#[derive(Clone, Copy, Debug, Default, Eq, Ord, PartialEq, PartialOrd)]
 pub struct Position {
     /// The segment's ordinal.
     pub ordinal: u64,

@@ -150,10 +150,10 @@ impl<D: Disk> Line<D> {
                 }
                 event = broker.recv() => {
                     if let Some((generation, event)) = event {
-                        self.from_broker(generation, event);
+                        self.hear_broker(generation, event);
                     }
                     while let Ok((generation, event)) = broker.try_recv() {
-                        self.from_broker(generation, event);
+                        self.hear_broker(generation, event);
                     }
                 }
                 _ = stop.changed() => break,
@@ -255,7 +255,7 @@ impl<D: Disk> Line<D> {
         let horizon = self.batcher.oldest_order().unwrap_or(u64::MAX);
         self.waiting.retain(|_, (acks, due)| {
             let durable = due.iter().take_while(|due| due.order < horizon).count();
-            if let Some(last) = due.drain(..durable).last() {
+            if let Some(last) = due.drain(..durable).next_back() {
                 self.registry.set_durable(last.device, last.boot, last.sequence);
                 acks.send_replace(Some((last.boot, last.sequence)));
             }
@@ -298,7 +298,7 @@ impl<D: Disk> Line<D> {
         taken
     }
 
-    fn from_broker(&mut self, generation: u64, event: FromBroker) {
+    fn hear_broker(&mut self, generation: u64, event: FromBroker) {
         if !self.driver.is_current(generation) {
             return;
         }

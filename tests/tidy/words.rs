@@ -14,7 +14,10 @@ const FILES: &[Exception] = &[
     ("agent/src/cli", "commands read and write what they are told to"),
     ("agent/src/keys", "custody of keys: two checksummed copies"),
     ("agent/src/seal/keyring", "custody of keys: two checksummed copies"),
-    ("agent/src/health/host", "reads what the kernel says about the host"),
+    ("agent/src/health.rs", "reads what the kernel says about this process"),
+    ("agent/src/clock.rs", "reads the kernel's boot id"),
+    ("agent/src/intake/ports.rs", "removes the socket of an earlier process"),
+    ("agent/src/uplink/tls.rs", "reads certificates and their key"),
 ];
 
 const CLOCK_READS: [&str; 4] = ["SystemTime::now", "Instant::now", "Timestamp::now", "Zoned::now"];

@@ -146,7 +146,7 @@ fn hole_of_segment(segment: &Segment, cause: Cause) -> Option<Hole> {
         return open(0).then_some(alone);
     };
     let frames = || lost.iter().filter(|place| place.sequences.1 > place.sequences.0);
-    let sequences = frames().next().zip(frames().last());
+    let sequences = frames().next().zip(frames().next_back());
     let count = |which: fn(&(u64, u64)) -> u64| {
         lost.iter().fold(0u64, |sum, place| sum.saturating_add(which(&place.readings)))
     };

@@ -165,9 +165,7 @@ impl<D: Disk, S: Sealer> Buffer<D, S> {
             tracing::warn!(ordinal, %error, "a damaged header could not be healed");
         }
         if let Some(cut) = segment.cut {
-            found.places.retain(|place| place.index <= cut);
-            found.holes.retain(|(first, _)| *first <= cut);
-            found.torn_tail = false;
+            found.cut_at(cut);
         }
         Ok(found)
     }

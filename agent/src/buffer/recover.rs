@@ -33,7 +33,8 @@ impl<D: Disk, S: Sealer> Buffer<D, S> {
     /// Opens the log of a folder.
     ///
     /// Cost:   reads the names of all files and the newest segment of each lane, nothing else:
-    ///         older segments are read when they are sent.
+    ///         older segments are read when they are sent. The first start on a medium writes one
+    ///         file of zeros for the reserve.
     ///
     /// # Errors
     /// [`AppendError`] only if the folder itself cannot be listed.

@@ -161,6 +161,15 @@ pub struct Scan {
     pub size: u64,
 }
 
+impl Scan {
+    /// Forgets the records behind an index: they were abandoned, see [`FileName::cut`].
+    pub fn cut_at(&mut self, cut: u32) {
+        self.places.retain(|place| place.index <= cut);
+        self.holes.retain(|(first, _)| *first <= cut);
+        self.torn_tail = false;
+    }
+}
+
 /// Reads one record's bytes back and checks them.
 ///
 /// # Errors

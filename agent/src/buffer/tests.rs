@@ -260,7 +260,8 @@ fn holes(all: &[Taken]) -> Vec<(Lane, Hole)> {
 }
 
 /// Every record follows the one before it, segments and lane sequences included, and names its
-/// lane, segment and index; batches stand in the order in which they were given. `complete`: nothing may be missing in between either.
+/// lane, segment and index; batches stand in the order in which they were given.
+/// `complete`: nothing may be missing in between either.
 fn check_chain(all: &[Taken], complete: bool) {
     for lane in Lane::ALL {
         let mut last: Option<(SegmentId, u32, RecordHash)> = None;

@@ -66,12 +66,6 @@ struct Cursor {
     live: Position,
 }
 
-impl Default for Position {
-    fn default() -> Self {
-        Self { ordinal: 0, index: 0 }
-    }
-}
-
 /// The classes in their order; `true` is live.
 const CLASSES: [(Lane, bool); 8] = [
     (Lane::Alert, true),

@@ -235,7 +235,8 @@ fn existing(
     record: &Disposed,
 ) -> Result<(i64, (Disposition, Reason)), rusqlite::Error> {
     tx.prepare_cached(
-        "SELECT id, disposition, reason FROM evidence WHERE segment = ?1 AND idx = ?2 AND hash = ?3",
+        "SELECT id, disposition, reason FROM evidence
+         WHERE segment = ?1 AND idx = ?2 AND hash = ?3",
     )?
     .query_row(params![segment, record.index, record.hash.0], |row| {
         let disposition = Disposition::from_number(row.get(1)?).unwrap_or(Disposition::Held);

@@ -7,7 +7,7 @@ use super::*;
 use crate::decimal::{Absent, Decimal};
 use crate::time::{MonotonicNanos, Rate, TimeSource, UnixNanos};
 
-fn sample() -> Batch {
+fn shapes() -> Vec<Vec<ChannelInfo>> {
     let numeric = |code, exponent| ChannelInfo {
         code,
         unit: 264_864,
@@ -27,6 +27,10 @@ fn sample() -> Batch {
         label: "MLII".into(),
         unit_label: "mV".into(),
     };
+    vec![vec![numeric(1, 0), numeric(147_842, 0), numeric(150_456, -1)], vec![wave.clone(), wave]]
+}
+
+fn block() -> Block {
     let source = Source {
         device: DeviceId(0x1122_3344_5566_7788),
         boot: SourceBoot(9),
@@ -34,7 +38,7 @@ fn sample() -> Batch {
         tick_exponent: 6,
         mode: Mode::Demo,
     };
-    let block = Block {
+    Block {
         source,
         context: vec![1, 2, 3],
         received_ms: 15,
@@ -71,7 +75,10 @@ fn sample() -> Batch {
                 text: "HR high".into(),
             },
         }],
-    };
+    }
+}
+
+fn sample() -> Batch {
     let clock = ClockState {
         epoch: 1,
         monotonic: MonotonicNanos(5_000_000_000),
@@ -79,10 +86,7 @@ fn sample() -> Batch {
         error_us: 500,
         source: TimeSource::Network,
     };
-    let shapes = vec![
-        vec![numeric(1, 0), numeric(147_842, 0), numeric(150_456, -1)],
-        vec![wave.clone(), wave],
-    ];
+    let (block, shapes) = (block(), shapes());
     Batch { clock, shapes, blocks: vec![block.clone(), Block { context: vec![], ..block }] }
 }
 

@@ -213,11 +213,9 @@ fn a_key_that_an_eviction_opened_has_the_clock_of_now() {
 fn a_small_quota_is_kept_with_every_lane_busy() {
     let world = World::new(8, tight(32));
     let mut log = world.start(&clock(0));
-    let mut number = 0;
     for step in 0..150 {
         let lane = Lane::ALL[step as usize % 4];
-        accept(&mut log, lane, number..number + 1, 44_000, &clock(step));
-        number += 1;
+        accept(&mut log, lane, step..step + 1, 44_000, &clock(step));
         assert!(log.file_bytes() <= 34 * STEP, "step {step}: {}", log.file_bytes() / STEP);
     }
     let all = everything(&mut log, &clock(200));

@@ -10,7 +10,7 @@ struct Invented {
 
 impl Records for Invented {
     fn next(&mut self, lane: Lane, from: Position) -> Option<RecordAt> {
-        (from.index < self.records[lane as usize]).then(|| RecordAt {
+        (from.index < self.records[lane as usize]).then_some(RecordAt {
             position: Position { ordinal: 0, index: from.index },
             segment: SegmentId([lane as u8; 16]),
             bytes: self.bytes,
