@@ -116,8 +116,8 @@ fn batches(fleet: &Fleet, records: &[Sent]) -> Vec<String> {
     let header = Record::parse(&records[0].bytes).unwrap();
     let (header, core, wrapped) = verify_header(&header, &key).unwrap();
     let secrets = fleet.pairs.iter().map(|pair| &pair.secret);
-    let opened = secrets.filter_map(|one| unwrap_secret(&header, core, &wrapped, one).ok());
-    let secret = opened.last().expect("a kept key opens the segment");
+    let mut opened = secrets.filter_map(|one| unwrap_secret(&header, core, &wrapped, one).ok());
+    let secret = opened.next_back().expect("a kept key opens the segment");
     let keys = SegmentKeys::derive(&secret, core);
     let frames = records[1..].iter().filter_map(|sent| {
         let record = Record::parse(&sent.bytes).unwrap();

@@ -87,7 +87,7 @@ impl Demo {
         let began = Instant::now();
         let run = Run { demo: self, site, began, blows, returns: Vec::new(), report };
         run.say_what_comes();
-        run.to_the_end(terminals).await
+        run.run_out(terminals).await
     }
 }
 
@@ -112,7 +112,7 @@ impl Run {
         if self.demo.json { eprintln!("{words}") } else { println!("{words}") }
     }
 
-    async fn to_the_end(mut self, terminals: Vec<PseudoTerminal>) -> Result<bool> {
+    async fn run_out(mut self, terminals: Vec<PseudoTerminal>) -> Result<bool> {
         let (_stop, stopped) = watch::channel(false);
         let mut beds = self.begin(terminals, &stopped);
         let bar = ProgressBar::new(self.demo.length.as_millis() as u64);

@@ -71,7 +71,7 @@ impl Blaster {
         while self.pending.len() < 1 << 15 && self.next - self.acked < WINDOW {
             let moment = i64::from(self.next);
             let mut writer = DataWriter::new(START_NS / 1_000_000 + moment * 10);
-            let value = |channel: i64| Ok(80 + channel + (moment * (channel + 3) >> 2) % 5);
+            let value = |channel: i64| Ok(80 + channel + ((moment * (channel + 3)) >> 2) % 5);
             writer.numerics(0, &std::array::from_fn::<_, 30, _>(|channel| value(channel as i64)));
             self.frame(Kind::Data, self.next, writer.finish().as_slice());
             self.next += 1;
