@@ -67,19 +67,14 @@ pub struct Chunk {
     pub acks: Arc<tokio::sync::watch::Sender<Option<(SourceBoot, u32)>>>,
 }
 
-/// What all sessions know together: each list of channels once, and what is durable of each run.
-///
-/// A device that comes back on a new connection is told at once how far it was heard.
+/// Keeps each list of channels once, for all sessions.
 #[derive(Clone, Debug, Default)]
 pub struct Registry {
     shapes: Arc<Mutex<Vec<Arc<Vec<ChannelInfo>>>>>,
-    durable: Arc<Mutex<BTreeMap<(DeviceId, SourceBoot), u32>>>,
 }
 
 /// Lists that nobody else holds are dropped when more than this many are kept.
 const SHAPES_MAX: usize = 256;
-/// Runs of devices that are remembered; without memory a device is asked to begin again.
-const RUNS_MAX: usize = 4096;
 
 impl Registry {
     fn intern(&self, list: Vec<ChannelInfo>) -> Arc<Vec<ChannelInfo>> {
@@ -93,20 +88,6 @@ impl Registry {
         let list = Arc::new(list);
         kept.push(list.clone());
         list
-    }
-
-    /// Remembers that a run is durable up to a sequence.
-    pub fn set_durable(&self, device: DeviceId, boot: SourceBoot, sequence: u32) {
-        let mut durable = self.durable.lock().unwrap_or_else(PoisonError::into_inner);
-        if durable.len() >= RUNS_MAX {
-            durable.clear();
-        }
-        durable.insert((device, boot), sequence);
-    }
-
-    fn durable(&self, device: DeviceId, boot: SourceBoot) -> Option<u32> {
-        let durable = self.durable.lock().unwrap_or_else(PoisonError::into_inner);
-        durable.get(&(device, boot)).copied()
     }
 }
 

@@ -37,7 +37,7 @@ pub const RECONNECT_WAIT: (Duration, Duration) =
 /// Without a receipt for this long while records are out, they are sent again.
 pub const RECEIPT_DEADLINE: Duration = Duration::from_secs(10);
 /// Between two rounds that a sink's greeting may start.
-pub const ROUND_WAIT: Duration = Duration::from_secs(1);
+pub const ROUND_WAIT: Duration = Duration::from_secs(2);
 /// Deadlines in a row without any receipt before the client is rebuilt.
 pub const STALLS_BEFORE_REBUILD: u32 = 2;
 /// A connection attempt ends after this long.

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use ed25519_dalek::VerifyingKey;
 use tokio::sync::{mpsc, watch};
-use wire::identity::{DeviceId, GatewayId, Lane, SourceBoot, StoreEpoch};
+use wire::identity::{GatewayId, Lane, SourceBoot, StoreEpoch};
 use wire::keyring::{Keyring, Roots};
 use wire::receipt::Receipt;
 use wire::topic::{Level, Topic};
@@ -18,7 +18,7 @@ use crate::buffer::disk::Disk;
 use crate::buffer::{AppendError, Buffer, Position, RecordAt, Settled};
 use crate::clock::Clock;
 use crate::health::Health;
-use crate::intake::{Chunk, Registry};
+use crate::intake::Chunk;
 use crate::seal::batcher::{Batcher, Closed, Said};
 use crate::seal::sealer::Seal;
 use crate::uplink::driver::{Driver, FromBroker, MessageKind, broker_takes_frames};
@@ -30,7 +30,6 @@ type Waiting = BTreeMap<usize, (Arc<watch::Sender<Option<(SourceBoot, u32)>>>, V
 /// A sequence that may be acknowledged once everything up to `order` is durable.
 struct Due {
     order: u64,
-    device: DeviceId,
     boot: SourceBoot,
     sequence: u32,
 }
@@ -56,7 +55,6 @@ pub struct Line<D: Disk> {
     unsent: Option<(Lane, RecordAt)>,
     closed: VecDeque<Closed>,
     held_back: bool,
-    registry: Registry,
 }
 
 /// Whom the gateway believes.
@@ -123,7 +121,6 @@ impl<D: Disk> Line<D> {
             unsent: None,
             closed: VecDeque::new(),
             held_back: false,
-            registry: Registry::default(),
         }
     }
 
@@ -131,11 +128,9 @@ impl<D: Disk> Line<D> {
     pub async fn run(
         mut self,
         mut intake: mpsc::Receiver<Chunk>,
-        registry: Registry,
         mut broker: mpsc::Receiver<(u64, FromBroker)>,
         mut stop: watch::Receiver<bool>,
     ) {
-        self.registry = registry;
         loop {
             self.turn(false);
             let wake = self.wake();
@@ -160,6 +155,7 @@ impl<D: Disk> Line<D> {
                 () = tokio::time::sleep_until(wake.into()) => {}
             }
         }
+        intake.close();
         while let Ok(chunk) = intake.try_recv() {
             self.hear(&chunk);
         }
@@ -192,7 +188,7 @@ impl<D: Disk> Line<D> {
             };
             match self.batcher.take(&said, &clock, self.order) {
                 Ok(readings) => accepted += readings,
-                Err(error) => self.misheard(device, &error),
+                Err(error) => self.misheard(&said, &clock, &error),
             }
         }
         self.health.heard(device, accepted, chunk.link_errors, clock.monotonic);
@@ -201,12 +197,21 @@ impl<D: Disk> Line<D> {
             let waiting =
                 self.waiting.entry(key).or_insert_with(|| (chunk.acks.clone(), VecDeque::new()));
             let (boot, sequence) = (chunk.device.source.boot, last.sequence);
-            waiting.1.push_back(Due { order: self.order, device, boot, sequence });
+            waiting.1.push_back(Due { order: self.order, boot, sequence });
         }
     }
 
-    fn misheard(&mut self, device: DeviceId, error: &wire::link::PayloadError) {
+    /// A frame that uses channels as what they are not: declared as a loss, since it will be
+    /// acknowledged and the device then forgets it.
+    fn misheard(
+        &mut self,
+        said: &Said<'_>,
+        clock: &wire::time::ClockState,
+        error: &wire::link::PayloadError,
+    ) {
+        let device = said.device.source.device;
         tracing::error!(device = %device, %error, "a frame contradicts the device's hello");
+        self.batcher.lose(said, clock);
         self.health.refused_frame(device);
     }
 
@@ -231,7 +236,8 @@ impl<D: Disk> Line<D> {
             return;
         }
         let began = self.clock.now();
-        let result = self.append_all(clock).and_then(|()| self.buffer.commit(clock));
+        let appended = self.append_all(clock);
+        let result = self.buffer.commit(clock).and(appended);
         if let Err(error) = &result {
             tracing::error!(%error, "nothing can be stored; devices are held back");
         }
@@ -256,7 +262,6 @@ impl<D: Disk> Line<D> {
         self.waiting.retain(|_, (acks, due)| {
             let durable = due.iter().take_while(|due| due.order < horizon).count();
             if let Some(last) = due.drain(..durable).next_back() {
-                self.registry.set_durable(last.device, last.boot, last.sequence);
                 acks.send_replace(Some((last.boot, last.sequence)));
             }
             !due.is_empty()
@@ -266,6 +271,10 @@ impl<D: Disk> Line<D> {
     fn send(&mut self) {
         let now = self.clock.now();
         let clock = self.clock.state();
+        if let Some(order) = self.uplink.watch_over(now) {
+            self.unsent = None;
+            self.carry_out(order, &clock);
+        }
         if let Some((lane, record)) = self.unsent.take()
             && !self.publish(lane, record, &clock)
         {
@@ -273,22 +282,30 @@ impl<D: Disk> Line<D> {
         }
         loop {
             let mut log = Log { buffer: &mut self.buffer, clock };
-            match self.uplink.poll(now, &mut log) {
-                None => return,
-                Some(Order::Connect) => self.driver.connect(),
-                Some(Order::Drop) => self.driver.drop_connection(),
-                Some(Order::Publish(lane, record)) => {
-                    if !self.publish(lane, record, &clock) {
-                        return;
-                    }
-                }
+            let Some(order) = self.uplink.poll(now, &mut log) else { return };
+            if !self.carry_out(order, &clock) {
+                return;
             }
         }
     }
 
+    /// Carries out an order; `false` if the client takes nothing now.
+    fn carry_out(&mut self, order: Order, clock: &wire::time::ClockState) -> bool {
+        match order {
+            Order::Connect => self.driver.connect(),
+            Order::Drop => self.driver.drop_connection(),
+            Order::Publish(lane, record) => return self.publish(lane, record, clock),
+        }
+        true
+    }
+
     /// Hands a record to the client; keeps it for the next turn if the client is full.
     fn publish(&mut self, lane: Lane, record: RecordAt, clock: &wire::time::ClockState) -> bool {
-        let Some(bytes) = self.buffer.read(record.position, clock) else { return true };
+        let Some(bytes) = self.buffer.read(record.position, clock) else {
+            // It is declared or evicted; waiting for its receipt would look like a stalled sink.
+            self.uplink.forget(record.segment, record.position.index);
+            return true;
+        };
         let gateway = self.trust.gateway;
         let topic = Topic { gateway, level: Level::Lane(lane) }.to_string();
         let taken = self.driver.publish(&topic, bytes);
@@ -379,9 +396,6 @@ impl<D: Disk> Line<D> {
             self.uplink.sink_came(self.clock.now());
             return;
         }
-        if let Err(error) = crate::seal::keyring::store(&self.trust.keyring_path, bytes) {
-            tracing::error!(%error, "a newer keyring could not be kept");
-        }
         let restored = keyring.fleet.store_epoch != self.trust.store_epoch;
         self.trust.store_epoch = keyring.fleet.store_epoch;
         self.buffer.sealer_mut().renew(keyring.clone());
@@ -394,6 +408,10 @@ impl<D: Disk> Line<D> {
             }
             let clock = self.clock.state();
             self.uplink.begin_round(&Log { buffer: &mut self.buffer, clock });
+        }
+        // Kept last: after a crash before this line the new life is noticed once more.
+        if let Err(error) = crate::seal::keyring::store(&self.trust.keyring_path, bytes) {
+            tracing::error!(%error, "a newer keyring could not be kept");
         }
     }
 }

@@ -116,8 +116,12 @@ WITH record AS (
     CASE
       WHEN evidence.previous IS NULL THEN 'linked'
       WHEN (SELECT count(DISTINCT other.hash) FROM evidence AS other
-            WHERE other.previous = evidence.previous) > 1 THEN 'forked'
-      WHEN EXISTS (SELECT 1 FROM evidence AS before WHERE before.hash = evidence.previous)
+              JOIN segment AS theirs ON theirs.id = other.segment
+            WHERE other.previous = evidence.previous AND theirs.gateway = segment.gateway
+              AND theirs.lane = segment.lane) > 1 THEN 'forked'
+      WHEN EXISTS (SELECT 1 FROM evidence AS before
+                     JOIN segment AS theirs ON theirs.id = before.segment
+                   WHERE before.hash = evidence.previous AND theirs.gateway = segment.gateway)
         THEN 'linked'
       WHEN EXISTS (SELECT 1 FROM gap WHERE gap.after = evidence.previous) THEN 'bridged'
       ELSE 'waiting'

@@ -90,6 +90,9 @@ pub enum Unsigned {
     /// The gateway was never enrolled.
     #[error("gateway {0} is not enrolled")]
     Unknown(GatewayId),
+    /// It came on another lane's topic than it belongs to, which anybody on the way can do.
+    #[error("a record of lane {0} on another lane's topic")]
+    Misplaced(Lane),
     /// The signature is not the gateway's.
     #[error("{0}")]
     Signature(String),

@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 use agent::clock::Clock;
 use agent::config::Broker;
 use agent::health::Health;
-use agent::intake::Registry;
 use agent::line::{Line, Trust};
 use agent::seal::batcher::Batcher;
 use agent::uplink::driver::{Driver, FromBroker, MessageKind};
@@ -137,7 +136,7 @@ fn a_receipt_for_another_gateway_or_store_or_by_another_key_is_ignored() {
             say(&events, &mut screen, &true_one, |shown| backlog(shown) == 0).await;
             stop.send_replace(true);
         };
-        tokio::join!(line.run(intake, Registry::default(), broker, stopped), story);
+        tokio::join!(line.run(intake, broker, stopped), story);
     });
 
     let mut left = Gateway::start(&fleet, id, &folder.path().join("buffer"));

@@ -30,6 +30,8 @@ mod receipts;
 
 mod gateway_line;
 
+mod sink_line;
+
 mod queries;
 
 mod secrets;

@@ -16,7 +16,9 @@ fn config() -> ProptestConfig {
 }
 
 fn decimal() -> impl Strategy<Value = Decimal> {
-    (any::<i64>(), any::<i8>()).prop_map(|(mantissa, exponent)| Decimal { mantissa, exponent })
+    let near = (-2000..2000i64, -6..4i8);
+    let pair = prop_oneof![near, (any::<i64>(), any::<i8>()), (whole(), -20..=0i8)];
+    pair.prop_map(|(mantissa, exponent)| Decimal { mantissa, exponent })
 }
 
 fn absent() -> impl Strategy<Value = Absent> {

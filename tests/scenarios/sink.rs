@@ -64,6 +64,11 @@ impl Sink {
         Self { dropped, ..Self::open(fleet, &path) }
     }
 
+    /// Its two halves, for two threads.
+    pub fn into_parts(self) -> (Verifier<StoreRegistry>, Sqlite) {
+        (self.verifier, self.store)
+    }
+
     /// The store's file.
     pub fn path(&self) -> &Path {
         &self.path

@@ -314,3 +314,37 @@ fn an_alert_in_a_frame_is_as_well_protected_as_a_number() {
 
     assert_eq!(found["note"], 0);
 }
+
+#[test]
+fn a_damaged_frame_is_not_held_while_its_header_is_missing() {
+    let Site { mut sink, records, folder: _folder, .. } = site(Suite::X25519);
+    let mut damaged = records[1].clone();
+    *damaged.bytes.last_mut().unwrap() ^= 1;
+
+    let judged = sink.judge(&damaged).map(|disposed| disposed.disposition);
+
+    assert!(!matches!(judged, Ok(Disposition::Held | Disposition::Stored)), "{judged:?}");
+}
+
+#[test]
+fn a_sink_without_the_key_holds_what_is_whole_and_nothing_else() {
+    let folder = tempdir().unwrap();
+    let (mut fleet, id) = (Fleet::new(Suite::X25519), named("gw-1"));
+    let mut gateway = Gateway::start(&fleet, id, &folder.path().join("buffer"));
+    gateway.hear_each(&monitor(1, 7), 1..=2, numerics);
+    let records = gateway.records();
+    fleet.pairs.clear();
+    let mut sink = Sink::create(&fleet, folder.path(), &[id]);
+
+    let rounds = sink.take(&records[..2]);
+    let mut damaged = records[2].clone();
+    *damaged.bytes.last_mut().unwrap() ^= 1;
+    let judged = sink.judge(&damaged).map(|disposed| disposed.disposition);
+
+    let segment = records[0].segment;
+    let header = (segment, 0, 0, Disposition::Stored, Reason::None);
+    let frame = (segment, 1, 1, Disposition::Held, Reason::NoKey);
+    assert_eq!(fates(&rounds), [header, frame]);
+    assert_eq!(sink.readings().values().sum::<u64>(), 0);
+    assert!(!matches!(judged, Ok(Disposition::Held | Disposition::Stored)), "{judged:?}");
+}

@@ -68,7 +68,7 @@ impl Run {
         tracing::info!(gateway = %config.gateway, ports = config.ports.len(), "collecting");
         let line = std::thread::Builder::new().name("line".into()).spawn(move || {
             let alone = tokio::runtime::Builder::new_current_thread().enable_time().build();
-            alone.map(|alone| alone.block_on(line.run(intake, registry, from_broker, stopped)))
+            alone.map(|alone| alone.block_on(line.run(intake, from_broker, stopped)))
         });
         line.context("no thread")?.join().map_err(|_| anyhow::anyhow!("the line has failed"))??;
         drop(chunks);

@@ -26,6 +26,8 @@ pub struct Session {
     link_errors: u64,
     chunk: Vec<u8>,
     frames: Vec<FrameSpan>,
+    ready: Vec<Chunk>,
+    received: MonotonicNanos,
     acks: Arc<watch::Sender<Option<(SourceBoot, u32)>>>,
     answers: Vec<u8>,
 }
@@ -49,6 +51,8 @@ impl Session {
             link_errors: 0,
             chunk: Vec::new(),
             frames: Vec::new(),
+            ready: Vec::new(),
+            received: MonotonicNanos(0),
             acks: Arc::new(sender),
             answers: Vec::new(),
         };
@@ -65,6 +69,7 @@ impl Session {
         received: MonotonicNanos,
         line: &mpsc::Sender<Chunk>,
     ) -> Result<Vec<u8>, mpsc::error::SendError<Chunk>> {
+        self.received = received;
         while !bytes.is_empty() {
             // The frame borrows the deframer, which is put back behind it.
             let mut deframer = std::mem::take(&mut self.deframer);
@@ -73,10 +78,10 @@ impl Session {
             self.deframer = deframer;
             bytes = &bytes[taken..];
             if flush == Some(true) {
-                self.flush(received, line).await?;
+                self.flush(line).await?;
             }
         }
-        self.flush(received, line).await?;
+        self.flush(line).await?;
         Ok(std::mem::take(&mut self.answers))
     }
 
@@ -118,21 +123,15 @@ impl Session {
             (known.source.device, known.source.boot) == (device.source.device, device.source.boot)
         });
         if !same_run {
-            self.begin_run(&device);
+            // What was heard of the run before goes out under its own name.
+            self.close_chunk();
+            (self.expected, self.asked) = (None, false);
+        }
+        if same_run {
+            self.close_chunk();
         }
         tracing::info!(device = %device.source.device, boot = frame.boot, "device introduced");
         self.device = Some(Arc::new(device));
-    }
-
-    /// A run that this process has heard before goes on where it is durable.
-    fn begin_run(&mut self, device: &Device) {
-        let (id, boot) = (device.source.device, device.source.boot);
-        let durable = self.registry.durable(id, boot);
-        self.expected = durable.map(|sequence| sequence.wrapping_add(1));
-        self.asked = false;
-        if let Some(sequence) = durable {
-            self.answer(Frame { kind: Kind::Ack, boot: boot.0, sequence, payload: &[] });
-        }
     }
 
     /// Whether this frame is certainly the oldest that the device holds: its first ever, or the
@@ -172,7 +171,7 @@ impl Session {
             self.link_errors += 1;
             return;
         }
-        self.expected = Some(expected + 1);
+        self.expected = Some(expected.wrapping_add(1));
         let start = self.chunk.len();
         self.chunk.extend_from_slice(frame.payload);
         let end = self.chunk.len();
@@ -188,23 +187,28 @@ impl Session {
         }
     }
 
-    async fn flush(
-        &mut self,
-        received: MonotonicNanos,
-        line: &mpsc::Sender<Chunk>,
-    ) -> Result<(), mpsc::error::SendError<Chunk>> {
-        let Some(device) = self.device.as_ref().filter(|_| !self.frames.is_empty()) else {
-            return Ok(());
-        };
-        let chunk = Chunk {
+    /// Puts what was heard of the present device into a chunk of its own.
+    fn close_chunk(&mut self) {
+        let Some(device) = self.device.as_ref().filter(|_| !self.frames.is_empty()) else { return };
+        self.ready.push(Chunk {
             device: device.clone(),
-            received,
+            received: self.received,
             bytes: std::mem::take(&mut self.chunk),
             frames: std::mem::take(&mut self.frames),
             link_errors: std::mem::take(&mut self.link_errors),
             acks: self.acks.clone(),
-        };
-        line.send(chunk).await
+        });
+    }
+
+    async fn flush(
+        &mut self,
+        line: &mpsc::Sender<Chunk>,
+    ) -> Result<(), mpsc::error::SendError<Chunk>> {
+        self.close_chunk();
+        for chunk in self.ready.drain(..) {
+            line.send(chunk).await?;
+        }
+        Ok(())
     }
 }
 

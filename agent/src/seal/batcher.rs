@@ -18,6 +18,11 @@ use crate::intake::{Device, Slot};
 use crate::limits::{BATCH_BLOCKS_MAX, BATCH_PAYLOAD_BYTES_MAX};
 use growing::{Growing, Placed, Spot, continues, extend};
 
+/// Cause of a loss that the gateway declares: the frame contradicts the device's hello.
+const LOSS_UNREADABLE: u8 = 64;
+/// Most bytes that an exception, or a stretch of invalid samples, takes in a batch.
+const EXCEPTION_BYTES: usize = 24;
+
 /// How long readings of a lane wait for others, at most.
 pub type Intervals = [Duration; 4];
 
@@ -116,6 +121,12 @@ impl Batcher {
             };
         }
         Ok(readings)
+    }
+
+    /// Declares a frame that cannot be taken: its readings are missing and no longer counted.
+    pub fn lose(&mut self, said: &Said<'_>, clock: &ClockState) {
+        let what = NoteKind::Loss { readings: 1, cause: LOSS_UNREADABLE };
+        self.note(Lane::Vital, said, 0, what, clock);
     }
 
     /// Adds the gateway's own report; it waits for no other.
@@ -248,6 +259,7 @@ impl Batcher {
         let table = &mut spot.block.tables[at];
         table.times.push(time.wrapping_sub(spot.block.time_ticks));
         table.sequences.push(said.sequence.into());
+        let before = table.exceptions.len();
         for (value, channel) in entry.values().zip(&said.device.numerics[first..]) {
             let position = table.values.len() as u32;
             table.values.push(mantissa(value, channel).unwrap_or_else(|(number, status)| {
@@ -255,6 +267,7 @@ impl Batcher {
                 0
             }));
         }
+        *spot.payload_bytes += (table.exceptions.len() - before) * EXCEPTION_BYTES;
         entry.count as u64
     }
 
@@ -289,7 +302,9 @@ impl Batcher {
             });
         }
         if let Some(run) = runs.last_mut() {
+            let before = run.invalid.len();
             extend(run, said.sequence, entry);
+            *spot.payload_bytes += (run.invalid.len() - before) * EXCEPTION_BYTES;
         }
         entry.channels.into()
     }

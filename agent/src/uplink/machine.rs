@@ -103,7 +103,8 @@ pub struct Uplink {
     again: VecDeque<(Lane, RecordAt)>,
     cursors: [Cursor; 4],
     publishes: usize,
-    old_credit: usize,
+    /// Bytes that live records owe the backlog: a tenth of theirs, less what it has had.
+    old_credit: i64,
     progress_at: Instant,
     round_at: Instant,
     round_due: Option<Instant>,
@@ -219,12 +220,22 @@ impl Uplink {
             Link::Connecting { .. } => None,
             Link::Up => {
                 if self.round_due.is_some_and(|due| due <= now) {
-                    (self.progress_at, self.round_at, self.stalls) = (now, now, 0);
+                    self.round_at = now;
                     self.begin_round(records);
                 }
-                self.watch(now).or_else(|| self.send(now, records))
+                self.send(now, records)
             }
         }
+    }
+
+    /// Looks after deadlines; to be asked before [`Uplink::poll`], also while nothing can be sent.
+    pub fn watch_over(&mut self, now: Instant) -> Option<Order> {
+        if self.link == Link::Up { self.watch(now) } else { None }
+    }
+
+    /// A record is gone: nobody waits for its receipt any more.
+    pub fn forget(&mut self, segment: SegmentId, index: u32) {
+        self.land((segment, index));
     }
 
     /// When to poll again if nothing happens.
@@ -299,8 +310,9 @@ impl Uplink {
             return None;
         }
         let (lane, record) = self.choose(records)?;
-        self.flights
-            .insert((record.segment, record.position.index), Flight { lane, record, sent_at: now });
+        let key = (record.segment, record.position.index);
+        self.land(key);
+        self.flights.insert(key, Flight { lane, record, sent_at: now });
         self.window_used += record.bytes as usize;
         self.publishes += 1;
         self.figures.published += 1;
@@ -321,12 +333,12 @@ impl Uplink {
                 continue;
             }
             if let Some(record) = self.take(lane, live, records) {
-                let bytes = record.bytes as usize;
-                self.old_credit = if live {
-                    (self.old_credit + bytes / 10).min(self.window_bytes)
-                } else {
-                    self.old_credit.saturating_sub(bytes)
-                };
+                let bytes = i64::from(record.bytes);
+                if live {
+                    self.old_credit += bytes / 10;
+                } else if owed {
+                    self.old_credit -= bytes;
+                }
                 return Some((lane, record));
             }
         }

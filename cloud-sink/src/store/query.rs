@@ -56,14 +56,23 @@ impl Registry for StoreRegistry {
         }
     }
 
-    fn segment(&mut self, id: SegmentId) -> Option<(Vec<u8>, Option<Vec<u8>>)> {
+    fn segment(&mut self, gateway: i64, id: SegmentId) -> Option<(Vec<u8>, Option<Vec<u8>>)> {
         let mut statement = self
             .db
             .prepare_cached(
-                "SELECT header, kept_secret FROM segment WHERE segment = ?1 AND header IS NOT NULL",
+                "SELECT header, kept_secret FROM segment
+                 WHERE segment = ?1 AND gateway = ?2 AND header IS NOT NULL",
             )
             .ok()?;
-        statement.query_row([id.0], |row| Ok((row.get(0)?, row.get(1)?))).optional().ok()?
+        let found = statement.query_row(params![id.0, gateway], |r| Ok((r.get(0)?, r.get(1)?)));
+        found.optional().ok()?
+    }
+
+    fn is_anothers(&mut self, gateway: i64, id: SegmentId) -> bool {
+        let sql = "SELECT 1 FROM segment
+                   WHERE segment = ?1 AND gateway <> ?2 AND header IS NOT NULL LIMIT 1";
+        let found: Result<Option<i64>, _> = optional(&self.db, sql, params![id.0, gateway]);
+        matches!(found, Ok(Some(_)))
     }
 }
 

@@ -1,6 +1,6 @@
 //! From a verified batch to rows: each reading once, whoever repeats it.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use rusqlite::{Transaction, params};
 use wire::batch::{Batch, Block, ChannelInfo, Source, Table, WaveRun, wave};
@@ -9,12 +9,12 @@ use wire::identity::DeviceId;
 use wire::reading::ChannelKind;
 use wire::time::DeviceClock;
 
-use super::heard::{Heard, HeardKey};
+use super::heard::{Run, RunKey};
 use super::notes::{insert_health, insert_note};
 use crate::verify::Disposed;
 
 /// Runs of devices whose ranges stay in memory.
-const HEARD_MAX: usize = 4096;
+const RUNS_MAX: usize = 4096;
 /// Series whose numbers stay in memory.
 const SERIES_MAX: usize = 65_536;
 
@@ -23,19 +23,22 @@ const SERIES_MAX: usize = 65_536;
 pub(super) struct Rows {
     devices: HashMap<DeviceId, i64>,
     series: HashMap<(i64, u8, ChannelInfo), i64>,
-    heard: HashMap<HeardKey, Heard>,
-    dirty: HashSet<HeardKey>,
+    runs: HashMap<RunKey, Run>,
+    dirty: HashSet<RunKey>,
 }
 
 /// What all rows of one block have in common.
 pub(super) struct At<'a> {
     pub(super) evidence: i64,
     pub(super) device: i64,
+    lane: u8,
     pub(super) batch: &'a Batch,
     pub(super) block: &'a Block,
     /// UTC of the block's time, nanoseconds.
     base_ns: i64,
     tick_ns: i64,
+    /// Numbers that an earlier block of this batch brought under the same context.
+    seen: &'a BTreeSet<i64>,
 }
 
 impl At<'_> {
@@ -54,16 +57,35 @@ impl Rows {
         batch: &Batch,
         now: i64,
     ) -> Result<(), rusqlite::Error> {
+        let mut brought: BTreeMap<RunKey, BTreeSet<i64>> = BTreeMap::new();
+        let mut earlier: BTreeMap<(RunKey, &[u8]), BTreeSet<i64>> = BTreeMap::new();
         for block in &batch.blocks {
             let device = self.device(tx, block.source.device)?;
             let tick_ns = 10i64.pow(block.source.tick_exponent.into());
             let base_ns = base_time(batch, block, tick_ns, now);
-            let at = At { evidence, device, batch, block, base_ns, tick_ns };
+            let lane = record.lane as u8;
+            let key = (device, block.source.boot.0);
+            // A device that came back within the batch repeats itself under the same context;
+            // under another one, it is one frame whose context changed in its middle.
+            let place = (key, block.context.as_slice());
+            let seen = earlier.remove(&place).unwrap_or_default();
+            let at = At { evidence, device, lane, batch, block, base_ns, tick_ns, seen: &seen };
             if block.source.device == DeviceId(0) {
                 insert_health(tx, &at, record, now)?;
                 continue;
             }
-            self.insert_block(tx, &at, record)?;
+            self.insert_block(tx, &at, key)?;
+            brought.entry(key).or_default().extend(numbers(block));
+            earlier.insert(place, seen.iter().copied().chain(numbers(block)).collect());
+        }
+        // Only now, since one frame of a device may stand in two blocks of a batch.
+        for (key, numbers) in brought {
+            let numbers: Vec<i64> = numbers.into_iter().collect();
+            let who = (record.gateway.row, record.lane as u8);
+            let frame = (record.segment, record.index);
+            self.load_run(tx, key)?;
+            self.runs.entry(key).or_default().add(who, &numbers, frame);
+            self.dirty.insert(key);
         }
         Ok(())
     }
@@ -72,12 +94,13 @@ impl Rows {
         &mut self,
         tx: &Transaction<'_>,
         at: &At<'_>,
-        record: &Disposed,
+        key: RunKey,
     ) -> Result<(), rusqlite::Error> {
-        let Some((first, last)) = span(at.block) else { return Ok(()) };
-        let key = (at.device, at.block.source.boot.0, record.lane as u8);
-        self.load_heard(tx, key)?;
-        let repeated = self.heard.get(&key).is_some_and(|heard| heard.touches(first, last));
+        let (first, last) = (numbers(at.block).min(), numbers(at.block).max());
+        let Some((first, last)) = first.zip(last) else { return Ok(()) };
+        self.load_run(tx, key)?;
+        let stored = self.runs.get(&key).is_some_and(|run| run.touches(at.lane, first, last));
+        let repeated = stored || at.seen.range(first..=last).next().is_some();
         for table in &at.block.tables {
             self.insert_table(tx, at, table, key, repeated)?;
         }
@@ -85,19 +108,16 @@ impl Rows {
             self.insert_wave(tx, at, run, key, repeated)?;
         }
         for note in &at.block.notes {
-            if !(repeated && self.is_heard(key, note.sequence)) {
+            if !(repeated && self.is_heard(key, at, note.sequence)) {
                 insert_note(tx, at, note)?;
             }
-        }
-        if let Some(heard) = self.heard.get_mut(&key) {
-            heard.add(first, last, (record.segment, record.index));
-            self.dirty.insert(key);
         }
         Ok(())
     }
 
-    fn is_heard(&self, key: HeardKey, sequence: i64) -> bool {
-        self.heard.get(&key).is_some_and(|heard| heard.contains(sequence))
+    fn is_heard(&self, key: RunKey, at: &At<'_>, number: i64) -> bool {
+        let stored = self.runs.get(&key).is_some_and(|run| run.contains(at.lane, number));
+        stored || at.seen.contains(&number)
     }
 
     fn insert_table(
@@ -105,12 +125,12 @@ impl Rows {
         tx: &Transaction<'_>,
         at: &At<'_>,
         table: &Table,
-        key: HeardKey,
+        key: RunKey,
         repeated: bool,
     ) -> Result<(), rusqlite::Error> {
         let moments = table.times.len();
         let fresh: Vec<usize> = (0..moments)
-            .filter(|moment| !(repeated && self.is_heard(key, table.sequences[*moment])))
+            .filter(|moment| !(repeated && self.is_heard(key, at, table.sequences[*moment])))
             .collect();
         let (Some(first), Some(last)) = (fresh.first(), fresh.last()) else { return Ok(()) };
         let (from, to) = (at.moment(table.times[*first]), at.moment(table.times[*last]));
@@ -155,10 +175,10 @@ impl Rows {
         tx: &Transaction<'_>,
         at: &At<'_>,
         run: &WaveRun,
-        key: HeardKey,
+        key: RunKey,
         repeated: bool,
     ) -> Result<(), rusqlite::Error> {
-        for (start, count) in self.fresh_parts(run, key, repeated) {
+        for (start, count) in self.fresh_parts(run, key, at, repeated) {
             for (channel, samples) in run.samples.iter().enumerate() {
                 let info = &at.batch.shapes[run.shape][run.channel_first + channel];
                 let ChannelKind::Wave { rate, .. } = info.kind else { continue };
@@ -188,18 +208,24 @@ impl Rows {
     }
 
     /// The stretches of a run that were not stored before: first sample and count.
-    fn fresh_parts(&self, run: &WaveRun, key: HeardKey, repeated: bool) -> Vec<(usize, usize)> {
+    fn fresh_parts(
+        &self,
+        run: &WaveRun,
+        key: RunKey,
+        at: &At<'_>,
+        repeated: bool,
+    ) -> Vec<(usize, usize)> {
         let mut stretches: Vec<(usize, usize)> = Vec::new();
-        let mut at = 0;
+        let mut start_at = 0;
         for (sequence, count) in &run.parts {
             let count = usize::try_from(*count).unwrap_or(0);
-            if !(repeated && self.is_heard(key, *sequence)) {
+            if !(repeated && self.is_heard(key, at, *sequence)) {
                 match stretches.last_mut() {
-                    Some((start, length)) if *start + *length == at => *length += count,
-                    _ => stretches.push((at, count)),
+                    Some((start, length)) if *start + *length == start_at => *length += count,
+                    _ => stretches.push((start_at, count)),
                 }
             }
-            at += count;
+            start_at += count;
         }
         stretches.retain(|(_, count)| *count > 0);
         stretches
@@ -243,50 +269,51 @@ impl Rows {
         Ok(row)
     }
 
-    fn load_heard(&mut self, tx: &Transaction<'_>, key: HeardKey) -> Result<(), rusqlite::Error> {
-        if self.heard.contains_key(&key) {
+    fn load_run(&mut self, tx: &Transaction<'_>, key: RunKey) -> Result<(), rusqlite::Error> {
+        if self.runs.contains_key(&key) {
             return Ok(());
         }
-        if self.heard.len() > HEARD_MAX {
+        if self.runs.len() > RUNS_MAX {
             self.save_heard(tx)?;
-            self.heard.clear();
+            self.runs.clear();
         }
         let mut statement = tx.prepare_cached(
-            "SELECT first, last FROM heard WHERE device = ?1 AND boot = ?2 AND lane = ?3
-             ORDER BY first",
+            "SELECT gateway, lane, first, last FROM heard WHERE device = ?1 AND boot = ?2
+             ORDER BY gateway, lane, first",
         )?;
-        let ranges = statement
-            .query_map(params![key.0, key.1, key.2], |row| Ok((row.get(0)?, row.get(1)?)))?
-            .collect::<Result<Vec<_>, _>>()?;
-        self.heard.insert(key, Heard { ranges, last_frame: None });
+        let mut rows = statement.query(params![key.0, key.1])?;
+        let mut run = Run::default();
+        while let Some(row) = rows.next()? {
+            run.lane(row.get(0)?, row.get(1)?).ranges.push((row.get(2)?, row.get(3)?));
+        }
+        self.runs.insert(key, run);
         Ok(())
     }
 
     /// Writes the ranges that changed; belongs to the same transaction as their rows.
     pub(super) fn save_heard(&mut self, tx: &Transaction<'_>) -> Result<(), rusqlite::Error> {
         for key in self.dirty.drain() {
-            let Some(heard) = self.heard.get(&key) else { continue };
-            tx.prepare_cached("DELETE FROM heard WHERE device = ?1 AND boot = ?2 AND lane = ?3")?
-                .execute(params![key.0, key.1, key.2])?;
-            let mut insert = tx.prepare_cached("INSERT INTO heard VALUES (?1, ?2, ?3, ?4, ?5)")?;
-            for (first, last) in &heard.ranges {
-                insert.execute(params![key.0, key.1, key.2, first, last])?;
+            let Some(run) = self.runs.get(&key) else { continue };
+            tx.prepare_cached("DELETE FROM heard WHERE device = ?1 AND boot = ?2")?
+                .execute(params![key.0, key.1])?;
+            let mut insert =
+                tx.prepare_cached("INSERT INTO heard VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?;
+            for heard in &run.lanes {
+                for (first, last) in &heard.ranges {
+                    let (lane, gateway) = (heard.lane, heard.gateway);
+                    insert.execute(params![key.0, key.1, lane, gateway, first, last])?;
+                }
             }
         }
         Ok(())
     }
 }
 
-/// First and last sequence number in a block.
-fn span(block: &Block) -> Option<(i64, i64)> {
+/// The device's sequence numbers in a block.
+fn numbers(block: &Block) -> impl Iterator<Item = i64> + '_ {
     let tables = block.tables.iter().flat_map(|table| table.sequences.iter().copied());
     let waves = block.waves.iter().flat_map(|run| run.parts.iter().map(|(sequence, _)| *sequence));
-    let notes = block.notes.iter().map(|note| note.sequence);
-    let all = tables.chain(waves).chain(notes);
-    all.fold(None, |span, sequence| match span {
-        None => Some((sequence, sequence)),
-        Some((first, last)) => Some((first.min(sequence), last.max(sequence))),
-    })
+    tables.chain(waves).chain(block.notes.iter().map(|note| note.sequence))
 }
 
 /// UTC of a block's time: the device's own if it has one, else the gateway's at reception.

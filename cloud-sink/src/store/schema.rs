@@ -10,10 +10,10 @@ CREATE TABLE gateway (
   id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, signing_key BLOB NOT NULL,
   enrolled_ns INTEGER NOT NULL);
 CREATE TABLE segment (
-  id INTEGER PRIMARY KEY, segment BLOB NOT NULL UNIQUE, gateway INTEGER NOT NULL REFERENCES gateway,
+  id INTEGER PRIMARY KEY, segment BLOB NOT NULL, gateway INTEGER NOT NULL REFERENCES gateway,
   lane INTEGER NOT NULL, header BLOB, kept_secret BLOB, boot BLOB, start_count INTEGER,
   continues_segment BLOB, continues_index INTEGER, found INTEGER, software TEXT,
-  doubles INTEGER NOT NULL DEFAULT 0);
+  doubles INTEGER NOT NULL DEFAULT 0, UNIQUE (segment, gateway, lane));
 CREATE TABLE evidence (
   id INTEGER PRIMARY KEY, segment INTEGER NOT NULL REFERENCES segment, idx INTEGER NOT NULL,
   hash BLOB NOT NULL, previous BLOB, sequence_first INTEGER, sequence_last INTEGER,
@@ -25,8 +25,8 @@ CREATE INDEX evidence_hash ON evidence (hash);
 CREATE TABLE device (id INTEGER PRIMARY KEY, eui TEXT NOT NULL UNIQUE);
 CREATE TABLE heard (
   device INTEGER NOT NULL, boot INTEGER NOT NULL, lane INTEGER NOT NULL,
-  first INTEGER NOT NULL, last INTEGER NOT NULL,
-  PRIMARY KEY (device, boot, lane, first)) WITHOUT ROWID;
+  gateway INTEGER NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL,
+  PRIMARY KEY (device, boot, lane, gateway, first)) WITHOUT ROWID;
 CREATE TABLE series (
   id INTEGER PRIMARY KEY, device INTEGER NOT NULL REFERENCES device, code INTEGER NOT NULL,
   unit INTEGER NOT NULL, label TEXT NOT NULL, unit_label TEXT NOT NULL, wave INTEGER NOT NULL,
@@ -64,7 +64,7 @@ CREATE TABLE health (
 CREATE TABLE counter (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
 CREATE VIEW reading AS
   SELECT device.eui AS device, series.code, series.label, numeric.at_ns,
-         numeric.mantissa * pow(10, numeric.exponent) AS value, numeric.mantissa,
+         CAST(numeric.mantissa || 'e' || numeric.exponent AS REAL) AS value, numeric.mantissa,
          numeric.exponent, series.unit, numeric.status, numeric.absent, series.mode
   FROM numeric JOIN series ON series.id = numeric.series JOIN device ON device.id = series.device;
 ";

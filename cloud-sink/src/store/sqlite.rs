@@ -14,12 +14,15 @@ use super::{Committed, Signable, Store, StoreError};
 use crate::clock;
 use crate::verify::{Content, Disposed};
 
+/// A segment as one gateway and lane speak of it: nobody can take another's by naming it.
+type SegmentKey = (SegmentId, i64, u8);
+
 /// A store in one file.
 pub struct Sqlite {
     db: Connection,
     epoch: StoreEpoch,
     rows: Rows,
-    segments: HashMap<SegmentId, i64>,
+    segments: HashMap<SegmentKey, i64>,
 }
 
 /// Longest wait for another process that writes.
@@ -94,6 +97,7 @@ struct Fate {
     segment: SegmentId,
     index: u32,
     hash: RecordHash,
+    previous: Option<RecordHash>,
     disposition: Disposition,
     reason: Reason,
 }
@@ -118,7 +122,7 @@ impl Store for Sqlite {
 fn commit_group(
     db: &mut Connection,
     rows: &mut Rows,
-    segments: &mut HashMap<SegmentId, i64>,
+    segments: &mut HashMap<SegmentKey, i64>,
     group: &[Disposed],
 ) -> Result<Committed, StoreError> {
     if segments.len() > SEGMENT_ROWS_MAX {
@@ -144,10 +148,11 @@ fn commit_group(
 
 fn segment_row(
     tx: &Transaction<'_>,
-    segments: &mut HashMap<SegmentId, i64>,
+    segments: &mut HashMap<SegmentKey, i64>,
     record: &Disposed,
 ) -> Result<i64, rusqlite::Error> {
-    if let Some(row) = segments.get(&record.segment) {
+    let key = (record.segment, record.gateway.row, record.lane as u8);
+    if let Some(row) = segments.get(&key) {
         return Ok(*row);
     }
     tx.prepare_cached(
@@ -155,9 +160,9 @@ fn segment_row(
     )?
     .execute(params![record.segment.0, record.gateway.row, record.lane as u8])?;
     let row = tx
-        .prepare_cached("SELECT id FROM segment WHERE segment = ?1")?
-        .query_row([record.segment.0], |row| row.get(0))?;
-    segments.insert(record.segment, row);
+        .prepare_cached("SELECT id FROM segment WHERE segment = ?1 AND gateway = ?2 AND lane = ?3")?
+        .query_row(params![key.0.0, key.1, key.2], |row| row.get(0))?;
+    segments.insert(key, row);
     Ok(row)
 }
 
@@ -165,7 +170,7 @@ fn segment_row(
 fn take(
     tx: &Transaction<'_>,
     rows: &mut Rows,
-    segments: &mut HashMap<SegmentId, i64>,
+    segments: &mut HashMap<SegmentKey, i64>,
     record: &Disposed,
     now: i64,
     committed: &mut Committed,
@@ -176,7 +181,7 @@ fn take(
         Some(evidence) => keep_content(tx, rows, segment, evidence, record, now, committed)?,
         None => {
             let (evidence, before) = existing(tx, segment, record)?;
-            let better = before.0 == Disposition::Held && disposition == Disposition::Stored;
+            let better = before.0 != Disposition::Stored && disposition == Disposition::Stored;
             if better {
                 let update = "UPDATE evidence SET disposition = ?2, reason = ?3 WHERE id = ?1";
                 tx.prepare_cached(update)?.execute(params![
@@ -192,8 +197,15 @@ fn take(
             }
         }
     }
-    let (gateway, index, hash) = (record.gateway.id, record.index, record.hash);
-    Ok(Fate { gateway, segment: record.segment, index, hash, disposition, reason })
+    Ok(Fate {
+        gateway: record.gateway.id,
+        segment: record.segment,
+        index: record.index,
+        hash: record.hash,
+        previous: record.previous,
+        disposition,
+        reason,
+    })
 }
 
 fn insert_evidence(
@@ -263,7 +275,7 @@ fn keep_content(
             tx.prepare_cached(
                 "UPDATE segment SET header = ?2, kept_secret = ?3, boot = ?4, start_count = ?5,
                    continues_segment = ?6, continues_index = ?7, found = ?8, software = ?9
-                 WHERE id = ?1",
+                 WHERE id = ?1 AND header IS NULL",
             )?
             .execute(params![
                 segment,
@@ -325,7 +337,8 @@ fn sum_up(mut fates: Vec<Fate>, committed: &mut Committed) {
         let Some((_, ranges)) = segments.last_mut() else { continue };
         match ranges.last_mut() {
             Some(Range { last, disposition, reason, last_hash, .. })
-                if fate.index <= *last + 1
+                if (fate.index == *last + 1 && fate.previous == Some(*last_hash)
+                    || fate.index == *last && fate.hash == *last_hash)
                     && (*disposition, *reason) == (fate.disposition, fate.reason) =>
             {
                 (*last, *last_hash) = (fate.index, fate.hash);

@@ -16,8 +16,10 @@ use super::{Content, Disposed, Gateway, Unsigned, Verified};
 pub trait Registry {
     /// An enrolled gateway by name.
     fn gateway(&mut self, id: GatewayId) -> Option<Gateway>;
-    /// A segment's header record and kept secret.
-    fn segment(&mut self, id: SegmentId) -> Option<(Vec<u8>, Option<Vec<u8>>)>;
+    /// The header record and kept secret of a gateway's segment.
+    fn segment(&mut self, gateway: i64, id: SegmentId) -> Option<(Vec<u8>, Option<Vec<u8>>)>;
+    /// Whether another gateway has shown this segment's header.
+    fn is_anothers(&mut self, gateway: i64, id: SegmentId) -> bool;
 }
 
 /// Verifies records one by one.
@@ -65,9 +67,10 @@ impl<R: Registry> Verifier<R> {
             RecordKind::Header => {
                 let (header, core, wrapped) =
                     verify_header(&record, &gateway.key).map_err(unsigned)?;
+                own_topic(header.lane, lane)?;
                 let core = core.to_vec();
                 let common = Common { gateway, hash, bytes };
-                Ok(self.header(common, lane, header, &core, &wrapped))
+                Ok(self.header(common, header, &core, &wrapped))
             }
             RecordKind::Frame => {
                 verify(&gateway.key, Purpose::Record, record.signed)
@@ -80,21 +83,26 @@ impl<R: Registry> Verifier<R> {
                     .map_err(|error| Unsigned::Signature(error.to_string()))?;
                 let gap =
                     Gap::decode(payload).map_err(|error| Unsigned::Shape(error.to_string()))?;
-                Ok(self.gap(Common { gateway, hash, bytes }, lane, gap))
+                own_topic(gap.lane, lane)?;
+                Ok(self.gap(Common { gateway, hash, bytes }, gap))
             }
         }
     }
 
+    /// The first header of a segment counts; another one is evidence and changes nothing.
     fn header(
         &mut self,
         common: Common,
-        lane: Lane,
         header: Header,
         core: &[u8],
         wrapped: &[Wrapped],
     ) -> Disposed {
-        let misplaced = header.gateway != common.gateway.id || header.lane != lane;
-        let kept_secret = if misplaced { None } else { self.keys.admit(&header, core, wrapped) };
+        let (id, segment) = (common.gateway.id, header.segment);
+        let misplaced = header.gateway != id;
+        self.recall(&common.gateway, segment);
+        let known = self.keys.segment(id, segment).is_some();
+        let kept_secret =
+            if misplaced || known { None } else { self.keys.admit(&header, core, wrapped) };
         let (disposition, reason) = if misplaced {
             (Disposition::Refused, Reason::Misplaced)
         } else {
@@ -102,8 +110,8 @@ impl<R: Registry> Verifier<R> {
         };
         Disposed {
             gateway: common.gateway,
-            lane,
-            segment: header.segment,
+            lane: header.lane,
+            segment,
             index: 0,
             hash: common.hash,
             previous: header.continues.map(|continues| continues.hash),
@@ -123,10 +131,11 @@ impl<R: Registry> Verifier<R> {
     ) -> Result<Disposed, Unsigned> {
         let (core, _, _) = read_frame_payload(record.payload)
             .map_err(|error| Unsigned::Shape(error.to_string()))?;
-        let opened = match verify_frame(record, &gateway.key) {
-            Ok(frame) => self.open(&frame, gateway.id, lane),
-            Err(_) => Err((Disposition::Refused, Reason::Forged)),
-        };
+        own_topic(core.lane, lane)?;
+        // Signed, but with another ciphertext: damaged on the way, the gateway has the true one.
+        let frame = verify_frame(record, &gateway.key)
+            .map_err(|error| Unsigned::Signature(error.to_string()))?;
+        let opened = self.open(&frame, gateway);
         let (batch, disposition, reason) = match opened {
             Ok(batch) => (Some(Box::new(batch)), Disposition::Stored, Reason::None),
             Err((disposition, reason)) => (None, disposition, reason),
@@ -149,15 +158,18 @@ impl<R: Registry> Verifier<R> {
     fn open(
         &mut self,
         frame: &SignedFrame<'_>,
-        gateway: GatewayId,
-        lane: Lane,
+        gateway: &Gateway,
     ) -> Result<Verified<batch::Batch>, (Disposition, Reason)> {
         let id = frame.core.segment;
-        self.recall(id);
-        let Some(segment) = self.keys.segment(id) else {
-            return Err((Disposition::Held, Reason::NoHeader));
+        self.recall(gateway, id);
+        let Some(segment) = self.keys.segment(gateway.id, id) else {
+            return Err(if self.registry.is_anothers(gateway.row, id) {
+                (Disposition::Refused, Reason::Misplaced)
+            } else {
+                (Disposition::Held, Reason::NoHeader)
+            });
         };
-        if segment.gateway != gateway || segment.lane != lane || frame.core.lane != lane {
+        if segment.lane != frame.core.lane {
             return Err((Disposition::Refused, Reason::Misplaced));
         }
         let Some(keys) = &segment.keys else {
@@ -171,19 +183,20 @@ impl<R: Registry> Verifier<R> {
     }
 
     /// Opens a segment again that was seen before this process began.
-    fn recall(&mut self, id: SegmentId) {
-        if self.keys.segment(id).is_some() {
+    fn recall(&mut self, gateway: &Gateway, id: SegmentId) {
+        if self.keys.segment(gateway.id, id).is_some() {
             return;
         }
-        let Some((bytes, kept)) = self.registry.segment(id) else { return };
+        let Some((bytes, kept)) = self.registry.segment(gateway.row, id) else { return };
         let Ok(record) = Record::parse(&bytes) else { return };
         if let Ok((header, core, _)) = read_header_payload(record.payload) {
             self.keys.readmit(&header, core, kept.as_deref());
         }
     }
 
-    fn gap(&mut self, common: Common, lane: Lane, gap: Gap) -> Disposed {
-        let misplaced = gap.lane != lane;
+    fn gap(&mut self, common: Common, gap: Gap) -> Disposed {
+        let known = self.keys.segment(common.gateway.id, gap.segment).is_some();
+        let misplaced = !known && self.registry.is_anothers(common.gateway.row, gap.segment);
         let (disposition, reason) = if misplaced {
             (Disposition::Refused, Reason::Misplaced)
         } else {
@@ -191,7 +204,7 @@ impl<R: Registry> Verifier<R> {
         };
         Disposed {
             gateway: common.gateway,
-            lane,
+            lane: gap.lane,
             segment: gap.segment,
             index: gap.index,
             hash: common.hash,
@@ -202,4 +215,9 @@ impl<R: Registry> Verifier<R> {
             bytes: common.bytes,
         }
     }
+}
+
+/// Whether a record came on the topic of its own lane.
+fn own_topic(own: Lane, topic: Lane) -> Result<(), Unsigned> {
+    if own == topic { Ok(()) } else { Err(Unsigned::Misplaced(own)) }
 }

@@ -12,8 +12,6 @@ use crate::limits::SEGMENTS_OPEN_MAX;
 
 /// A segment whose header was verified.
 pub struct OpenSegment {
-    /// Whose.
-    pub gateway: GatewayId,
     /// Lane.
     pub lane: Lane,
     /// Its keys; `None` when no key of ours opens it.
@@ -24,7 +22,7 @@ pub struct OpenSegment {
 pub struct Keys {
     recipients: Vec<RecipientSecret>,
     store: Aes256Gcm,
-    open: HashMap<SegmentId, OpenSegment>,
+    open: HashMap<(GatewayId, SegmentId), OpenSegment>,
 }
 
 impl Keys {
@@ -34,10 +32,10 @@ impl Keys {
         Self { recipients, store: Aes256Gcm::new(&store_key.into()), open: HashMap::new() }
     }
 
-    /// The segment, if its header was seen.
+    /// A gateway's segment, if its header was seen.
     #[must_use]
-    pub fn segment(&self, id: SegmentId) -> Option<&OpenSegment> {
-        self.open.get(&id)
+    pub fn segment(&self, gateway: GatewayId, id: SegmentId) -> Option<&OpenSegment> {
+        self.open.get(&(gateway, id))
     }
 
     /// Unwraps a segment's secret and remembers its keys; returns it as the store keeps it.
@@ -62,8 +60,8 @@ impl Keys {
             // What is dropped here is opened again from the store when a record needs it.
             self.open.clear();
         }
-        let segment = OpenSegment { gateway: header.gateway, lane: header.lane, keys };
-        self.open.insert(header.segment, segment);
+        let segment = OpenSegment { lane: header.lane, keys };
+        self.open.insert((header.gateway, header.segment), segment);
     }
 
     /// A secret under the store's key: nonce 12, ciphertext 32, tag 16.

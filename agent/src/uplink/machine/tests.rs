@@ -50,7 +50,7 @@ fn live_goes_before_backlog_and_backlog_still_gets_a_tenth() {
     assert_eq!(sent[0], (Lane::Alert, 0));
     let is_live = |(lane, index): &&(Lane, u32)| *lane == Lane::Vital && *index >= 40;
     let live = sent[1..45].iter().filter(is_live).count();
-    assert!((36..=41).contains(&live), "{sent:?}");
+    assert!((39..=41).contains(&live), "{sent:?}");
     assert_eq!(sent.len(), 81);
 }
 
@@ -64,7 +64,7 @@ fn a_puback_is_no_progress_and_a_stalled_receipt_rebuilds_the_client() {
     let mut dropped = false;
     for _ in 0..8 {
         now += RECEIPT_DEADLINE + Duration::from_secs(1);
-        match uplink.poll(now, &mut log) {
+        match uplink.watch_over(now).or_else(|| uplink.poll(now, &mut log)) {
             Some(Order::Drop) => {
                 dropped = true;
                 break;
