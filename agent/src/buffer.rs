@@ -1,8 +1,8 @@
 //! The store-and-forward log: accepted means durable, and only a receipt lets it forget.
 //!
 //! Order:  `append` writes, `commit` makes durable (one `fdatasync` a lane and group), and only
-//! then does a record exist for anybody else. A failed sync poisons its segment for ever; the batches of
-//! the group are still in memory and are sealed again under a new key.
+//! then does a record exist for anybody else. A failed sync poisons its segment for ever; the
+//! batches of the group are still in memory and are sealed again under a new key.
 
 use std::collections::{BTreeMap, VecDeque};
 

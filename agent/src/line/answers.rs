@@ -1,0 +1,112 @@
+//! What comes back from the broker: connections, receipts, keyrings.
+
+use wire::keyring::Keyring;
+use wire::receipt::Receipt;
+
+use super::{Line, Log};
+use crate::buffer::Settled;
+use crate::buffer::disk::Disk;
+use crate::uplink::driver::{FromBroker, MessageKind, broker_takes_frames};
+use crate::uplink::machine::Event;
+
+impl<D: Disk> Line<D> {
+    pub(super) fn hear_broker(&mut self, generation: u64, event: FromBroker) {
+        if !self.driver.is_current(generation) {
+            return;
+        }
+        let now = self.clock.now();
+        let clock = self.clock.state();
+        let log = Log { buffer: &mut self.buffer, clock };
+        match event {
+            FromBroker::Up { packet_bytes_max } => {
+                if !broker_takes_frames(packet_bytes_max) {
+                    tracing::error!(packet_bytes_max, "the broker's packet limit is below a frame");
+                }
+                tracing::info!("connected");
+                self.unsent = None;
+                self.uplink.handle(now, Event::Up, &log);
+            }
+            FromBroker::Down(reason) => {
+                tracing::warn!(reason, "not connected");
+                self.unsent = None;
+                self.uplink.handle(now, Event::Down, &log);
+            }
+            FromBroker::PubAck => self.uplink.handle(now, Event::PubAck, &log),
+            FromBroker::Message { kind: MessageKind::Receipt, bytes } => self.receipt(&bytes),
+            FromBroker::Message { kind: MessageKind::Keyring, bytes } => self.keyring(&bytes),
+            FromBroker::Message { kind: MessageKind::Command, .. } => {
+                tracing::warn!("a command came; this version knows none");
+            }
+        }
+    }
+
+    fn receipt(&mut self, bytes: &[u8]) {
+        let receipt = match Receipt::verify(bytes, self.trust.receipt_keys()) {
+            Ok(receipt) => receipt,
+            Err(error) => {
+                tracing::error!(%error, "a receipt was refused");
+                self.health.refused_receipt();
+                return;
+            }
+        };
+        let ours = receipt.gateway == self.trust.gateway
+            && receipt.store_epoch == self.trust.keyring.fleet.store_epoch;
+        if !ours {
+            self.health.refused_receipt();
+            return;
+        }
+        let (now, clock) = (self.clock.now(), self.clock.state());
+        self.buffer.saw_receipt(receipt.commit);
+        for (segment, ranges) in &receipt.segments {
+            for range in ranges {
+                match self.buffer.settle(*segment, range, &clock) {
+                    Ok(Settled::Ours) => {
+                        self.uplink.receipted(now, *segment, range.first, range.last);
+                    }
+                    Ok(Settled::Foreign) => {
+                        tracing::debug!(%segment, "a receipt names what we do not hold");
+                    }
+                    Err(error) => tracing::warn!(%error, "a segment stays although receipted"),
+                }
+            }
+        }
+        for segment in &receipt.headers_wanted {
+            if let Some((lane, header)) = self.buffer.header_of(*segment) {
+                self.uplink.repeat(lane, header);
+            }
+        }
+        self.health.receipted(clock.monotonic);
+    }
+
+    fn keyring(&mut self, bytes: &[u8]) {
+        let keyring = match Keyring::verify(bytes, &self.trust.roots) {
+            Ok(keyring) => keyring,
+            Err(error) => {
+                tracing::error!(%error, "a keyring was refused");
+                return;
+            }
+        };
+        if !keyring.is_newer_than(&self.trust.keyring) {
+            // The same keyring again: a sink has come (back), and what it was sent may be gone.
+            self.uplink.sink_came(self.clock.now());
+            return;
+        }
+        let restored = keyring.fleet.store_epoch != self.trust.store_epoch;
+        self.trust.store_epoch = keyring.fleet.store_epoch;
+        self.buffer.sealer_mut().renew(keyring.clone());
+        self.trust.keyring = keyring;
+        tracing::info!("newer keyring in force");
+        if restored {
+            tracing::warn!("the store began a new life: everything held is offered again");
+            if let Err(error) = self.buffer.offer_again() {
+                tracing::error!(%error, "some segments could not be offered again");
+            }
+            let clock = self.clock.state();
+            self.uplink.begin_round(&Log { buffer: &mut self.buffer, clock });
+        }
+        // Kept last: after a crash before this line the new life is noticed once more.
+        if let Err(error) = crate::seal::keyring::store(&self.trust.keyring_path, bytes) {
+            tracing::error!(%error, "a newer keyring could not be kept");
+        }
+    }
+}
