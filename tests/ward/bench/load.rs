@@ -77,8 +77,12 @@ impl Ward {
     pub fn new(beds: u64, waves: bool) -> Result<Self> {
         let shapes = Registry::default();
         let channels = monitor_channels();
-        let bed =
-            |number| Ok((introduce(number, &channels, &shapes)?, Patient::new(number), 100_000));
+        let bed = |number| {
+            // Four minutes in, so that every channel has had its first value (cuffs take three).
+            let mut patient = Patient::new(number);
+            (0..240).for_each(|_| drop(patient.second()));
+            Ok((introduce(number, &channels, &shapes)?, patient, 100_000))
+        };
         Ok(Self { beds: (0..beds).map(bed).collect::<Result<_>>()?, waves })
     }
 
