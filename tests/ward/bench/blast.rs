@@ -3,6 +3,7 @@
 use std::io::{ErrorKind, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
@@ -18,6 +19,8 @@ const WINDOW: u32 = 40_000;
 /// Numerics in one frame.
 pub const NUMERICS_A_FRAME: u64 = 30;
 
+static BOOTS: AtomicU32 = AtomicU32::new(1);
+
 struct Blaster {
     stream: UnixStream,
     boot: u32,
@@ -32,7 +35,8 @@ impl Blaster {
     fn connect(path: &Path, number: u64) -> Result<Self> {
         let stream = UnixStream::connect(path).with_context(|| path.display().to_string())?;
         let device = DeviceId(0x00AA_0000_0000_0000 + number);
-        let boot = std::process::id().wrapping_mul(31).wrapping_add(number as u32);
+        // Every run of a device has a boot of its own: the same numbers would be repeats.
+        let boot = BOOTS.fetch_add(1, Ordering::Relaxed);
         let mut blaster = Self {
             stream,
             boot,

@@ -69,6 +69,9 @@ pub async fn end_to_end(seconds: u64) -> Result<Vec<Row>> {
         ),
         row("line: agent memory under that load, peak", peak_memory(site.id(Role::Agent))?, "MB"),
     ];
+    for row in &rows {
+        eprintln!("{}: {:.0} {}", row.name, row.value, row.unit);
+    }
     site.forwarder().open(false);
     let in_outage = blast_through(&site, Duration::from_secs(seconds)).await?;
     let began = Instant::now();
