@@ -191,9 +191,10 @@ impl Health {
 
     /// A frame of a device contradicted its hello.
     pub fn refused_frame(&mut self, device: DeviceId) {
-        let books = self.devices.entry(device).or_default();
-        books.link_errors += 1;
-        books.errors_in_minute += 1;
+        if let Some(books) = self.devices.get_mut(&device) {
+            books.link_errors += 1;
+            books.errors_in_minute += 1;
+        }
     }
 
     /// A group became durable.

@@ -1,8 +1,9 @@
 //! Intake: what devices say, byte for byte checked, becomes something the line can take.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use tokio::sync::watch;
 use wire::batch::{ChannelInfo, Source};
 use wire::identity::{DeviceId, SourceBoot};
 use wire::link::Hello;
@@ -63,20 +64,59 @@ pub struct Chunk {
     pub frames: Vec<FrameSpan>,
     /// Link frames that did not check since the last chunk.
     pub link_errors: u64,
-    /// Where acknowledgements go.
-    pub acks: Arc<tokio::sync::watch::Sender<Option<(SourceBoot, u32)>>>,
+    /// Whom to tell when they are durable.
+    pub run: Arc<Run>,
 }
 
-/// Keeps each list of channels once, for all sessions.
+/// One run of a device, from its start to its next, however often its line breaks in between.
+#[derive(Debug)]
+pub struct Run {
+    device: DeviceId,
+    boot: SourceBoot,
+    durable: watch::Sender<Option<u32>>,
+}
+
+impl Run {
+    fn new(device: DeviceId, boot: SourceBoot) -> Self {
+        Self { device, boot, durable: watch::Sender::new(None) }
+    }
+
+    /// Everything up to a sequence survives a power cut: whoever holds the device's line says so.
+    pub fn is_durable_to(&self, sequence: u32) {
+        self.durable.send_if_modified(|known| {
+            let grows = known.is_none_or(|known| known < sequence);
+            *known = Some(known.map_or(sequence, |known| known.max(sequence)));
+            grows
+        });
+    }
+}
+
+/// What all sessions know together: the lists of channels, each kept once, and the runs of devices.
 #[derive(Clone, Debug, Default)]
 pub struct Registry {
     shapes: Arc<Mutex<Vec<Arc<Vec<ChannelInfo>>>>>,
+    runs: Arc<Mutex<VecDeque<Arc<Run>>>>,
 }
 
 /// Lists that nobody else holds are dropped when more than this many are kept.
 const SHAPES_MAX: usize = 256;
+/// Runs that are remembered; a device whose run is not is asked what it still holds.
+const RUNS_MAX: usize = 1024;
 
 impl Registry {
+    /// The run of a device, the same for each of its connections.
+    fn run(&self, device: DeviceId, boot: SourceBoot) -> Arc<Run> {
+        let mut runs = self.runs.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = runs.iter().position(|run| (run.device, run.boot) == (device, boot));
+        let run = known.and_then(|at| runs.remove(at));
+        let run = run.unwrap_or_else(|| Arc::new(Run::new(device, boot)));
+        runs.push_back(run.clone());
+        if runs.len() > RUNS_MAX {
+            runs.pop_front();
+        }
+        run
+    }
+
     fn intern(&self, list: Vec<ChannelInfo>) -> Arc<Vec<ChannelInfo>> {
         let mut kept = self.shapes.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(same) = kept.iter().find(|kept| ***kept == list) {

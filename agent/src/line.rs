@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 
 use ed25519_dalek::VerifyingKey;
 use tokio::sync::{mpsc, watch};
-use wire::identity::{GatewayId, Lane, SourceBoot, StoreEpoch};
+use wire::gap::{Cause, Hole};
+use wire::identity::{GatewayId, Lane, StoreEpoch};
 use wire::keyring::{Keyring, Roots};
 use wire::topic::{Level, Topic};
 
@@ -17,7 +18,8 @@ use crate::buffer::disk::Disk;
 use crate::buffer::{AppendError, Buffer, Position, RecordAt};
 use crate::clock::Clock;
 use crate::health::Health;
-use crate::intake::Chunk;
+use crate::intake::{Chunk, Run};
+use crate::seal::SealError;
 use crate::seal::batcher::{Batcher, Closed, Said};
 use crate::seal::sealer::Seal;
 use crate::uplink::driver::{Driver, FromBroker};
@@ -25,13 +27,12 @@ use crate::uplink::machine::{Order, Records, Uplink};
 
 mod answers;
 
-/// Acknowledgements that wait for a commit, by device stream.
-type Waiting = BTreeMap<usize, (Arc<watch::Sender<Option<(SourceBoot, u32)>>>, VecDeque<Due>)>;
+/// Acknowledgements that wait for a commit, by run of a device.
+type Waiting = BTreeMap<usize, (Arc<Run>, VecDeque<Due>)>;
 
 /// A sequence that may be acknowledged once everything up to `order` is durable.
 struct Due {
     order: u64,
-    boot: SourceBoot,
     sequence: u32,
 }
 
@@ -194,11 +195,10 @@ impl<D: Disk> Line<D> {
         }
         self.health.heard(device, accepted, chunk.link_errors, clock.monotonic);
         if let Some(last) = chunk.frames.last() {
-            let key = Arc::as_ptr(&chunk.acks) as usize;
+            let key = Arc::as_ptr(&chunk.run) as usize;
             let waiting =
-                self.waiting.entry(key).or_insert_with(|| (chunk.acks.clone(), VecDeque::new()));
-            let (boot, sequence) = (chunk.device.source.boot, last.sequence);
-            waiting.1.push_back(Due { order: self.order, boot, sequence });
+                self.waiting.entry(key).or_insert_with(|| (chunk.run.clone(), VecDeque::new()));
+            waiting.1.push_back(Due { order: self.order, sequence: last.sequence });
         }
     }
 
@@ -219,7 +219,9 @@ impl<D: Disk> Line<D> {
     /// One turn: close, seal, append, commit, acknowledge, send.
     fn turn(&mut self, all: bool) {
         let clock = self.clock.state();
-        self.health.beat(&mut self.batcher, &self.buffer, &self.uplink, &clock);
+        if !self.held_back {
+            self.health.beat(&mut self.batcher, &self.buffer, &self.uplink, &clock);
+        }
         self.batcher.close_due(clock.monotonic, all);
         self.make_durable(&clock);
         self.buffer.tend(&clock);
@@ -233,7 +235,7 @@ impl<D: Disk> Line<D> {
     /// keep what they have, and the next turn tries again.
     fn make_durable(&mut self, clock: &wire::time::ClockState) {
         self.closed.extend(self.batcher.take_closed());
-        if self.closed.is_empty() && !self.held_back {
+        if self.closed.is_empty() && !self.batcher.has_lost() && !self.held_back {
             return;
         }
         let began = self.clock.now();
@@ -250,20 +252,62 @@ impl<D: Disk> Line<D> {
         self.acknowledge();
     }
 
+    /// Appends what was closed. A lane that cannot go on waits and the others do not; the gateway's
+    /// own report is given up rather than a reading held back.
     fn append_all(&mut self, clock: &wire::time::ClockState) -> Result<(), AppendError> {
-        while let Some(batch) = self.closed.front() {
-            self.buffer.append(batch.lane, &batch.plaintext, batch.readings, clock)?;
-            self.closed.pop_front();
+        for (lane, readings) in self.batcher.take_lost() {
+            self.declare_lost(lane, readings, clock);
         }
-        Ok(())
+        let mut waiting: VecDeque<Closed> = VecDeque::new();
+        let mut result = Ok(());
+        for batch in std::mem::take(&mut self.closed) {
+            let lane = batch.lane;
+            if waiting.iter().any(|earlier| earlier.lane == lane) {
+                waiting.push_back(batch);
+                continue;
+            }
+            match self.buffer.append(lane, &batch.plaintext, batch.readings, clock) {
+                Ok(()) => {}
+                Err(AppendError::Seal(SealError::Batch(error))) => {
+                    tracing::error!(lane = %lane, %error, "a batch can never be sealed");
+                    self.declare_lost(lane, batch.readings, clock);
+                }
+                Err(AppendError::Seal(error)) if lane == Lane::Health => {
+                    tracing::error!(%error, "a health report is given up");
+                }
+                Err(error) => {
+                    result = result.and(Err(error));
+                    waiting.push_back(batch);
+                }
+            }
+        }
+        self.closed = waiting;
+        result
+    }
+
+    /// Declares readings that were taken from a device and never became a record.
+    fn declare_lost(&mut self, lane: Lane, readings: u64, clock: &wire::time::ClockState) {
+        let hole = Hole {
+            segment: None,
+            indexes: (0, 0),
+            sequences: None,
+            readings: (readings, readings),
+            moments: None,
+            cause: Cause::Overflow,
+            before: None,
+            after: None,
+        };
+        if let Err(error) = self.buffer.append_gap(lane, hole, clock) {
+            tracing::error!(lane = %lane, %error, readings, "a gap could not be written yet");
+        }
     }
 
     fn acknowledge(&mut self) {
         let horizon = self.batcher.oldest_order().unwrap_or(u64::MAX);
-        self.waiting.retain(|_, (acks, due)| {
+        self.waiting.retain(|_, (run, due)| {
             let durable = due.iter().take_while(|due| due.order < horizon).count();
             if let Some(last) = due.drain(..durable).next_back() {
-                acks.send_replace(Some((last.boot, last.sequence)));
+                run.is_durable_to(last.sequence);
             }
             !due.is_empty()
         });

@@ -118,10 +118,11 @@ WITH record AS (
       WHEN (SELECT count(DISTINCT other.hash) FROM evidence AS other
               JOIN segment AS theirs ON theirs.id = other.segment
             WHERE other.previous = evidence.previous AND theirs.gateway = segment.gateway
-              AND theirs.lane = segment.lane) > 1 THEN 'forked'
+              AND theirs.lane = segment.lane AND other.disposition <> 3) > 1 THEN 'forked'
       WHEN EXISTS (SELECT 1 FROM evidence AS before
                      JOIN segment AS theirs ON theirs.id = before.segment
-                   WHERE before.hash = evidence.previous AND theirs.gateway = segment.gateway)
+                   WHERE before.hash = evidence.previous AND theirs.gateway = segment.gateway
+                     AND before.disposition <> 3)
         THEN 'linked'
       WHEN EXISTS (SELECT 1 FROM gap WHERE gap.after = evidence.previous) THEN 'bridged'
       ELSE 'waiting'

@@ -6,6 +6,7 @@ use crate::limits::GROUP_RECORDS_MAX;
 use crate::receipt;
 use crate::receive::driver::{Answer, Incoming, Ticket};
 use crate::store::Store;
+use crate::store::query::{Reopened, StoreRegistry};
 use crate::store::sqlite::Sqlite;
 use crate::verify::Disposed;
 use crate::verify::dispose::{Registry, Verifier};
@@ -36,6 +37,29 @@ pub fn verify_all<R: Registry>(
         };
         if store.blocking_send(next).is_err() {
             return;
+        }
+    }
+}
+
+/// Has held records verified once more: this program, or its keys, may be newer than the last.
+pub fn reopen_held(store: &StoreRegistry, again: &mpsc::WeakSender<Incoming>) {
+    let mut after = 0;
+    loop {
+        let found = match store.reopen(after) {
+            Ok(found) => found,
+            Err(error) => {
+                tracing::error!(%error, "held records stay as they are until the next start");
+                return;
+            }
+        };
+        let Some(last) = found.last() else { return };
+        after = last.row;
+        for Reopened { gateway, lane, bytes, .. } in found {
+            let Some(again) = again.upgrade() else { return };
+            let record = Incoming { gateway, lane, bytes, ticket: None };
+            if again.blocking_send(record).is_err() {
+                return;
+            }
         }
     }
 }

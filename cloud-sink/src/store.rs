@@ -13,7 +13,11 @@ pub mod query;
 
 mod rows;
 
+mod said;
+
 pub mod schema;
+
+mod series;
 
 pub mod sqlite;
 
@@ -37,6 +41,27 @@ pub struct Committed {
     pub gateways: Vec<Signable>,
     /// Parked records whose header has come: verify them again.
     pub parked: Vec<(GatewayId, Lane, Vec<u8>)>,
+}
+
+impl Committed {
+    /// What may be signed for to a gateway.
+    fn signable(&mut self, gateway: GatewayId) -> &mut Signable {
+        let known = self.gateways.iter().position(|signable| signable.gateway == gateway);
+        let at = known.unwrap_or_else(|| {
+            let (segments, headers_wanted) = (Vec::new(), Vec::new());
+            self.gateways.push(Signable { gateway, segments, headers_wanted });
+            self.gateways.len() - 1
+        });
+        &mut self.gateways[at]
+    }
+
+    /// Asks a gateway for the header of a segment.
+    fn want_header(&mut self, gateway: GatewayId, segment: SegmentId) {
+        let wanted = &mut self.signable(gateway).headers_wanted;
+        if !wanted.contains(&segment) {
+            wanted.push(segment);
+        }
+    }
 }
 
 /// Why a group could not be committed. Nothing of it is stored; try again.

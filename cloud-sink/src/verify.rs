@@ -54,6 +54,8 @@ pub enum Content {
     },
     /// A gap.
     Gap(Box<Gap>),
+    /// A record of a version that this program does not know.
+    Foreign,
 }
 
 /// A record that a known gateway has signed, and what becomes of it.

@@ -1,32 +1,16 @@
 //! P3 unaltered: what a record says came before it is a stored fact, and shown.
 
-use tempfile::{TempDir, tempdir};
 use wire::frame::{Core, Record, read_frame_payload};
 use wire::gap::{Cause, Hole};
 use wire::identity::{Lane, RecordHash};
 use wire::receipt::Disposition;
 use wire::seal::{SegmentKeys, open_frame, seal_frame, unwrap_secret, verify_frame};
-use wire::segment::{Suite, read_header_payload};
+use wire::segment::read_header_payload;
 
 use crate::device::{monitor, numerics};
-use crate::fleet::{Fleet, named};
 use crate::gateway::{Gateway, Sent};
-use crate::sink::{Sink, fates};
-
-struct Site {
-    fleet: Fleet,
-    gateway: Gateway,
-    sink: Sink,
-    folder: TempDir,
-}
-
-fn site() -> Site {
-    let folder = tempdir().unwrap();
-    let (fleet, id) = (Fleet::new(Suite::X25519), named("gw-1"));
-    let gateway = Gateway::start(&fleet, id, &folder.path().join("buffer"));
-    let sink = Sink::create(&fleet, folder.path(), &[id]);
-    Site { fleet, gateway, sink, folder }
-}
+use crate::sink::fates;
+use crate::site::{Site, site};
 
 /// The same frame with another core, truly sealed: a clone of the gateway could have made it.
 fn resealed(site: &Site, header: &Sent, sent: &Sent, change: impl FnOnce(&mut Core)) -> Sent {

@@ -2,30 +2,14 @@
 
 use proptest::prelude::Rng;
 use proptest::test_runner::{RngAlgorithm, TestRng};
-use tempfile::{TempDir, tempdir};
 use wire::identity::Lane;
 use wire::receipt::{Disposition, Reason};
-use wire::segment::Suite;
 
-use crate::device::{across_contexts, alert, in_context, monitor, numerics, wave};
-use crate::fleet::{Fleet, named};
+use crate::device::{across_contexts, alert, in_context, monitor, number, numerics, wave};
+use crate::fleet::Fleet;
 use crate::gateway::{Gateway, Sent};
 use crate::sink::{Sink, fates, wanted};
-
-struct Site {
-    fleet: Fleet,
-    gateway: Gateway,
-    sink: Sink,
-    folder: TempDir,
-}
-
-fn site() -> Site {
-    let folder = tempdir().unwrap();
-    let (fleet, id) = (Fleet::new(Suite::X25519), named("gw-1"));
-    let gateway = Gateway::start(&fleet, id, &folder.path().join("buffer"));
-    let sink = Sink::create(&fleet, folder.path(), &[id]);
-    Site { fleet, gateway, sink, folder }
-}
+use crate::site::{Site, site};
 
 /// Something in every clinical lane, over a restart.
 fn story(mut gateway: Gateway, fleet: &Fleet) -> Gateway {
@@ -244,4 +228,24 @@ fn a_device_that_comes_back_and_repeats_within_one_batch_is_stored_once() {
     sink.take(&gateway.records());
 
     assert_eq!(sink.heart_rates(), [61, 62, 63, 64, 65, 66]);
+}
+
+#[test]
+fn a_device_that_forgot_its_boot_and_begins_again_loses_nothing() {
+    let Site { fleet, mut gateway, mut sink, folder: _folder } = site();
+    let other = |sequence: u32| number(sequence, 200 + i64::from(sequence));
+    gateway.hear_each(&monitor(1, 7), 1..=3, numerics);
+    sink.take(&gateway.records());
+    let mut gateway = gateway.crash_and_start(&fleet);
+    gateway.hear_all(&monitor(1, 7), 1..=3, other);
+    gateway.hear_all(&monitor(1, 7), 1..=3, numerics);
+    let mut sink = sink.crash_and_start(&fleet);
+
+    sink.take(&gateway.records());
+    let mut gateway = gateway.crash_and_start(&fleet);
+    gateway.hear_all(&monitor(1, 7), 1..=3, other);
+    sink.take(&gateway.records());
+
+    assert_eq!(sink.heart_rates(), [61, 201, 62, 202, 63, 203], "both kept, each once");
+    assert_eq!(sink.ledger().notes, 1, "and said");
 }

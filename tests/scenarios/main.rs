@@ -16,13 +16,19 @@ mod gateway;
 
 mod sink;
 
+mod site;
+
 mod tamper;
 
 mod misplaced;
 
 mod chain;
 
+mod nonce;
+
 mod double_delivery;
+
+mod held;
 
 mod two_gateways;
 

@@ -4,7 +4,7 @@ use agent::buffer::Settled;
 use cloud_sink::receipt::sign;
 use cloud_sink::store::{Committed, Signable};
 use ed25519_dalek::SigningKey;
-use tempfile::{TempDir, tempdir};
+use tempfile::tempdir;
 use wire::frame::{Record, read_frame_payload};
 use wire::identity::{Lane, RecordHash, SegmentId};
 use wire::limits::RECEIPT_RANGES_MAX;
@@ -17,21 +17,13 @@ use crate::device::{monitor, numerics};
 use crate::fleet::{Fleet, named};
 use crate::gateway::{Gateway, Sent};
 use crate::sink::{Sink, fates, receipts, settle};
+use crate::site::Site;
 
-struct Site {
-    fleet: Fleet,
-    gateway: Gateway,
-    sink: Sink,
-    folder: TempDir,
-}
-
+/// A site whose gateway has heard four frames.
 fn site() -> Site {
-    let folder = tempdir().unwrap();
-    let (fleet, id) = (Fleet::new(Suite::X25519), named("gw-1"));
-    let mut gateway = Gateway::start(&fleet, id, &folder.path().join("buffer"));
-    gateway.hear_each(&monitor(1, 7), 1..=4, numerics);
-    let sink = Sink::create(&fleet, folder.path(), &[id]);
-    Site { fleet, gateway, sink, folder }
+    let mut site = crate::site::site();
+    site.gateway.hear_each(&monitor(1, 7), 1..=4, numerics);
+    site
 }
 
 fn stored(first: u32, last: u32, last_hash: RecordHash) -> Range {

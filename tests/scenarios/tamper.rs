@@ -286,22 +286,6 @@ fn a_record_of_nobody_enrolled_is_not_kept() {
 }
 
 #[test]
-fn a_frame_of_a_version_to_come_is_no_record_of_ours() {
-    let Site { mut sink, records, gateway, folder: _folder, .. } = site(Suite::X25519);
-    sink.take(&records[..1]);
-    let record = Record::parse(&records[1].bytes).unwrap();
-    assert_eq!(record.kind, RecordKind::Frame);
-    let mut payload = record.payload.to_vec();
-    payload[1] = 2;
-    let signed = sign(&gateway.signer, Purpose::Record, payload);
-    let bytes = join(&signed, Some(record.ciphertext));
-
-    let judged = sink.judge(&Sent { bytes, ..records[1].clone() });
-
-    assert_eq!(judged.unwrap_err().to_string(), "no record: record of unknown version 2");
-}
-
-#[test]
 fn an_alert_in_a_frame_is_as_well_protected_as_a_number() {
     let Site { mut sink, mut gateway, folder: _folder, .. } = site(Suite::X25519);
     gateway.hear(&monitor(1, 7), 3, &alert(3, "HR LOW"));

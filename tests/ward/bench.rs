@@ -29,6 +29,9 @@ pub struct Bench {
     /// Seconds of load for measurements of the whole line.
     #[arg(long, default_value_t = 20)]
     seconds: u64,
+    /// Numerics a second that devices say in measurements of the whole line.
+    #[arg(long, default_value_t = 700_000.0)]
+    rate: f64,
 }
 
 /// The measurements.
@@ -81,7 +84,7 @@ impl Bench {
                 What::Wire => stages::wire_bytes()?,
                 What::Append => stages::append()?,
                 What::Recover => line::recover().await?,
-                What::Line => line::end_to_end(self.seconds).await?,
+                What::Line => line::end_to_end(self.seconds, self.rate).await?,
                 What::Bridge => bridge::measure().await?,
             };
             for row in rows {

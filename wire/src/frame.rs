@@ -116,6 +116,66 @@ impl<'a> Record<'a> {
     }
 }
 
+/// What a record of a version that is not ours still says of itself.
+///
+/// In every version: the outer array, the `COSE_Sign1` around the payload, the version, kind, lane,
+/// segment and index at their places in the core, and behind a frame's core the digest of its
+/// ciphertext.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Foreign<'a> {
+    /// The whole `COSE_Sign1`.
+    pub signed: &'a [u8],
+    /// Lane.
+    pub lane: Lane,
+    /// Segment.
+    pub segment: SegmentId,
+    /// Position in the segment; the header is 0.
+    pub index: u32,
+}
+
+impl<'a> Foreign<'a> {
+    /// Reads what every version has in common; nothing of it is trusted before its signature.
+    ///
+    /// # Errors
+    /// [`RecordError`] if it has not even that.
+    pub fn parse(bytes: &'a [u8]) -> Result<Self, RecordError> {
+        if bytes.len() > FRAME_BYTES_MAX {
+            return Err(RecordError::TooLarge { got_bytes: bytes.len() });
+        }
+        let wrong = StrictError::Unexpected;
+        let mut outer = Reader::new(bytes);
+        let parts = outer.array()?;
+        let signed = outer.bytes()?;
+        let ciphertext = if parts == 2 { Some(outer.bytes()?) } else { None };
+        outer.done()?;
+        let payload = payload_of(signed)?;
+        let mut core = Reader::new(payload);
+        core.array()?;
+        let (_version, kind) = (core.uint()?, core.uint()?);
+        if kind == RecordKind::Header as u64 {
+            core.uint()?;
+        }
+        let lane = Lane::from_number(core.uint()?).ok_or(wrong)?;
+        if kind == RecordKind::Header as u64 {
+            core.text(64)?;
+        }
+        let segment = SegmentId(core.array_of()?);
+        let index = if kind == RecordKind::Header as u64 { 0 } else { core.number()? };
+        match ciphertext {
+            None if kind == RecordKind::Frame as u64 => return Err(wrong.into()),
+            None => {}
+            Some(ciphertext) => {
+                let mut payload = Reader::new(payload);
+                payload.item()?;
+                if payload.array_of::<32>()?[..] != Sha256::digest(ciphertext)[..] {
+                    return Err(wrong.into());
+                }
+            }
+        }
+        Ok(Self { signed, lane, segment, index })
+    }
+}
+
 /// SHA-256 of a signed part.
 #[must_use]
 pub fn hash_of(signed: &[u8]) -> RecordHash {

@@ -77,7 +77,10 @@ impl Verify {
         for (name, _) in folder.list()? {
             let Some(parsed) = FileName::parse(&name) else { continue };
             let file = folder.open(&name)?;
-            let found = scan(&file, parsed.segment)?;
+            let mut found = scan(&file, parsed.segment)?;
+            if let Some(cut) = parsed.cut {
+                found.cut_at(cut);
+            }
             report.segments += 1;
             check_segment(&file, &name, &parsed, &found, key.as_ref(), &mut heads, &mut report)?;
         }

@@ -7,7 +7,7 @@ use wire::identity::SourceBoot;
 use wire::link::{Deframer, ENCODED_BYTES_MAX, Entries, Frame, Hello, Kind, SourceGap};
 use wire::time::MonotonicNanos;
 
-use super::{Chunk, Device, FrameSpan, Introduction, Registry};
+use super::{Chunk, Device, FrameSpan, Introduction, Registry, Run};
 use crate::limits::INTAKE_CHUNK_BYTES_MAX;
 
 /// What one stream of bytes means: one device at a time.
@@ -28,19 +28,16 @@ pub struct Session {
     frames: Vec<FrameSpan>,
     ready: Vec<Chunk>,
     received: MonotonicNanos,
-    acks: Arc<watch::Sender<Option<(SourceBoot, u32)>>>,
+    /// The device's run, and what we have told it of what is durable.
+    run: Option<(Arc<Run>, watch::Receiver<Option<u32>>)>,
     answers: Vec<u8>,
 }
-
-/// The receiving half of a session's acknowledgements.
-pub type Acks = watch::Receiver<Option<(SourceBoot, u32)>>;
 
 impl Session {
     /// A session that knows nothing of its device yet.
     #[must_use]
-    pub fn new(registry: Registry) -> (Self, Acks) {
-        let (sender, receiver) = watch::channel(None);
-        let session = Self {
+    pub fn new(registry: Registry) -> Self {
+        Self {
             deframer: Deframer::default(),
             introduction: Introduction::default(),
             registry,
@@ -53,10 +50,21 @@ impl Session {
             frames: Vec::new(),
             ready: Vec::new(),
             received: MonotonicNanos(0),
-            acks: Arc::new(sender),
+            run: None,
             answers: Vec::new(),
-        };
-        (session, receiver)
+        }
+    }
+
+    /// Waits until more of what the device said is durable; returns what it must be told.
+    pub async fn next_ack(&mut self) -> Vec<u8> {
+        if let Some((run, durable)) = &mut self.run
+            && durable.changed().await.is_ok()
+            && let Some(sequence) = *durable.borrow_and_update()
+        {
+            return encode_ack(run.boot, sequence);
+        }
+        // Nobody has introduced itself: this stream has something to say first.
+        std::future::pending().await
     }
 
     /// Takes bytes; passes whole chunks on, and returns what must be answered at once.
@@ -131,13 +139,26 @@ impl Session {
             self.close_chunk();
         }
         tracing::info!(device = %device.source.device, boot = frame.boot, "device introduced");
+        if !same_run {
+            let run = self.registry.run(device.source.device, device.source.boot);
+            let mut durable = run.durable.subscribe();
+            durable.mark_changed();
+            self.run = Some((run, durable));
+        }
         self.device = Some(Arc::new(device));
     }
 
-    /// Whether this frame is certainly the oldest that the device holds: its first ever, or the
-    /// first after an answer to our question, undamaged. Otherwise the device is asked.
+    /// The last sequence of this run that is durable, whichever line it came by.
+    fn durable(&self) -> Option<u32> {
+        self.run.as_ref().and_then(|(_, durable)| *durable.borrow())
+    }
+
+    /// Whether this frame is certainly the oldest that the device holds: its first ever, the one
+    /// after what is durable, or the first after an answer to our question, undamaged. Otherwise
+    /// the device is asked.
     fn is_oldest(&mut self, frame: &Frame<'_>) -> bool {
-        if frame.sequence == 1 || self.asked && self.clean {
+        let next = self.durable().map_or(1, |durable| durable.wrapping_add(1));
+        if frame.sequence == next || self.asked && self.clean {
             return true;
         }
         (self.asked, self.clean) = (true, false);
@@ -151,18 +172,23 @@ impl Session {
             self.answer(Frame { kind: Kind::Query, boot: frame.boot, sequence: 0, payload: &[] });
             return;
         }
+        let durable = self.durable();
+        let repeated = match self.expected {
+            Some(expected) => frame.sequence < expected,
+            None => durable.is_some_and(|durable| frame.sequence <= durable),
+        };
+        if repeated {
+            // It is durable or about to be: say again how far we are.
+            if let Some(sequence) = durable {
+                let boot = frame.boot;
+                self.answer(Frame { kind: Kind::Ack, boot, sequence, payload: &[] });
+            }
+            return;
+        }
         if self.expected.is_none() && !self.is_oldest(frame) {
             return;
         }
         let expected = *self.expected.get_or_insert(frame.sequence);
-        if frame.sequence < expected {
-            // A repeat of something that is durable or about to be: say again how far we are.
-            let acked = *self.acks.borrow();
-            if let Some((boot, sequence)) = acked.filter(|(boot, _)| boot.0 == frame.boot) {
-                self.answer(Frame { kind: Kind::Ack, boot: boot.0, sequence, payload: &[] });
-            }
-            return;
-        }
         let well_formed = match frame.kind {
             Kind::Gap => SourceGap::read(frame.payload).is_ok(),
             _ => Entries::read(frame.payload).is_ok(),
@@ -189,14 +215,18 @@ impl Session {
 
     /// Puts what was heard of the present device into a chunk of its own.
     fn close_chunk(&mut self) {
-        let Some(device) = self.device.as_ref().filter(|_| !self.frames.is_empty()) else { return };
+        let (Some(device), Some((run, _)), false) =
+            (&self.device, &self.run, self.frames.is_empty())
+        else {
+            return;
+        };
         self.ready.push(Chunk {
             device: device.clone(),
             received: self.received,
             bytes: std::mem::take(&mut self.chunk),
             frames: std::mem::take(&mut self.frames),
             link_errors: std::mem::take(&mut self.link_errors),
-            acks: self.acks.clone(),
+            run: run.clone(),
         });
     }
 
@@ -219,4 +249,76 @@ pub fn encode_ack(boot: SourceBoot, sequence: u32) -> Vec<u8> {
     let frame = Frame { kind: Kind::Ack, boot: boot.0, sequence, payload: &[] };
     let length = frame.encode(&mut out);
     out[..length].to_vec()
+}
+
+#[cfg(test)]
+mod tests {
+    use wire::identity::DeviceId;
+    use wire::link::{DataWriter, write_hello};
+    use wire::reading::{Channel, ChannelKind, Mode};
+    use wire::time::DeviceClock;
+
+    use super::*;
+
+    const BOOT: u32 = 7;
+
+    fn encoded(kind: Kind, sequence: u32, payload: &[u8]) -> Vec<u8> {
+        let mut out = [0; ENCODED_BYTES_MAX];
+        let length = Frame { kind, boot: BOOT, sequence, payload }.encode(&mut out);
+        out[..length].to_vec()
+    }
+
+    fn hello() -> Vec<u8> {
+        let kind = ChannelKind::Numeric { exponent: 0 };
+        let channel = Channel { code: 147_842, unit: 264_864, kind, label: "", unit_label: "" };
+        let about = (DeviceId(1), DeviceClock::None, 6, Mode::Demo);
+        let payload = write_hello(about, 1, "test", 0, &[channel]).unwrap();
+        encoded(Kind::Hello, 0, payload.as_slice())
+    }
+
+    fn data(sequence: u32) -> Vec<u8> {
+        let mut writer = DataWriter::new(0);
+        assert!(writer.numerics(0, &[Ok(60)]));
+        encoded(Kind::Data, sequence, writer.finish().as_slice())
+    }
+
+    /// What a session takes and answers when it hears these frames.
+    async fn hear(session: &mut Session, frames: &[Vec<u8>]) -> (Vec<u32>, Vec<u8>) {
+        let (line, mut chunks) = mpsc::channel(16);
+        let answers = session.push(&frames.concat(), MonotonicNanos(0), &line).await.unwrap();
+        let mut taken = Vec::new();
+        while let Ok(chunk) = chunks.try_recv() {
+            taken.extend(chunk.frames.iter().map(|frame| frame.sequence));
+        }
+        (taken, answers)
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn what_became_durable_after_its_line_broke_is_acknowledged_on_the_next() {
+        let registry = Registry::default();
+        let mut first = Session::new(registry.clone());
+        let (taken, _) = hear(&mut first, &[hello(), data(1), data(2), data(3)]).await;
+        drop(first);
+        registry.run(DeviceId(1), SourceBoot(BOOT)).is_durable_to(3);
+
+        let mut second = Session::new(registry);
+        let (repeated, answers) = hear(&mut second, &[hello(), data(1), data(2)]).await;
+        let told = second.next_ack().await;
+        let (fresh, _) = hear(&mut second, &[data(3), data(4)]).await;
+
+        let ack = encode_ack(SourceBoot(BOOT), 3);
+        assert_eq!((taken, repeated, fresh), (vec![1, 2, 3], vec![], vec![4]));
+        assert_eq!((answers, told), (ack.clone(), ack));
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn a_run_is_never_told_less_than_before() {
+        let registry = Registry::default();
+        let mut session = Session::new(registry.clone());
+        hear(&mut session, &[hello()]).await;
+        let run = registry.run(DeviceId(1), SourceBoot(BOOT));
+        run.is_durable_to(9);
+        run.is_durable_to(4);
+        assert_eq!(session.next_ack().await, encode_ack(SourceBoot(BOOT), 9));
+    }
 }

@@ -1,16 +1,17 @@
 //! Where link frames come from: serial ports, pseudo-terminals, Unix sockets, TCP.
 
+use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::{TcpListener, UnixListener};
+use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio::sync::{Semaphore, mpsc};
 
-use super::Chunk;
-use super::Registry;
-use super::link::{Acks, Session, encode_ack};
+use super::link::Session;
+use super::{Chunk, Registry};
 use crate::clock::Clock;
 use crate::limits::CONNECTIONS_MAX;
 
@@ -30,8 +31,14 @@ pub enum Port {
     Tcp(SocketAddr),
 }
 
-/// Wait before a serial port is opened again.
+/// Wait before a serial port is opened again, or a listener tries again.
 const REOPEN_WAIT: Duration = Duration::from_millis(500);
+/// Silence after which the kernel asks whether a TCP device is still there.
+const KEEP_IDLE: Duration = Duration::from_secs(30);
+/// Between two such questions.
+const KEEP_INTERVAL: Duration = Duration::from_secs(10);
+/// Questions without answer before the connection ends: its place is free after a minute.
+const KEEP_PROBES: u32 = 3;
 /// Bytes that one read may bring.
 const READ_BYTES: usize = 16 * 1024;
 
@@ -39,8 +46,13 @@ const READ_BYTES: usize = 16 * 1024;
 pub async fn serve(port: Port, registry: Registry, line: mpsc::Sender<Chunk>) {
     match port {
         Port::Serial { path, baud } => serve_serial(&path, baud, registry, line).await,
-        Port::Unix(path) => serve_unix(&path, registry, line).await,
-        Port::Tcp(address) => serve_tcp(address, registry, line).await,
+        Port::Unix(path) => {
+            serve_listener(path.display().to_string(), || bind_unix(&path), registry, line).await;
+        }
+        Port::Tcp(address) => {
+            let bind = || TcpListener::bind(address);
+            serve_listener(address.to_string(), bind, registry, line).await;
+        }
     }
 }
 
@@ -65,42 +77,88 @@ async fn serve_serial(path: &Path, baud: u32, registry: Registry, line: mpsc::Se
     }
 }
 
-async fn serve_unix(path: &Path, registry: Registry, line: mpsc::Sender<Chunk>) {
-    let _: Result<(), std::io::Error> = tokio::fs::remove_file(path).await;
-    let listener = match UnixListener::bind(path) {
-        Ok(listener) => listener,
-        Err(error) => {
-            tracing::error!(port = %path.display(), %error, "cannot listen");
-            return;
-        }
-    };
-    let room = std::sync::Arc::new(Semaphore::new(CONNECTIONS_MAX));
-    while let Ok(permit) = room.clone().acquire_owned().await {
-        let Ok((stream, _)) = listener.accept().await else { continue };
-        let (registry, line) = (registry.clone(), line.clone());
-        tokio::spawn(async move {
-            talk(stream, &registry, &line).await;
-            drop(permit);
-        });
+/// A place where devices connect to us.
+trait Listen: Sized {
+    type Stream: AsyncRead + AsyncWrite + Send + 'static;
+
+    fn accept(&self) -> impl Future<Output = io::Result<Self::Stream>> + Send;
+}
+
+impl Listen for UnixListener {
+    type Stream = UnixStream;
+
+    async fn accept(&self) -> io::Result<UnixStream> {
+        self.accept().await.map(|(stream, _)| stream)
     }
 }
 
-async fn serve_tcp(address: SocketAddr, registry: Registry, line: mpsc::Sender<Chunk>) {
-    let listener = match TcpListener::bind(address).await {
-        Ok(listener) => listener,
-        Err(error) => {
-            tracing::error!(port = %address, %error, "cannot listen");
-            return;
+impl Listen for TcpListener {
+    type Stream = TcpStream;
+
+    /// A device that lost its power says no goodbye: the kernel asks after it.
+    async fn accept(&self) -> io::Result<TcpStream> {
+        use rustix::net::sockopt;
+        let (stream, _) = self.accept().await?;
+        sockopt::set_socket_keepalive(&stream, true)?;
+        sockopt::set_tcp_keepidle(&stream, KEEP_IDLE)?;
+        sockopt::set_tcp_keepintvl(&stream, KEEP_INTERVAL)?;
+        sockopt::set_tcp_keepcnt(&stream, KEEP_PROBES)?;
+        Ok(stream)
+    }
+}
+
+async fn bind_unix(path: &Path) -> io::Result<UnixListener> {
+    let _: io::Result<()> = tokio::fs::remove_file(path).await;
+    UnixListener::bind(path)
+}
+
+/// Listens until the line ends, and tries again when it cannot.
+async fn serve_listener<L: Listen, B: Future<Output = io::Result<L>>>(
+    name: String,
+    bind: impl Fn() -> B,
+    registry: Registry,
+    line: mpsc::Sender<Chunk>,
+) {
+    let room = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let mut reported = false;
+    while !line.is_closed() {
+        match bind().await {
+            Ok(listener) => {
+                reported = false;
+                accept_all(&name, &listener, &room, &registry, &line).await;
+            }
+            Err(error) if !reported => {
+                reported = true;
+                tracing::error!(port = name, %error, "cannot listen; trying again");
+            }
+            Err(_) => {}
         }
-    };
-    let room = std::sync::Arc::new(Semaphore::new(CONNECTIONS_MAX));
+        tokio::time::sleep(REOPEN_WAIT).await;
+    }
+}
+
+async fn accept_all<L: Listen>(
+    name: &str,
+    listener: &L,
+    room: &Arc<Semaphore>,
+    registry: &Registry,
+    line: &mpsc::Sender<Chunk>,
+) {
     while let Ok(permit) = room.clone().acquire_owned().await {
-        let Ok((stream, _)) = listener.accept().await else { continue };
-        let (registry, line) = (registry.clone(), line.clone());
-        tokio::spawn(async move {
-            talk(stream, &registry, &line).await;
-            drop(permit);
-        });
+        match listener.accept().await {
+            Ok(stream) => {
+                let (registry, line) = (registry.clone(), line.clone());
+                tokio::spawn(async move {
+                    talk(stream, &registry, &line).await;
+                    drop(permit);
+                });
+            }
+            Err(error) => {
+                // One connection that failed, or no descriptors left: neither passes in no time.
+                tracing::warn!(port = name, %error, "a device could not connect");
+                tokio::time::sleep(REOPEN_WAIT).await;
+            }
+        }
     }
 }
 
@@ -111,7 +169,7 @@ async fn talk<S: AsyncRead + AsyncWrite>(
     line: &mpsc::Sender<Chunk>,
 ) {
     let (mut reader, mut writer) = tokio::io::split(stream);
-    let (mut session, mut acks) = Session::new(registry.clone());
+    let mut session = Session::new(registry.clone());
     let clock = Clock::new();
     let mut bytes = vec![0; READ_BYTES];
     loop {
@@ -122,24 +180,11 @@ async fn talk<S: AsyncRead + AsyncWrite>(
                 }
                 _ => None,
             },
-            ack = next_ack(&mut acks) => Some(ack),
+            ack = session.next_ack() => Some(ack),
         };
         let Some(answer) = answer else { return };
         if !answer.is_empty() && writer.write_all(&answer).await.is_err() {
             return;
-        }
-    }
-}
-
-async fn next_ack(acks: &mut Acks) -> Vec<u8> {
-    loop {
-        if acks.changed().await.is_err() {
-            // The session holds the sender, so this is the moment before the stream ends.
-            std::future::pending::<()>().await;
-        }
-        let ack = *acks.borrow_and_update();
-        if let Some((boot, sequence)) = ack {
-            return encode_ack(boot, sequence);
         }
     }
 }

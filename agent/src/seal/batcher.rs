@@ -1,21 +1,22 @@
 //! When to close a batch, and what goes into it: link frames become columns here.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use wire::batch::{ChannelInfo, Note, NoteKind, Table, WaveRun, encode};
 use wire::decimal::Number;
-use wire::identity::{DeviceId, Lane};
+use wire::identity::Lane;
 use wire::limits::TABLE_VALUES_MAX;
 use wire::link::{Entries, Entry, NumericEntry, PayloadError, SourceGap, WaveEntry};
 use wire::reading::ChannelKind;
 use wire::time::{ClockState, MonotonicNanos};
 
+mod context;
 mod growing;
 
 use crate::intake::{Device, Slot};
 use crate::limits::{BATCH_BLOCKS_MAX, BATCH_PAYLOAD_BYTES_MAX};
+use context::Contexts;
 use growing::{Growing, Placed, Spot, continues, extend};
 
 /// Cause of a loss that the gateway declares: the frame contradicts the device's hello.
@@ -58,8 +59,9 @@ pub struct Closed {
 pub struct Batcher {
     intervals: Intervals,
     growing: [Option<Growing>; 4],
-    contexts: HashMap<DeviceId, Vec<u8>>,
+    contexts: Contexts,
     closed: Vec<Closed>,
+    lost: Vec<(Lane, u64)>,
     order: u64,
 }
 
@@ -67,8 +69,14 @@ impl Batcher {
     /// An empty one.
     #[must_use]
     pub fn new(intervals: Intervals) -> Self {
-        let (growing, closed) = ([const { None }; 4], Vec::new());
-        Self { intervals, growing, contexts: HashMap::new(), closed, order: 0 }
+        Self {
+            intervals,
+            growing: [const { None }; 4],
+            contexts: Contexts::default(),
+            closed: Vec::new(),
+            lost: Vec::new(),
+            order: 0,
+        }
     }
 
     /// Takes one link frame; what it fills up is closed and waits in [`Batcher::take_closed`].
@@ -115,7 +123,7 @@ impl Batcher {
                     self.note(Lane::Vital, said, time, what, clock)
                 }
                 Entry::Context(token) => {
-                    self.contexts.insert(said.device.source.device, token.to_vec());
+                    self.contexts.set(said.device.source.device, token);
                     0
                 }
             };
@@ -173,6 +181,17 @@ impl Batcher {
         std::mem::take(&mut self.closed)
     }
 
+    /// Whether readings wait to be declared.
+    #[must_use]
+    pub fn has_lost(&self) -> bool {
+        !self.lost.is_empty()
+    }
+
+    /// Readings that could not be put into a batch, by lane: to be declared.
+    pub fn take_lost(&mut self) -> Vec<(Lane, u64)> {
+        std::mem::take(&mut self.lost)
+    }
+
     fn due(&self, lane: Lane) -> Option<MonotonicNanos> {
         let opened = self.growing[lane as usize].as_ref()?.batch.clock.monotonic.0;
         let interval = self.intervals[lane as usize].as_nanos() as u64;
@@ -201,16 +220,19 @@ impl Batcher {
         let batch = growing.finish();
         match encode(&batch) {
             Ok(plaintext) => self.closed.push(Closed { lane, plaintext, readings, clock }),
-            Err(error) => tracing::error!(lane = %lane, %error, readings, "batch lost"),
+            Err(error) => {
+                tracing::error!(lane = %lane, %error, readings, "a batch cannot be encoded");
+                self.lost.push((lane, readings));
+            }
         }
     }
 
     fn block(&mut self, lane: Lane, said: &Said<'_>, time: i64, clock: &ClockState) -> Spot<'_> {
-        let context = self.contexts.get(&said.device.source.device);
+        let context = self.contexts.of(said.device.source.device);
         let order = self.order;
         let growing =
             self.growing[lane as usize].get_or_insert_with(|| Growing::new(*clock, order));
-        growing.spot(said, time, context.map_or(&[], Vec::as_slice))
+        growing.spot(said, time, context)
     }
 
     fn note(

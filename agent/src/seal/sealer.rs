@@ -17,13 +17,28 @@ pub struct Seal {
     keyring: Keyring,
     suite: Suite,
     open: Vec<(SegmentId, SegmentKeys)>,
+    opened: u64,
+    random: Random,
+}
+
+/// Where random bytes come from: the kernel, in everything that runs outside tests.
+type Random = fn(&mut [u8]) -> Result<(), SealError>;
+
+fn kernel(bytes: &mut [u8]) -> Result<(), SealError> {
+    getrandom::fill(bytes).map_err(SealError::Random)
 }
 
 impl Seal {
     /// A sealer for one process lifetime.
     #[must_use]
     pub fn new(signer: SigningKey, keyring: Keyring, suite: Suite) -> Self {
-        Self { signer, keyring, suite, open: Vec::new() }
+        Self { signer, keyring, suite, open: Vec::new(), opened: 0, random: kernel }
+    }
+
+    /// The same with another source of random bytes, to show what a stuck one does.
+    #[must_use]
+    pub fn with_random(self, random: Random) -> Self {
+        Self { random, ..self }
     }
 
     /// Takes a newer keyring; open segments keep the keys that they have.
@@ -32,31 +47,34 @@ impl Seal {
     }
 }
 
-fn random<const N: usize>() -> Result<[u8; N], SealError> {
-    let mut bytes = [0; N];
-    getrandom::fill(&mut bytes).map_err(SealError::Random)?;
-    Ok(bytes)
-}
-
-/// 32 bytes from the kernel's generator, mixed with all that makes this start unique.
-fn secret(draft: &SegmentDraft, segment: SegmentId) -> Result<SegmentSecret, SealError> {
-    let mut kernel: [u8; 32] = random()?;
+/// A segment's name and its secret: bytes from the kernel's generator, mixed with all that makes
+/// this segment unique, so that a stuck generator alone repeats neither.
+fn name_and_secret(
+    random: &[u8; 32],
+    draft: &SegmentDraft,
+    opened: u64,
+) -> (SegmentId, SegmentSecret) {
     let head = draft.continues.map(|c| c.hash.0).unwrap_or_default();
-    let secret = SegmentSecret::mix(
-        &kernel,
-        &[
-            draft.gateway.as_str().as_bytes(),
-            &draft.boot.0,
-            &draft.start_count.to_be_bytes(),
-            &draft.clock.monotonic.0.to_be_bytes(),
-            &draft.clock.utc.map_or(0, |utc| utc.0).to_be_bytes(),
-            &head,
-            &segment.0,
-            &std::process::id().to_be_bytes(),
-        ],
-    );
-    zeroize::Zeroize::zeroize(&mut kernel);
-    Ok(secret)
+    let mix = |purpose: &[u8]| {
+        SegmentSecret::mix(
+            random,
+            &[
+                purpose,
+                draft.gateway.as_str().as_bytes(),
+                &draft.boot.0,
+                &draft.start_count.to_be_bytes(),
+                &draft.clock.monotonic.0.to_be_bytes(),
+                &draft.clock.utc.map_or(0, |utc| utc.0).to_be_bytes(),
+                &head,
+                &[draft.lane as u8],
+                &opened.to_be_bytes(),
+                &std::process::id().to_be_bytes(),
+            ],
+        )
+    };
+    let mut name = [0; 16];
+    name.copy_from_slice(&mix(b"name").as_bytes()[..16]);
+    (SegmentId(name), mix(b"secret"))
 }
 
 impl Sealer for Seal {
@@ -64,8 +82,11 @@ impl Sealer for Seal {
         &mut self,
         draft: SegmentDraft,
     ) -> Result<(SegmentId, Vec<u8>, RecordHash), SealError> {
-        let segment = SegmentId(random()?);
-        let secret = secret(&draft, segment)?;
+        let mut bytes = [0; 32];
+        (self.random)(&mut bytes)?;
+        self.opened += 1;
+        let (segment, secret) = name_and_secret(&bytes, &draft, self.opened);
+        zeroize::Zeroize::zeroize(&mut bytes);
         let lane = draft.lane;
         let recipients = self.keyring.recipients(lane, self.suite);
         if recipients.is_empty() {

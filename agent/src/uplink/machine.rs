@@ -48,7 +48,7 @@ pub enum Order {
 enum Link {
     Down { retry_at: Instant },
     Connecting { since: Instant },
-    Up,
+    Up { since: Instant },
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -145,15 +145,15 @@ impl Uplink {
     /// Whether the broker has taken us.
     #[must_use]
     pub fn is_up(&self) -> bool {
-        self.link == Link::Up
+        matches!(self.link, Link::Up { .. })
     }
 
     /// Takes one event.
     pub fn handle(&mut self, now: Instant, event: Event, records: &impl Records) {
         match event {
             Event::Up => {
-                self.link = Link::Up;
-                (self.attempt, self.publishes) = (0, 0);
+                self.link = Link::Up { since: now };
+                self.publishes = 0;
                 (self.progress_at, self.round_at) = (now, now);
                 self.figures.connects += 1;
                 self.begin_round(records);
@@ -173,8 +173,10 @@ impl Uplink {
         self.again.retain(|(_, record)| {
             record.segment != segment || !(first..=last).contains(&record.position.index)
         });
+        // Whatever still waits for its PUBACK has not been receipted either.
+        self.publishes = self.publishes.min(self.flights.len());
         self.progress_at = now;
-        self.stalls = 0;
+        (self.stalls, self.attempt) = (0, 0);
     }
 
     /// Sends a record again, before the backlog: the sink wants it.
@@ -188,7 +190,7 @@ impl Uplink {
     ///
     /// Anybody on the broker can repeat its words, so they start a round once in a while only.
     pub fn sink_came(&mut self, now: Instant) {
-        if self.link == Link::Up {
+        if self.is_up() {
             self.round_due = Some(now.max(self.round_at + ROUND_WAIT));
         }
     }
@@ -218,7 +220,7 @@ impl Uplink {
                 Some(Order::Drop)
             }
             Link::Connecting { .. } => None,
-            Link::Up => {
+            Link::Up { .. } => {
                 if self.round_due.is_some_and(|due| due <= now) {
                     self.round_at = now;
                     self.begin_round(records);
@@ -230,7 +232,7 @@ impl Uplink {
 
     /// Looks after deadlines; to be asked before [`Uplink::poll`], also while nothing can be sent.
     pub fn watch_over(&mut self, now: Instant) -> Option<Order> {
-        if self.link == Link::Up { self.watch(now) } else { None }
+        if self.is_up() { self.watch(now) } else { None }
     }
 
     /// A record is gone: nobody waits for its receipt any more.
@@ -244,7 +246,7 @@ impl Uplink {
         match self.link {
             Link::Down { retry_at } => retry_at,
             Link::Connecting { since } => since + CONNECT_DEADLINE + Duration::from_millis(1),
-            Link::Up => {
+            Link::Up { .. } => {
                 let oldest = self.flights.values().map(|flight| flight.sent_at).min();
                 let late = oldest.unwrap_or(now) + RECEIPT_DEADLINE + Duration::from_millis(1);
                 self.round_due.map_or(late, |due| due.min(late))
@@ -257,6 +259,12 @@ impl Uplink {
         self.again.clear();
         (self.window_used, self.publishes) = (0, 0);
         let (first, longest) = RECONNECT_WAIT;
+        // A broker that takes us and drops us at once is spared as one that refuses.
+        if let Link::Up { since } = self.link
+            && now.duration_since(since) > longest
+        {
+            self.attempt = 0;
+        }
         let most = first.saturating_mul(1 << self.attempt.min(10)).min(longest);
         self.attempt = self.attempt.saturating_add(1);
         self.random ^= self.random << 13;

@@ -8,7 +8,7 @@ use super::{ConfigArg, Failure, wrong_config};
 use crate::config::Config;
 use crate::keys::KeyFolder;
 use crate::limits::{INCOMING_MAX, VERIFIED_MAX};
-use crate::line::{Committer, verify_all};
+use crate::line::{Committer, reopen_held, verify_all};
 use crate::receive::driver;
 use crate::store::query::StoreRegistry;
 use crate::store::sqlite::Sqlite;
@@ -44,6 +44,7 @@ impl Run {
         let keyring = keys.read("keyring.cbor").map_err(wrong_config)?;
         let verifier = Verifier::new(StoreRegistry::open(&config.store)?, own);
         let store = Sqlite::open(&config.store)?;
+        let held = StoreRegistry::open(&config.store)?;
         let (incoming, received) = mpsc::channel(INCOMING_MAX);
         let (to_store, verified) = mpsc::channel(VERIFIED_MAX);
         let (answers, to_broker) = mpsc::channel(ANSWERS_MAX);
@@ -62,6 +63,10 @@ impl Run {
             .enable_all()
             .build()
             .context("no runtime")?;
+        runtime.spawn_blocking({
+            let again = incoming.downgrade();
+            move || reopen_held(&held, &again)
+        });
         tracing::info!(sink = config.name, "receiving");
         let ended = runtime.block_on(async {
             let (mut terminate, mut interrupt) =

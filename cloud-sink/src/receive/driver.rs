@@ -3,6 +3,10 @@
 //! Every connection has a new client and a clean start: what was not acknowledged is sent again by
 //! the gateways, whose log is the only truth. Acknowledgements of an earlier connection are
 //! dropped, because the packet number may by now belong to another message.
+//!
+//! The client is polled whatever the line does: receipts wait for acknowledgements that come behind
+//! deliveries on the same connection, so a delivery that finds the line full must not stop the
+//! reading. The receive maximum bounds what can wait.
 
 use std::time::Duration;
 
@@ -52,6 +56,8 @@ pub enum Answer {
 
 /// Requests that the client may hold.
 const CLIENT_QUEUE: usize = 128;
+/// Deliveries that the broker may have out without acknowledgement.
+const RECEIVE_MAXIMUM: u16 = 2 * INCOMING_MAX as u16;
 /// MQTT's own bytes around a frame.
 const PACKET_BYTES_MAX: u32 = FRAME_BYTES_MAX as u32 + 1024;
 
@@ -64,7 +70,7 @@ fn options(config: &Config, keys: &KeyFolder) -> anyhow::Result<MqttOptions> {
     options.set_connect_timeout(CONNECT_DEADLINE);
     options.set_ack_mode(AckMode::Manual);
     options.set_max_request_batch(CLIENT_QUEUE);
-    options.set_receive_maximum(Some(2 * INCOMING_MAX as u16));
+    options.set_receive_maximum(Some(RECEIVE_MAXIMUM));
     options.set_outgoing_inflight_upper_limit(64);
     options.set_incoming_packet_size_limit(IncomingPacketSizeLimit::Bytes(PACKET_BYTES_MAX));
     let mut network = NetworkOptions::new();
@@ -92,9 +98,11 @@ pub async fn run(
         let builder = AsyncClient::builder(options.clone()).capacity(CLIENT_QUEUE);
         let (client, eventloop) = builder.build();
         let greeting = tokio::spawn(greet(client.clone(), keyring.clone()));
-        let receiving = receive(eventloop, connection, incoming.clone());
+        let (deliveries, waiting) = mpsc::channel(RECEIVE_MAXIMUM.into());
+        let receiving = receive(eventloop, connection, deliveries);
         let was_up = tokio::select! {
             was_up = receiving => was_up,
+            () = pass_on(waiting, &incoming) => return Ok(()),
             () = answer(&client, connection, &mut answers) => return Ok(()),
         };
         greeting.abort();
@@ -142,7 +150,7 @@ async fn greet(client: AsyncClient, keyring: Vec<u8>) {
 async fn receive(
     mut eventloop: EventLoop,
     connection: u64,
-    incoming: mpsc::Sender<Incoming>,
+    deliveries: mpsc::Sender<Incoming>,
 ) -> bool {
     let mut was_up = false;
     loop {
@@ -157,7 +165,9 @@ async fn receive(
                 let bytes = publish.payload.to_vec();
                 let publish = Publish { payload: Default::default(), ..publish };
                 let ticket = Some(Ticket { connection, publish });
-                if incoming.send(Incoming { gateway, lane, bytes, ticket }).await.is_err() {
+                let delivery = Incoming { gateway, lane, bytes, ticket };
+                if deliveries.try_send(delivery).is_err() {
+                    tracing::error!("the broker sends more than the receive maximum allows");
                     return was_up;
                 }
             }
@@ -168,6 +178,17 @@ async fn receive(
             }
         }
     }
+}
+
+/// Hands deliveries to the line as it takes them; ends only with the line.
+async fn pass_on(mut waiting: mpsc::Receiver<Incoming>, incoming: &mpsc::Sender<Incoming>) {
+    while let Some(delivery) = waiting.recv().await {
+        if incoming.send(delivery).await.is_err() {
+            return;
+        }
+    }
+    // The connection has ended, and with it what was not passed on: the gateways send it again.
+    std::future::pending().await
 }
 
 /// Sends what the line answers; ends only with the line.

@@ -42,6 +42,27 @@ pub(super) fn insert_note(
     Ok(())
 }
 
+/// Notes that a device used a number again with other words; `value` is the first such number.
+pub(super) fn insert_conflict(
+    tx: &Transaction<'_>,
+    at: &At<'_>,
+    number: i64,
+) -> Result<(), rusqlite::Error> {
+    tracing::warn!(number, "a device said something else under a number that is stored: both kept");
+    tx.prepare_cached(
+        "INSERT INTO note (evidence, device, at_ns, kind, value, text)
+         VALUES (?1, ?2, ?3, 'conflict', ?4, ?5)",
+    )?
+    .execute(params![
+        at.evidence,
+        at.device,
+        at.moment(0),
+        number,
+        "the device used a boot and sequence again with other content; both are kept"
+    ])?;
+    Ok(())
+}
+
 pub(super) fn insert_health(
     tx: &Transaction<'_>,
     at: &At<'_>,

@@ -4,7 +4,8 @@ use std::path::Path;
 
 use ed25519_dalek::VerifyingKey;
 use rusqlite::{Connection, OptionalExtension, params};
-use wire::identity::{GatewayId, SegmentId};
+use wire::identity::{GatewayId, Lane, SegmentId};
+use wire::receipt::{Disposition, Reason};
 
 use super::StoreError;
 use super::sqlite::{open_for_reading, optional};
@@ -36,6 +37,57 @@ impl StoreRegistry {
         Ok(found.and_then(|(row, key)| {
             VerifyingKey::from_bytes(&key).ok().map(|key| Gateway { row, id, key })
         }))
+    }
+}
+
+/// A record that is held, to be verified once more.
+#[derive(Debug)]
+pub struct Reopened {
+    /// Its number in the store.
+    pub row: i64,
+    /// Whose.
+    pub gateway: GatewayId,
+    /// Of which lane.
+    pub lane: Lane,
+    /// Its bytes.
+    pub bytes: Vec<u8>,
+}
+
+/// Held records that one question brings.
+const REOPENED_AT_ONCE: u32 = 64;
+
+impl StoreRegistry {
+    /// Held records behind `after` that a newer program or another key may open, oldest first.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn reopen(&self, after: i64) -> Result<Vec<Reopened>, StoreError> {
+        let mut statement = self.db.prepare_cached(
+            "SELECT evidence.id, gateway.name, segment.lane, evidence.bytes
+             FROM evidence JOIN segment ON segment.id = evidence.segment
+               JOIN gateway ON gateway.id = segment.gateway
+             WHERE evidence.disposition <> 1 AND evidence.disposition = ?1
+               AND evidence.reason IN (?2, ?3) AND evidence.id > ?4
+             ORDER BY evidence.id LIMIT ?5",
+        )?;
+        let wanted = params![
+            Disposition::Held as u8,
+            Reason::Version as u8,
+            Reason::NoKey as u8,
+            after,
+            REOPENED_AT_ONCE
+        ];
+        let mut rows = statement.query(wanted)?;
+        let mut found = Vec::new();
+        while let Some(row) = rows.next()? {
+            let (name, lane): (String, u8) = (row.get(1)?, row.get(2)?);
+            let lane = Lane::from_number(lane.into());
+            let (Ok(gateway), Some(lane)) = (GatewayId::new(&name), lane) else {
+                continue;
+            };
+            found.push(Reopened { row: row.get(0)?, gateway, lane, bytes: row.get(3)? });
+        }
+        Ok(found)
     }
 }
 

@@ -3,26 +3,25 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use rusqlite::{Transaction, params};
-use wire::batch::{Batch, Block, ChannelInfo, Source, Table, WaveRun, wave};
+use wire::batch::{Batch, Block, Table, WaveRun, wave};
 use wire::decimal::Number;
 use wire::identity::DeviceId;
 use wire::reading::ChannelKind;
 use wire::time::DeviceClock;
 
 use super::heard::{Run, RunKey};
-use super::notes::{insert_health, insert_note};
+use super::notes::{insert_conflict, insert_health, insert_note};
+use super::said::{self, Digests};
+use super::series::Series;
 use crate::verify::Disposed;
 
 /// Runs of devices whose ranges stay in memory.
 const RUNS_MAX: usize = 4096;
-/// Series whose numbers stay in memory.
-const SERIES_MAX: usize = 65_536;
 
 /// What was learnt about devices and series, as the database has it.
 #[derive(Debug, Default)]
 pub(super) struct Rows {
-    devices: HashMap<DeviceId, i64>,
-    series: HashMap<(i64, u8, ChannelInfo), i64>,
+    series: Series,
     runs: HashMap<RunKey, Run>,
     dirty: HashSet<RunKey>,
 }
@@ -39,6 +38,8 @@ pub(super) struct At<'a> {
     tick_ns: i64,
     /// Numbers that an earlier block of this batch brought under the same context.
     seen: &'a BTreeSet<i64>,
+    /// Numbers under which other words are stored already.
+    conflicts: &'a BTreeSet<i64>,
 }
 
 impl At<'_> {
@@ -57,10 +58,19 @@ impl Rows {
         batch: &Batch,
         now: i64,
     ) -> Result<(), rusqlite::Error> {
-        let mut brought: BTreeMap<RunKey, BTreeSet<i64>> = BTreeMap::new();
         let mut earlier: BTreeMap<(RunKey, &[u8]), BTreeSet<i64>> = BTreeMap::new();
+        let mut brought: BTreeMap<RunKey, Digests> = BTreeMap::new();
+        for block in clinical(batch) {
+            let device = self.series.device(tx, block.source.device)?;
+            let key = (device, block.source.boot.0);
+            said::add_block(brought.entry(key).or_default(), block);
+        }
+        let mut conflicts = BTreeMap::new();
+        for (key, digests) in &brought {
+            conflicts.insert(*key, self.conflicts(tx, *key, record, digests)?);
+        }
         for block in &batch.blocks {
-            let device = self.device(tx, block.source.device)?;
+            let device = self.series.device(tx, block.source.device)?;
             let tick_ns = 10i64.pow(block.source.tick_exponent.into());
             let base_ns = base_time(batch, block, tick_ns, now);
             let lane = record.lane as u8;
@@ -69,25 +79,66 @@ impl Rows {
             // under another one, it is one frame whose context changed in its middle.
             let place = (key, block.context.as_slice());
             let seen = earlier.remove(&place).unwrap_or_default();
-            let at = At { evidence, device, lane, batch, block, base_ns, tick_ns, seen: &seen };
+            let none = BTreeSet::new();
+            let conflicts = conflicts.get(&key).unwrap_or(&none);
+            let at = At {
+                evidence,
+                device,
+                lane,
+                batch,
+                block,
+                base_ns,
+                tick_ns,
+                seen: &seen,
+                conflicts,
+            };
             if block.source.device == DeviceId(0) {
                 insert_health(tx, &at, record, now)?;
                 continue;
             }
             self.insert_block(tx, &at, key)?;
-            brought.entry(key).or_default().extend(numbers(block));
+            if let Some(first) =
+                conflicts.iter().find(|number| numbers(block).any(|n| n == **number))
+            {
+                insert_conflict(tx, &at, *first)?;
+            }
             earlier.insert(place, seen.iter().copied().chain(numbers(block)).collect());
         }
         // Only now, since one frame of a device may stand in two blocks of a batch.
-        for (key, numbers) in brought {
-            let numbers: Vec<i64> = numbers.into_iter().collect();
+        for (key, digests) in brought {
+            let numbers: Vec<i64> = digests.keys().copied().collect();
             let who = (record.gateway.row, record.lane as u8);
             let frame = (record.segment, record.index);
             self.load_run(tx, key)?;
             self.runs.entry(key).or_default().add(who, &numbers, frame);
             self.dirty.insert(key);
+            said::insert(tx, evidence, key, who.1, &digests)?;
         }
         Ok(())
+    }
+
+    /// Numbers of a run that are stored, with other words than these.
+    fn conflicts(
+        &mut self,
+        tx: &Transaction<'_>,
+        key: RunKey,
+        record: &Disposed,
+        digests: &Digests,
+    ) -> Result<BTreeSet<i64>, rusqlite::Error> {
+        let lane = record.lane as u8;
+        self.load_run(tx, key)?;
+        let mut conflicts = BTreeSet::new();
+        let Some(run) = self.runs.get(&key) else { return Ok(conflicts) };
+        let ends = digests.keys().next().zip(digests.keys().next_back());
+        if !ends.is_some_and(|(first, last)| run.touches(lane, *first, *last)) {
+            return Ok(conflicts);
+        }
+        for (number, digest) in digests {
+            if run.contains(lane, *number) && said::differs(tx, key, lane, *number, *digest)? {
+                conflicts.insert(*number);
+            }
+        }
+        Ok(conflicts)
     }
 
     fn insert_block(
@@ -117,7 +168,7 @@ impl Rows {
 
     fn is_heard(&self, key: RunKey, at: &At<'_>, number: i64) -> bool {
         let stored = self.runs.get(&key).is_some_and(|run| run.contains(at.lane, number));
-        stored || at.seen.contains(&number)
+        (stored && !at.conflicts.contains(&number)) || at.seen.contains(&number)
     }
 
     fn insert_table(
@@ -141,7 +192,7 @@ impl Rows {
         )?;
         for channel in 0..table.channels {
             let info = &at.batch.shapes[table.shape][table.channel_first + channel];
-            let series = self.series(tx, at.device, &at.block.source, info)?;
+            let series = self.series.of(tx, at.device, &at.block.source, info)?;
             let ChannelKind::Numeric { exponent } = info.kind else { continue };
             let mut first_row = None;
             for moment in &fresh {
@@ -182,7 +233,7 @@ impl Rows {
             for (channel, samples) in run.samples.iter().enumerate() {
                 let info = &at.batch.shapes[run.shape][run.channel_first + channel];
                 let ChannelKind::Wave { rate, .. } = info.kind else { continue };
-                let series = self.series(tx, at.device, &at.block.source, info)?;
+                let series = self.series.of(tx, at.device, &at.block.source, info)?;
                 let first = run.sample_first + start as u64;
                 let since = rate.nanos_of(first) - rate.nanos_of(run.sample_first);
                 let time = at.moment(run.time_ticks).saturating_add(since);
@@ -231,44 +282,6 @@ impl Rows {
         stretches
     }
 
-    fn device(&mut self, tx: &Transaction<'_>, id: DeviceId) -> Result<i64, rusqlite::Error> {
-        if let Some(row) = self.devices.get(&id) {
-            return Ok(*row);
-        }
-        let eui = id.to_string();
-        tx.prepare_cached("INSERT INTO device (eui) VALUES (?1) ON CONFLICT DO NOTHING")?
-            .execute([&eui])?;
-        let row = tx
-            .prepare_cached("SELECT id FROM device WHERE eui = ?1")?
-            .query_row([&eui], |row| row.get(0))?;
-        self.devices.insert(id, row);
-        Ok(row)
-    }
-
-    fn series(
-        &mut self,
-        tx: &Transaction<'_>,
-        device: i64,
-        source: &Source,
-        info: &ChannelInfo,
-    ) -> Result<i64, rusqlite::Error> {
-        // The exponent stands in each row, so that a series is one signal whatever its precision.
-        let mut info = info.clone();
-        if let ChannelKind::Numeric { exponent } = &mut info.kind {
-            *exponent = 0;
-        }
-        let key = (device, source.mode as u8, info);
-        if let Some(row) = self.series.get(&key) {
-            return Ok(*row);
-        }
-        let row = find_series(tx, device, source.mode as u8, &key.2)?;
-        if self.series.len() > SERIES_MAX {
-            self.series.clear();
-        }
-        self.series.insert(key, row);
-        Ok(row)
-    }
-
     fn load_run(&mut self, tx: &Transaction<'_>, key: RunKey) -> Result<(), rusqlite::Error> {
         if self.runs.contains_key(&key) {
             return Ok(());
@@ -309,6 +322,11 @@ impl Rows {
     }
 }
 
+/// Blocks of devices, which the gateway itself is not.
+fn clinical(batch: &Batch) -> impl Iterator<Item = &Block> {
+    batch.blocks.iter().filter(|block| block.source.device != DeviceId(0))
+}
+
 /// The device's sequence numbers in a block.
 fn numbers(block: &Block) -> impl Iterator<Item = i64> + '_ {
     let tables = block.tables.iter().flat_map(|table| table.sequences.iter().copied());
@@ -339,49 +357,6 @@ fn invalid_within(run: &WaveRun, channel: u32, start: usize, count: usize) -> Op
         }
     }
     (!bytes.is_empty()).then_some(bytes)
-}
-
-fn find_series(
-    tx: &Transaction<'_>,
-    device: i64,
-    mode: u8,
-    info: &ChannelInfo,
-) -> Result<i64, rusqlite::Error> {
-    let (is_wave, rate, gain, baseline, bits) = match info.kind {
-        ChannelKind::Numeric { .. } => (0, (0, 0), (0, 0), 0, 0),
-        ChannelKind::Wave { rate, gain, baseline, bits } => {
-            let rate = (rate.numerator.cast_signed(), rate.denominator.cast_signed());
-            (1, rate, (gain.mantissa, gain.exponent), baseline, bits)
-        }
-    };
-    let values = params![
-        device,
-        info.code,
-        info.unit,
-        info.label,
-        info.unit_label,
-        is_wave,
-        rate.0,
-        rate.1,
-        gain.0,
-        gain.1,
-        baseline,
-        bits,
-        mode
-    ];
-    tx.prepare_cached(
-        "INSERT INTO series (device, code, unit, label, unit_label, wave, rate_numerator,
-           rate_denominator, gain_mantissa, gain_exponent, baseline, bits, mode)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13) ON CONFLICT DO NOTHING",
-    )?
-    .execute(values)?;
-    tx.prepare_cached(
-        "SELECT id FROM series WHERE device = ?1 AND code = ?2 AND unit = ?3 AND label = ?4
-           AND unit_label = ?5 AND wave = ?6 AND rate_numerator = ?7 AND rate_denominator = ?8
-           AND gain_mantissa = ?9 AND gain_exponent = ?10 AND baseline = ?11 AND bits = ?12
-           AND mode = ?13",
-    )?
-    .query_row(values, |row| row.get(0))
 }
 
 fn insert_range(

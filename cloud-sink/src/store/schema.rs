@@ -69,6 +69,15 @@ CREATE VIEW reading AS
   FROM numeric JOIN series ON series.id = numeric.series JOIN device ON device.id = series.device;
 ";
 
+/// Makes what an older store of the same version lacks; it changes the meaning of nothing there.
+pub const ADDITIONS: &str = "
+CREATE TABLE IF NOT EXISTS said (
+  device INTEGER NOT NULL, boot INTEGER NOT NULL, lane INTEGER NOT NULL, first INTEGER NOT NULL,
+  evidence INTEGER NOT NULL, last INTEGER NOT NULL, digests BLOB NOT NULL,
+  PRIMARY KEY (device, boot, lane, first, evidence)) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS evidence_kept ON evidence (disposition, reason) WHERE disposition <> 1;
+";
+
 /// Settings of every connection that writes. Weaker ones are refused.
 pub const SETTINGS: &str = "
 PRAGMA journal_mode = WAL;

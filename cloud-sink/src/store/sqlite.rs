@@ -9,9 +9,10 @@ use wire::identity::{GatewayId, RecordHash, SegmentId, StoreEpoch};
 use wire::receipt::{Disposition, Range, Reason};
 
 use super::rows::Rows;
-use super::schema::{SETTINGS, TABLES, VERSION};
-use super::{Committed, Signable, Store, StoreError};
+use super::schema::{ADDITIONS, SETTINGS, TABLES, VERSION};
+use super::{Committed, Store, StoreError};
 use crate::clock;
+use crate::limits::PARKED_MAX;
 use crate::verify::{Content, Disposed};
 
 /// A segment as one gateway and lane speak of it: nobody can take another's by naming it.
@@ -70,6 +71,7 @@ impl Sqlite {
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         let db = open_for_reading(path)?;
         db.execute_batch(SETTINGS)?;
+        db.execute_batch(ADDITIONS)?;
         db.set_prepared_statement_cache_capacity(64);
         let epoch: [u8; 16] =
             db.query_row("SELECT value FROM meta WHERE key = 'store_epoch'", [], |r| r.get(0))?;
@@ -132,7 +134,13 @@ fn commit_group(
     let now = clock::now().0;
     let mut committed = Committed::default();
     let mut fates = Vec::with_capacity(group.len());
+    let mut parked = HashMap::new();
     for record in group {
+        if record.reason == Reason::NoHeader && !may_park(&tx, &mut parked, record.gateway.row)? {
+            // Not kept and not signed for: the gateway has it, and is asked for the header.
+            committed.want_header(record.gateway.id, record.segment);
+            continue;
+        }
         fates.push(take(&tx, rows, segments, record, now, &mut committed)?);
     }
     rows.save_heard(&tx)?;
@@ -144,6 +152,29 @@ fn commit_group(
     tx.commit()?;
     sum_up(fates, &mut committed);
     Ok(committed)
+}
+
+/// Whether one more record without a segment header may be kept for a gateway.
+fn may_park(
+    tx: &Transaction<'_>,
+    parked: &mut HashMap<i64, u64>,
+    gateway: i64,
+) -> Result<bool, rusqlite::Error> {
+    let count = match parked.get(&gateway) {
+        Some(count) => *count,
+        None => {
+            tx.prepare_cached(
+                "SELECT count(*) FROM evidence JOIN segment ON segment.id = evidence.segment
+                 WHERE evidence.disposition <> 1 AND evidence.disposition = ?1
+                   AND evidence.reason = ?2 AND segment.gateway = ?3",
+            )?
+            .query_row(params![Disposition::Held as u8, Reason::NoHeader as u8, gateway], |row| {
+                row.get::<_, i64>(0).map(i64::cast_unsigned)
+            })?
+        }
+    };
+    parked.insert(gateway, count + 1);
+    Ok(count < PARKED_MAX)
 }
 
 fn segment_row(
@@ -218,7 +249,7 @@ fn insert_evidence(
         Content::Frame { core, .. } => {
             Some((core.sequence_first.cast_signed(), core.sequence_last.cast_signed()))
         }
-        Content::Header { .. } | Content::Gap(_) => None,
+        Content::Header { .. } | Content::Gap(_) | Content::Foreign => None,
     };
     let inserted = tx
         .prepare_cached(
@@ -293,7 +324,7 @@ fn keep_content(
         Content::Frame { batch: Some(batch), .. } => {
             rows.insert(tx, evidence, record, batch.inside(), now)?;
         }
-        Content::Frame { batch: None, .. } => {}
+        Content::Frame { batch: None, .. } | Content::Foreign => {}
         Content::Gap(gap) => super::notes::insert_gap(tx, evidence, record.gateway.row, gap)?,
     }
     Ok(())
@@ -322,15 +353,10 @@ fn unpark(
 fn sum_up(mut fates: Vec<Fate>, committed: &mut Committed) {
     fates.sort_by_key(|fate| (fate.gateway, fate.segment, fate.index));
     for fate in fates {
-        if committed.gateways.last().is_none_or(|last| last.gateway != fate.gateway) {
-            let (gateway, segments, headers_wanted) = (fate.gateway, Vec::new(), Vec::new());
-            committed.gateways.push(Signable { gateway, segments, headers_wanted });
+        if fate.reason == Reason::NoHeader {
+            committed.want_header(fate.gateway, fate.segment);
         }
-        let Some(last) = committed.gateways.last_mut() else { continue };
-        if fate.reason == Reason::NoHeader && !last.headers_wanted.contains(&fate.segment) {
-            last.headers_wanted.push(fate.segment);
-        }
-        let segments = &mut last.segments;
+        let segments = &mut committed.signable(fate.gateway).segments;
         if segments.last().is_none_or(|(segment, _)| *segment != fate.segment) {
             segments.push((fate.segment, Vec::new()));
         }

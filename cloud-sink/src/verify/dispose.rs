@@ -1,7 +1,7 @@
 //! From received bytes to a disposition: stored, held or refused, each with its reason.
 
 use wire::batch;
-use wire::frame::{Record, RecordError, RecordKind, read_frame_payload};
+use wire::frame::{Foreign, Record, RecordError, RecordKind, hash_of, read_frame_payload};
 use wire::gap::Gap;
 use wire::identity::{GatewayId, Lane, RecordHash, SegmentId};
 use wire::receipt::{Disposition, Reason};
@@ -55,10 +55,8 @@ impl<R: Registry> Verifier<R> {
     ) -> Result<Disposed, Unsigned> {
         let record = match Record::parse(&bytes) {
             Ok(record) => record,
-            Err(error @ (RecordError::TooLarge { .. } | RecordError::Shape(_)))
-            | Err(error @ RecordError::Version { .. }) => {
-                return Err(Unsigned::Shape(error.to_string()));
-            }
+            Err(RecordError::Version { .. }) => return self.foreign(from, lane, bytes),
+            Err(error) => return Err(Unsigned::Shape(error.to_string())),
         };
         let gateway = self.registry.gateway(from).ok_or(Unsigned::Unknown(from))?;
         let hash = record.hash();
@@ -87,6 +85,32 @@ impl<R: Registry> Verifier<R> {
                 Ok(self.gap(Common { gateway, hash, bytes }, gap))
             }
         }
+    }
+
+    /// A record of another version: its signature is checked, and it waits for a newer program.
+    fn foreign(
+        &mut self,
+        from: GatewayId,
+        lane: Lane,
+        bytes: Vec<u8>,
+    ) -> Result<Disposed, Unsigned> {
+        let record = Foreign::parse(&bytes).map_err(|error| Unsigned::Shape(error.to_string()))?;
+        let gateway = self.registry.gateway(from).ok_or(Unsigned::Unknown(from))?;
+        verify(&gateway.key, Purpose::Record, record.signed)
+            .map_err(|error| Unsigned::Signature(error.to_string()))?;
+        own_topic(record.lane, lane)?;
+        Ok(Disposed {
+            gateway,
+            lane,
+            segment: record.segment,
+            index: record.index,
+            hash: hash_of(record.signed),
+            previous: None,
+            content: Content::Foreign,
+            disposition: Disposition::Held,
+            reason: Reason::Version,
+            bytes,
+        })
     }
 
     /// The first header of a segment counts; another one is evidence and changes nothing.
@@ -189,8 +213,11 @@ impl<R: Registry> Verifier<R> {
         }
         let Some((bytes, kept)) = self.registry.segment(gateway.row, id) else { return };
         let Ok(record) = Record::parse(&bytes) else { return };
-        if let Ok((header, core, _)) = read_header_payload(record.payload) {
-            self.keys.readmit(&header, core, kept.as_deref());
+        let Ok((header, core, wrapped)) = read_header_payload(record.payload) else { return };
+        match kept {
+            Some(kept) => self.keys.readmit(&header, core, Some(&kept)),
+            // No key of ours opened it then; one that came since may.
+            None => drop(self.keys.admit(&header, core, &wrapped)),
         }
     }
 

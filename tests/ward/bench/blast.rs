@@ -1,4 +1,4 @@
-//! Monitors that speak as fast as they are acknowledged, over Unix sockets.
+//! Monitors that speak at a rate, or as fast as they are acknowledged, over Unix sockets.
 
 use std::io::{ErrorKind, Read, Write};
 use std::os::unix::net::UnixStream;
@@ -71,8 +71,12 @@ impl Blaster {
         self.pending.extend_from_slice(&out[..length]);
     }
 
-    fn speak(&mut self) {
-        while self.pending.len() < 1 << 15 && self.next - self.acked < WINDOW {
+    /// Says everything up to a sequence, as far as there is room.
+    fn speak(&mut self, until: u32) {
+        let room = |blaster: &Self| {
+            blaster.pending.len() < 1 << 15 && blaster.next - blaster.acked < WINDOW
+        };
+        while self.next <= until && room(self) {
             let moment = i64::from(self.next);
             let mut writer = DataWriter::new(START_NS / 1_000_000 + moment * 10);
             let value = |channel: i64| Ok(80 + channel + ((moment * (channel + 3)) >> 2) % 5);
@@ -115,15 +119,26 @@ impl Blaster {
     }
 }
 
-/// Lets `monitors` speak for a time; returns numerics that were acknowledged as durable.
+/// How monitors speak.
+#[derive(Clone, Copy, Debug)]
+pub struct Speech {
+    /// Monitors at once.
+    pub monitors: u64,
+    /// For how long.
+    pub time: Duration,
+    /// Numerics a second, all together; `None` for as fast as they are acknowledged.
+    pub rate: Option<f64>,
+}
+
+/// Lets monitors speak; returns numerics that were acknowledged as durable.
 ///
 /// # Errors
 /// The agent goes away, or does not acknowledge everything in the end.
-pub fn run(path: &Path, monitors: u64, time: Duration) -> Result<u64> {
-    let threads: Vec<_> = (0..monitors)
+pub fn run(path: &Path, speech: Speech) -> Result<u64> {
+    let threads: Vec<_> = (0..speech.monitors)
         .map(|number| {
             let path = path.to_owned();
-            std::thread::spawn(move || blast(&path, number, time))
+            std::thread::spawn(move || blast(&path, number, speech))
         })
         .collect();
     let mut sum = 0;
@@ -133,14 +148,18 @@ pub fn run(path: &Path, monitors: u64, time: Duration) -> Result<u64> {
     Ok(sum)
 }
 
-fn blast(path: &Path, number: u64, time: Duration) -> Result<u64> {
+fn blast(path: &Path, number: u64, speech: Speech) -> Result<u64> {
     let mut blaster = Blaster::connect(path, number)?;
-    let until = Instant::now() + time;
-    let patience = until + Duration::from_secs(60);
+    let began = Instant::now();
+    let patience = began + speech.time + Duration::from_secs(60);
+    let frames_a_second =
+        speech.rate.map(|rate| rate / (speech.monitors * NUMERICS_A_FRAME) as f64);
     loop {
         let now = Instant::now();
-        if now < until {
-            blaster.speak();
+        let spoken = now - began;
+        if spoken < speech.time {
+            let due = frames_a_second.map_or(f64::MAX, |rate| rate * spoken.as_secs_f64());
+            blaster.speak(due as u32);
         } else if blaster.pending.is_empty() && blaster.acked + 1 == blaster.next {
             return Ok(u64::from(blaster.acked) * NUMERICS_A_FRAME);
         }

@@ -19,6 +19,8 @@ const SOCKET: &str = "bench.sock";
 /// Monitors that speak at once.
 const MONITORS: u64 = 4;
 const PATIENCE: Duration = Duration::from_secs(120);
+/// The same until a large backlog has drained.
+const DRAIN_PATIENCE: Duration = Duration::from_secs(900);
 
 async fn site() -> Result<Site> {
     let programs = Programs::build()?;
@@ -35,9 +37,10 @@ fn peak_memory(id: Option<u32>) -> Result<f64> {
     Ok(kilobytes / 1024.0)
 }
 
-async fn blast_through(site: &Site, time: Duration) -> Result<u64> {
+async fn blast_through(site: &Site, time: Duration, rate: Option<f64>) -> Result<u64> {
     let socket = site.intake_folder().join(SOCKET);
-    tokio::task::spawn_blocking(move || blast::run(&socket, MONITORS, time)).await?
+    let speech = blast::Speech { monitors: MONITORS, time, rate };
+    tokio::task::spawn_blocking(move || blast::run(&socket, speech)).await?
 }
 
 fn stored(site: &Site) -> Result<u64> {
@@ -45,20 +48,20 @@ fn stored(site: &Site) -> Result<u64> {
 }
 
 /// Numerics from device to store, then an outage and the draining after it.
-pub async fn end_to_end(seconds: u64) -> Result<Vec<Row>> {
+pub async fn end_to_end(seconds: u64, rate: f64) -> Result<Vec<Row>> {
     let mut site = site().await?;
     site.start_all(PATIENCE).await?;
     let broker = format!("{:?}", site.broker()).to_lowercase();
     let began = Instant::now();
-    let produced = blast_through(&site, Duration::from_secs(seconds)).await?;
+    let produced = blast_through(&site, Duration::from_secs(seconds), Some(rate)).await?;
     let accepted_after = began.elapsed().as_secs_f64();
-    site.wait_for_receipts(PATIENCE).await?;
+    site.wait_for_receipts(DRAIN_PATIENCE).await?;
     let all_after = began.elapsed().as_secs_f64();
     let count = stored(&site)?;
     anyhow::ensure!(count == produced, "{produced} accepted, {count} stored");
     let mut rows = vec![
         row(
-            format!("line ({broker}): numerics device to store, all receipted"),
+            format!("line ({broker}): numerics device to store, all receipted, {seconds} s"),
             produced as f64 / all_after,
             "1/s",
         ),
@@ -73,10 +76,10 @@ pub async fn end_to_end(seconds: u64) -> Result<Vec<Row>> {
         eprintln!("{}: {:.0} {}", row.name, row.value, row.unit);
     }
     site.forwarder().open(false);
-    let in_outage = blast_through(&site, Duration::from_secs(seconds)).await?;
+    let in_outage = blast_through(&site, Duration::from_secs(seconds), Some(rate)).await?;
     let began = Instant::now();
     site.forwarder().open(true);
-    site.wait_for_receipts(PATIENCE).await?;
+    site.wait_for_receipts(DRAIN_PATIENCE).await?;
     let drained_after = began.elapsed().as_secs_f64();
     let count = stored(&site)?;
     anyhow::ensure!(count == produced + in_outage, "{} lost", produced + in_outage - count);
@@ -108,7 +111,7 @@ pub async fn recover() -> Result<Vec<Row>> {
         tokio::time::sleep(Duration::from_millis(2)).await;
     }
     let first = began.elapsed().as_secs_f64();
-    let accepted = blast_through(&site, Duration::from_secs(2)).await?;
+    let accepted = blast_through(&site, Duration::from_secs(2), None).await?;
     anyhow::ensure!(accepted > 0, "nothing was accepted");
     site.kill(Role::Agent)?;
     std::fs::remove_file(&socket)?;
@@ -118,7 +121,7 @@ pub async fn recover() -> Result<Vec<Row>> {
         tokio::time::sleep(Duration::from_millis(2)).await;
     }
     let again = began.elapsed().as_secs_f64();
-    blast_through(&site, Duration::from_secs(3)).await?;
+    blast_through(&site, Duration::from_secs(3), None).await?;
     Ok(vec![
         row(format!("recover: start to accepting, 1 GiB of backlog in {files} files"), first, "s"),
         row("recover: the same after kill -9 in mid-stream", again, "s"),

@@ -108,3 +108,39 @@ fn reconnects_are_spread_over_a_growing_wait() {
     let (least, most) = (waits.iter().min(), waits.iter().max());
     assert!(most.unwrap() > &Duration::from_secs(12) && least.unwrap() < &Duration::from_secs(2));
 }
+
+#[test]
+fn a_broker_that_withholds_pubacks_does_not_stop_what_is_receipted() {
+    let now = Instant::now();
+    let mut log = Invented { records: [0, 400, 0, 0], bytes: 10 };
+    let mut uplink = up(&mut log, now);
+    let mut sent = 0;
+    while let Some(Order::Publish(lane, record)) = uplink.poll(now, &mut log) {
+        sent += 1;
+        let index = record.position.index;
+        uplink.receipted(now, SegmentId([lane as u8; 16]), index, index);
+    }
+    assert_eq!(sent, 400);
+}
+
+#[test]
+fn a_broker_that_takes_us_and_drops_us_is_not_rushed() {
+    let mut now = Instant::now();
+    let mut log = Invented { records: [0; 4], bytes: 1 };
+    let mut waits = Duration::ZERO;
+    let mut uplink = Uplink::new(now, 1024, 7);
+    for _ in 0..40 {
+        waits += uplink.wake_at(now).saturating_duration_since(now);
+        now = now.max(uplink.wake_at(now));
+        assert_eq!(uplink.poll(now, &mut log), Some(Order::Connect));
+        uplink.handle(now, Event::Up, &log);
+        uplink.handle(now, Event::Down, &log);
+    }
+    assert!(waits > Duration::from_secs(200), "{waits:?} for forty connections");
+
+    uplink.handle(now, Event::Up, &log);
+    now += RECONNECT_WAIT.1 + Duration::from_secs(1);
+    uplink.handle(now, Event::Down, &log);
+    let wait = uplink.wake_at(now).saturating_duration_since(now);
+    assert!(wait <= RECONNECT_WAIT.0, "a connection that held begins anew: {wait:?}");
+}

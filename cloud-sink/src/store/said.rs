@@ -1,0 +1,151 @@
+//! What a device said under each number, as a short digest: the same number with other words is no
+//! repeat, and both are kept.
+//!
+//! A device that forgets its boot id begins again at number 1. Taken for repeats, its readings would
+//! be missing without a word.
+
+use std::collections::BTreeMap;
+
+use rusqlite::{Transaction, params};
+use wire::batch::{Block, Note, NoteKind, Table, WaveRun};
+use wire::decimal::Number;
+
+use super::heard::RunKey;
+
+/// Digest of what a run said, by number.
+pub(super) type Digests = BTreeMap<i64, u32>;
+
+/// Records in which a number is looked for: those that begin next before it.
+const RECORDS_MAX: u32 = 16;
+
+/// Adds what a block says under each number.
+///
+/// The parts of one frame may stand in several blocks, in any order: their digests are added up.
+pub(super) fn add_block(digests: &mut Digests, block: &Block) {
+    let mut mine = Digests::new();
+    block.tables.iter().for_each(|table| add_table(&mut mine, block, table));
+    block.waves.iter().for_each(|run| add_wave(&mut mine, run));
+    block.notes.iter().for_each(|note| add_note(&mut mine, block, note));
+    for (number, digest) in mine {
+        let sum = digests.entry(number).or_default();
+        *sum = sum.wrapping_add(digest);
+    }
+}
+
+fn add(digests: &mut Digests, number: i64, words: &[u8]) {
+    let sum = digests.entry(number).or_default();
+    *sum = sum.wrapping_add(crc32c::crc32c(words));
+}
+
+fn add_table(digests: &mut Digests, block: &Block, table: &Table) {
+    let moments = table.times.len();
+    let mut words = Vec::with_capacity(16 + table.channels * 8);
+    for (moment, number) in table.sequences.iter().enumerate() {
+        words.clear();
+        let time = block.time_ticks.wrapping_add(table.times[moment]);
+        words.extend_from_slice(&time.to_le_bytes());
+        words.extend_from_slice(&(table.channel_first as u64).to_le_bytes());
+        let values = table.values[moment..].iter().step_by(moments.max(1));
+        words.extend(values.flat_map(|value| value.to_le_bytes()));
+        add(digests, *number, &words);
+    }
+    for (position, number, status) in &table.exceptions {
+        let (channel, moment) =
+            (*position as usize / moments.max(1), *position as usize % moments.max(1));
+        let (mantissa, exponent) = match number {
+            Number::Is(decimal) => (decimal.mantissa, i64::from(decimal.exponent)),
+            Number::Not(state) => (*state as i64, i64::MAX),
+        };
+        let words = [channel as i64, mantissa, exponent, i64::from(*status)];
+        add(digests, table.sequences[moment], &words.map(i64::to_le_bytes).concat());
+    }
+}
+
+fn add_wave(digests: &mut Digests, run: &WaveRun) {
+    let mut start = 0;
+    for (number, count) in &run.parts {
+        let end = start + usize::try_from(*count).unwrap_or(0);
+        let mut words = (run.sample_first + start as u64).to_le_bytes().to_vec();
+        words.extend_from_slice(&run.status.to_le_bytes());
+        words.extend_from_slice(&(run.channel_first as u64).to_le_bytes());
+        for samples in &run.samples {
+            let part = samples.get(start..end).unwrap_or_default();
+            words.extend(part.iter().flat_map(|sample| sample.to_le_bytes()));
+        }
+        add(digests, *number, &words);
+        start = end;
+    }
+}
+
+fn add_note(digests: &mut Digests, block: &Block, note: &Note) {
+    let time = block.time_ticks.wrapping_add(note.time_ticks);
+    let mut words = time.to_le_bytes().to_vec();
+    match &note.what {
+        NoteKind::Alert { code, source, levels, text } => {
+            words.extend_from_slice(&code.to_le_bytes());
+            words.extend_from_slice(&source.to_le_bytes());
+            words.extend_from_slice(levels);
+            words.extend_from_slice(text.as_bytes());
+        }
+        NoteKind::Event { code, value } => {
+            words.extend_from_slice(&code.to_le_bytes());
+            words.extend_from_slice(&value.to_le_bytes());
+        }
+        NoteKind::Loss { readings, cause } => {
+            words.extend_from_slice(&readings.to_le_bytes());
+            words.push(*cause);
+        }
+        NoteKind::Health(report) => words.extend_from_slice(report),
+    }
+    add(digests, note.sequence, &words);
+}
+
+/// Keeps the digests of what one record brought of a run.
+pub(super) fn insert(
+    tx: &Transaction<'_>,
+    evidence: i64,
+    key: RunKey,
+    lane: u8,
+    digests: &Digests,
+) -> Result<(), rusqlite::Error> {
+    let ends = digests.keys().next().zip(digests.keys().next_back());
+    let Some((first, last)) = ends else { return Ok(()) };
+    let pair = |(number, digest): (&i64, &u32)| {
+        let offset = u32::try_from(number - first).unwrap_or(u32::MAX);
+        [offset.to_le_bytes(), digest.to_le_bytes()].concat()
+    };
+    let packed: Vec<u8> = digests.iter().flat_map(pair).collect();
+    tx.prepare_cached("INSERT INTO said VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")?
+        .execute(params![key.0, key.1, lane, first, evidence, last, packed])?;
+    Ok(())
+}
+
+/// Whether a number is known with other words, and with these it is not.
+pub(super) fn differs(
+    tx: &Transaction<'_>,
+    key: RunKey,
+    lane: u8,
+    number: i64,
+    digest: u32,
+) -> Result<bool, rusqlite::Error> {
+    let mut statement = tx.prepare_cached(
+        "SELECT first, digests FROM said
+         WHERE device = ?1 AND boot = ?2 AND lane = ?3 AND first <= ?4 AND last >= ?4
+         ORDER BY first DESC LIMIT ?5",
+    )?;
+    let mut rows = statement.query(params![key.0, key.1, lane, number, RECORDS_MAX])?;
+    let mut differs = false;
+    while let Some(row) = rows.next()? {
+        let (first, packed): (i64, Vec<u8>) = (row.get(0)?, row.get(1)?);
+        let (pairs, _) = packed.as_chunks::<8>();
+        for [a, b, c, d, rest @ ..] in pairs {
+            if first + i64::from(u32::from_le_bytes([*a, *b, *c, *d])) == number {
+                if u32::from_le_bytes(*rest) == digest {
+                    return Ok(false);
+                }
+                differs = true;
+            }
+        }
+    }
+    Ok(differs)
+}
