@@ -6,7 +6,7 @@
 //!
 //! The client is polled whatever the line does: receipts wait for acknowledgements that come behind
 //! deliveries on the same connection, so a delivery that finds the line full must not stop the
-//! reading. The receive maximum bounds what can wait.
+//! reading. What can wait is bounded by the broker's window, and by ours if it has none.
 
 use std::time::Duration;
 
@@ -58,6 +58,8 @@ pub enum Answer {
 const CLIENT_QUEUE: usize = 128;
 /// Deliveries that the broker may have out without acknowledgement.
 const RECEIVE_MAXIMUM: u16 = 2 * INCOMING_MAX as u16;
+/// Deliveries that may wait for the line: mosquitto was seen to send more than the receive maximum.
+const DELIVERIES_MAX: usize = 1024;
 /// MQTT's own bytes around a frame.
 const PACKET_BYTES_MAX: u32 = FRAME_BYTES_MAX as u32 + 1024;
 
@@ -98,7 +100,7 @@ pub async fn run(
         let builder = AsyncClient::builder(options.clone()).capacity(CLIENT_QUEUE);
         let (client, eventloop) = builder.build();
         let greeting = tokio::spawn(greet(client.clone(), keyring.clone()));
-        let (deliveries, waiting) = mpsc::channel(RECEIVE_MAXIMUM.into());
+        let (deliveries, waiting) = mpsc::channel(DELIVERIES_MAX);
         let receiving = receive(eventloop, connection, deliveries);
         let was_up = tokio::select! {
             was_up = receiving => was_up,
@@ -167,7 +169,7 @@ async fn receive(
                 let ticket = Some(Ticket { connection, publish });
                 let delivery = Incoming { gateway, lane, bytes, ticket };
                 if deliveries.try_send(delivery).is_err() {
-                    tracing::error!("the broker sends more than the receive maximum allows");
+                    tracing::error!("the broker sends far more than the receive maximum");
                     return was_up;
                 }
             }
