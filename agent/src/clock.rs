@@ -12,9 +12,41 @@ const BUILD_FLOOR: i64 = 1_767_225_600_000_000_000;
 /// A difference between wall clock and monotonic clock larger than this is a step.
 const STEP: i64 = 500_000_000;
 
+/// What time is read from.
+pub trait Source: Send {
+    /// Now, for deadlines.
+    fn now(&self) -> Instant;
+    /// Now since the kernel started, sleep included.
+    fn monotonic(&self) -> MonotonicNanos;
+    /// The wall clock, nanoseconds of UTC, and whether a time service keeps it.
+    fn wall(&self) -> (i64, bool);
+}
+
+/// The kernel of this machine.
+#[derive(Clone, Copy, Debug)]
+struct Kernel;
+
+impl Source for Kernel {
+    fn now(&self) -> Instant {
+        Instant::now()
+    }
+
+    fn monotonic(&self) -> MonotonicNanos {
+        let time = clock_gettime(ClockId::Boottime);
+        let nanos = Duration::new(time.tv_sec.unsigned_abs(), 0).as_nanos() as u64;
+        MonotonicNanos(nanos + time.tv_nsec.unsigned_abs())
+    }
+
+    fn wall(&self) -> (i64, bool) {
+        let wall = clock_gettime(ClockId::Realtime);
+        let utc = wall.tv_sec.saturating_mul(1_000_000_000).saturating_add(wall.tv_nsec);
+        (utc, Path::new("/run/systemd/timesync/synchronized").exists())
+    }
+}
+
 /// Reads time; remembers the steps of the wall clock.
-#[derive(Debug)]
 pub struct Clock {
+    source: Box<dyn Source>,
     epoch: u32,
     offset: Option<i64>,
 }
@@ -26,37 +58,39 @@ impl Default for Clock {
 }
 
 impl Clock {
-    /// A clock in its first epoch.
+    /// The kernel's clock in its first epoch.
     #[must_use]
-    pub const fn new() -> Self {
-        Self { epoch: 0, offset: None }
+    pub fn new() -> Self {
+        Self::of(Box::new(Kernel))
+    }
+
+    /// A clock that reads another source.
+    #[must_use]
+    pub fn of(source: Box<dyn Source>) -> Self {
+        Self { source, epoch: 0, offset: None }
     }
 
     /// Now, for deadlines.
     #[must_use]
     pub fn now(&self) -> Instant {
-        Instant::now()
+        self.source.now()
     }
 
     /// Now since the kernel started, sleep included.
     #[must_use]
     pub fn monotonic(&self) -> MonotonicNanos {
-        let time = clock_gettime(ClockId::Boottime);
-        let nanos = Duration::new(time.tv_sec.unsigned_abs(), 0).as_nanos() as u64;
-        MonotonicNanos(nanos + time.tv_nsec.unsigned_abs())
+        self.source.monotonic()
     }
 
     /// The whole state; a step since the last look begins a new epoch.
     pub fn state(&mut self) -> ClockState {
         let monotonic = self.monotonic();
-        let wall = clock_gettime(ClockId::Realtime);
-        let utc = wall.tv_sec.saturating_mul(1_000_000_000).saturating_add(wall.tv_nsec);
+        let (utc, synchronised) = self.source.wall();
         let offset = utc - monotonic.0.cast_signed();
         if self.offset.is_some_and(|before| (offset - before).abs() > STEP) {
             self.epoch += 1;
         }
         self.offset = Some(offset);
-        let synchronised = Path::new("/run/systemd/timesync/synchronized").exists();
         let (source, error_us) = match (utc >= BUILD_FLOOR, synchronised) {
             (false, _) => (TimeSource::None, u64::MAX),
             (true, true) => (TimeSource::Network, 500_000),

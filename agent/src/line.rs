@@ -20,9 +20,10 @@ use crate::clock::Clock;
 use crate::health::Health;
 use crate::intake::{Chunk, Run};
 use crate::seal::SealError;
+use crate::seal::Sealer;
 use crate::seal::batcher::{Batcher, Closed, Said};
-use crate::seal::sealer::Seal;
-use crate::uplink::driver::{Driver, FromBroker};
+use crate::uplink::Hands;
+use crate::uplink::driver::FromBroker;
 use crate::uplink::machine::{Order, Records, Uplink};
 
 mod answers;
@@ -37,17 +38,17 @@ struct Due {
 }
 
 /// What the line is made of.
-pub struct Line<D: Disk> {
+pub struct Line<D: Disk, S, H> {
     /// Reads time.
     pub clock: Clock,
     /// Closes batches.
     pub batcher: Batcher,
     /// The log.
-    pub buffer: Buffer<D, Seal>,
+    pub buffer: Buffer<D, S>,
     /// Rules of sending.
     pub uplink: Uplink,
     /// Hands of sending.
-    pub driver: Driver,
+    pub hands: H,
     /// What people see.
     pub health: Health,
     /// Trust.
@@ -79,12 +80,12 @@ impl Trust {
     }
 }
 
-struct Log<'a, D: Disk> {
-    buffer: &'a mut Buffer<D, Seal>,
+struct Log<'a, D: Disk, S> {
+    buffer: &'a mut Buffer<D, S>,
     clock: wire::time::ClockState,
 }
 
-impl<D: Disk> Records for Log<'_, D> {
+impl<D: Disk, S: Sealer> Records for Log<'_, D, S> {
     fn next(&mut self, lane: Lane, from: Position) -> Option<RecordAt> {
         self.buffer.next_unreceipted(lane, from, &self.clock)
     }
@@ -99,14 +100,14 @@ const CHUNKS_A_TURN: usize = 16;
 /// Longest sleep of the line.
 const IDLE: Duration = Duration::from_millis(250);
 
-impl<D: Disk> Line<D> {
+impl<D: Disk, S: Sealer, H: Hands> Line<D, S, H> {
     /// Puts the stages together.
     pub fn new(
         clock: Clock,
         batcher: Batcher,
-        buffer: Buffer<D, Seal>,
+        buffer: Buffer<D, S>,
         uplink: Uplink,
-        driver: Driver,
+        hands: H,
         health: Health,
         trust: Trust,
     ) -> Self {
@@ -115,7 +116,7 @@ impl<D: Disk> Line<D> {
             batcher,
             buffer,
             uplink,
-            driver,
+            hands,
             health,
             trust,
             waiting: Waiting::new(),
@@ -164,7 +165,9 @@ impl<D: Disk> Line<D> {
         self.turn(true);
     }
 
-    fn wake(&self) -> Instant {
+    /// When the next turn is due if nothing happens before.
+    #[must_use]
+    pub fn wake(&self) -> Instant {
         let now = self.clock.now();
         let due = self.batcher.next_due().map(|due| {
             let wait = due.0.saturating_sub(self.clock.monotonic().0);
@@ -173,8 +176,14 @@ impl<D: Disk> Line<D> {
         self.uplink.wake_at(now).min(due.unwrap_or(now + IDLE)).min(now + IDLE)
     }
 
+    /// Whether nothing can be stored, so that devices must wait.
+    #[must_use]
+    pub const fn is_held_back(&self) -> bool {
+        self.held_back
+    }
+
     /// Takes a device's chunk into the growing batches.
-    fn hear(&mut self, chunk: &Chunk) {
+    pub fn hear(&mut self, chunk: &Chunk) {
         let clock = self.clock.state();
         let device = chunk.device.source.device;
         let mut accepted = 0;
@@ -216,8 +225,9 @@ impl<D: Disk> Line<D> {
         self.health.refused_frame(device);
     }
 
-    /// One turn: close, seal, append, commit, acknowledge, send.
-    fn turn(&mut self, all: bool) {
+    /// One turn: close, seal, append, commit, acknowledge, send. With `all`, nothing waits for its
+    /// interval.
+    pub fn turn(&mut self, all: bool) {
         let clock = self.clock.state();
         if !self.held_back {
             self.health.beat(&mut self.batcher, &self.buffer, &self.uplink, &clock);
@@ -337,8 +347,8 @@ impl<D: Disk> Line<D> {
     /// Carries out an order; `false` if the client takes nothing now.
     fn carry_out(&mut self, order: Order, clock: &wire::time::ClockState) -> bool {
         match order {
-            Order::Connect => self.driver.connect(),
-            Order::Drop => self.driver.drop_connection(),
+            Order::Connect => self.hands.connect(),
+            Order::Drop => self.hands.drop_connection(),
             Order::Publish(lane, record) => return self.publish(lane, record, clock),
         }
         true
@@ -353,7 +363,7 @@ impl<D: Disk> Line<D> {
         };
         let gateway = self.trust.gateway;
         let topic = Topic { gateway, level: Level::Lane(lane) }.to_string();
-        let taken = self.driver.publish(&topic, bytes);
+        let taken = self.hands.publish(&topic, bytes);
         if !taken {
             self.unsent = Some((lane, record));
         }

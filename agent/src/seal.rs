@@ -3,6 +3,7 @@
 use wire::frame::Core;
 use wire::gap::Gap;
 use wire::identity::{BootId, GatewayId, Lane, RecordHash, SegmentId};
+use wire::keyring::Keyring;
 use wire::segment::{Continues, Found};
 use wire::time::ClockState;
 
@@ -83,4 +84,7 @@ pub trait Sealer {
 
     /// Wipes a segment's keys.
     fn forget(&mut self, segment: SegmentId);
+
+    /// Takes a newer keyring; open segments keep the keys that they have.
+    fn renew(&mut self, keyring: Keyring);
 }

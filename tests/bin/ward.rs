@@ -23,6 +23,8 @@ mod replay;
 mod report;
 #[path = "../ward/vectors.rs"]
 mod vectors;
+#[path = "../ward/world.rs"]
+mod world;
 
 /// The world around the line: simulated beds through the real agent, a broker and the real sink.
 #[derive(Debug, Parser)]
@@ -46,6 +48,8 @@ enum Command {
     Bench(bench::Bench),
     /// Writes the test vectors of every format.
     Vectors(vectors::Vectors),
+    /// Simulated worlds that go wrong in every way, on virtual time, and oracles over them.
+    World(world::WorldCommand),
 }
 
 fn main() -> ExitCode {
@@ -64,6 +68,7 @@ fn main() -> ExitCode {
             Command::Broker(command) => command.run().await,
             Command::Bench(command) => command.run().await,
             Command::Vectors(command) => command.run(),
+            Command::World(command) => command.run(),
         }
     };
     // An interrupt drops the work, and with it every process that it started.

@@ -12,7 +12,7 @@ use tokio::task::JoinHandle;
 
 pub mod bed;
 mod driver;
-mod machine;
+pub(crate) mod machine;
 mod port;
 mod said;
 mod speech;

@@ -14,3 +14,13 @@ pub mod site;
 pub mod ledger;
 
 pub mod vectors;
+
+pub mod random;
+
+pub mod fleet;
+
+pub mod disk;
+
+pub mod world;
+
+pub mod oracle;

@@ -6,10 +6,10 @@ use wire::identity::Lane;
 use wire::receipt::{Disposition, Reason};
 
 use crate::device::{across_contexts, alert, in_context, monitor, number, numerics, wave};
-use crate::fleet::Fleet;
 use crate::gateway::{Gateway, Sent};
 use crate::sink::{Sink, fates, wanted};
 use crate::site::{Site, site};
+use rig::fleet::Fleet;
 
 /// Something in every clinical lane, over a restart.
 fn story(mut gateway: Gateway, fleet: &Fleet) -> Gateway {

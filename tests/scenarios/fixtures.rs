@@ -18,9 +18,9 @@ use wire::identity::{DeviceId, Lane};
 use wire::seal::{SegmentKeys, open_frame, unwrap_secret, verify_frame, verify_header};
 
 use crate::device::{monitor, numerics};
-use crate::fleet::{Fleet, named};
 use crate::gateway::{Gateway, Sent};
 use crate::sink::{Sink, receipts, settle};
+use rig::fleet::{Fleet, named};
 
 mod keys;
 mod make;

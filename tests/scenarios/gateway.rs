@@ -17,7 +17,7 @@ use wire::segment::read_header_payload;
 use wire::time::{ClockState, MonotonicNanos, TimeSource, UnixNanos};
 
 use crate::device::BEGIN_MS;
-use crate::fleet::Fleet;
+use rig::fleet::Fleet;
 
 /// A record as it would be published.
 #[derive(Clone, Debug)]

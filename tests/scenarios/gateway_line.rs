@@ -8,6 +8,7 @@ use agent::config::Broker;
 use agent::health::Health;
 use agent::line::{Line, Trust};
 use agent::seal::batcher::Batcher;
+use agent::seal::sealer::Seal;
 use agent::uplink::driver::{Driver, FromBroker, MessageKind};
 use agent::uplink::machine::Uplink;
 use ed25519_dalek::SigningKey;
@@ -19,9 +20,9 @@ use wire::receipt::Receipt;
 use wire::segment::Suite;
 
 use crate::device::{monitor, numerics};
-use crate::fleet::{Fleet, named};
 use crate::gateway::Gateway;
 use crate::sink::{Sink, receipts};
+use rig::fleet::{Fleet, named};
 
 /// Connections that the line may have tried while a test runs; events of another are ignored.
 const GENERATIONS: u64 = 40;
@@ -40,7 +41,7 @@ fn line_of(
     gateway: Gateway,
     folder: PathBuf,
     events: mpsc::Sender<(u64, FromBroker)>,
-) -> Line<agent::buffer::disk::Folder> {
+) -> Line<agent::buffer::disk::Folder, Seal, Driver> {
     let clock = Clock::new();
     let status = [vec![1], vec![0]];
     let runtime = tokio::runtime::Handle::current();

@@ -9,10 +9,10 @@ use wire::segment::Suite;
 use wire::signed::{Purpose, sign};
 
 use crate::device::{monitor, numerics};
-use crate::fleet::{Fleet, named};
 use crate::gateway::Sent;
 use crate::sink::{Sink, fates, wanted};
 use crate::site::{Site, site};
+use rig::fleet::{Fleet, named};
 
 /// The same record as a gateway of a later version would sign it.
 fn of_version(sent: &Sent, version: u8, signer: &SigningKey) -> Sent {

@@ -8,8 +8,6 @@
     reason = "a scenario ends where something is not as it must be"
 )]
 
-mod fleet;
-
 mod device;
 
 mod gateway;

@@ -10,9 +10,9 @@ use wire::segment::{Found, Header, Suite};
 use wire::signed::{Purpose, sign, signing_key_id};
 
 use crate::device::{alert, monitor, numerics, wave};
-use crate::fleet::{Fleet, named};
 use crate::gateway::{Gateway, Sent, clock};
 use crate::sink::{Sink, fates};
+use rig::fleet::{Fleet, named};
 
 const SUITE: Suite = Suite::X25519;
 

@@ -9,8 +9,8 @@ use wire::identity::{BootId, Lane};
 use wire::seal::unwrap_secret;
 use wire::segment::{Found, Suite, read_header_payload};
 
-use crate::fleet::{Fleet, named};
 use crate::gateway::clock;
+use rig::fleet::{Fleet, named};
 
 fn stuck(bytes: &mut [u8]) -> Result<(), SealError> {
     bytes.fill(0x5A);

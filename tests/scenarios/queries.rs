@@ -5,9 +5,9 @@ use tempfile::tempdir;
 use wire::segment::Suite;
 
 use crate::device::{BEGIN_MS, monitor, numerics};
-use crate::fleet::{Fleet, named};
 use crate::gateway::Gateway;
 use crate::sink::Sink;
+use rig::fleet::{Fleet, named};
 
 #[test]
 fn the_view_of_readings_answers_with_values_and_times() {

@@ -14,10 +14,10 @@ use wire::segment::{Suite, read_header_payload};
 use wire::signed::SignatureError;
 
 use crate::device::{monitor, numerics};
-use crate::fleet::{Fleet, named};
 use crate::gateway::{Gateway, Sent};
 use crate::sink::{Sink, fates, receipts, settle};
 use crate::site::Site;
+use rig::fleet::{Fleet, named};
 
 /// A site whose gateway has heard four frames.
 fn site() -> Site {

@@ -7,9 +7,9 @@ use tempfile::tempdir;
 use wire::segment::Suite;
 
 use crate::device::{alert, in_context, labelled, number, numerics};
-use crate::fleet::{Fleet, named};
 use crate::gateway::Gateway;
 use crate::sink::Sink;
+use rig::fleet::{Fleet, named};
 
 const MANTISSA: i64 = 1_234_567_890_123_456_789;
 const LABEL: &str = "MARKER-7f3a";

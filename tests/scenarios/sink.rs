@@ -14,8 +14,8 @@ use cloud_sink::verify::{Disposed, Unsigned};
 use wire::identity::{GatewayId, Lane, SegmentId};
 use wire::receipt::{Disposition, Range, Reason, Receipt};
 
-use crate::fleet::Fleet;
 use crate::gateway::{Gateway, Sent};
+use rig::fleet::Fleet;
 
 /// One sink.
 pub struct Sink {

@@ -13,9 +13,9 @@ use wire::receipt::{Disposition, Receipt};
 use wire::segment::Suite;
 
 use crate::device::{monitor, numerics};
-use crate::fleet::{Fleet, named};
 use crate::gateway::{Gateway, Sent};
 use crate::sink::Sink;
+use rig::fleet::{Fleet, named};
 
 /// How long both threads together may take.
 const PATIENCE: Duration = Duration::from_secs(30);

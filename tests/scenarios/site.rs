@@ -3,9 +3,9 @@
 use tempfile::{TempDir, tempdir};
 use wire::segment::Suite;
 
-use crate::fleet::{Fleet, named};
 use crate::gateway::Gateway;
 use crate::sink::Sink;
+use rig::fleet::{Fleet, named};
 
 /// A site with one gateway.
 pub struct Site {

@@ -1,7 +1,7 @@
 //! P3 unaltered: no bit of anything that is signed or sealed can change without being noticed.
 
 use tempfile::{TempDir, tempdir};
-use wire::frame::{Core, Record, RecordKind, frame_payload, join, read_frame_payload};
+use wire::frame::{Core, Record, frame_payload, join, read_frame_payload};
 use wire::gap::{Cause, Gap, Hole};
 use wire::identity::{GatewayId, Lane, SegmentId};
 use wire::keyring::Keyring;
@@ -11,9 +11,9 @@ use wire::signed::{Purpose, sign};
 use wire::time::UnixNanos;
 
 use crate::device::{alert, monitor, numerics};
-use crate::fleet::{Fleet, named};
 use crate::gateway::{Gateway, Sent};
 use crate::sink::{Sink, fates};
+use rig::fleet::{Fleet, named};
 
 /// A site with one gateway that has said two small things, and a sink that has the headers.
 struct Site {

@@ -4,9 +4,9 @@ use tempfile::{TempDir, tempdir};
 use wire::segment::Suite;
 
 use crate::device::{monitor, numerics};
-use crate::fleet::{Fleet, named};
 use crate::gateway::Gateway;
 use crate::sink::Sink;
+use rig::fleet::{Fleet, named};
 
 struct Site {
     fleet: Fleet,

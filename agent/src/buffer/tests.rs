@@ -101,6 +101,8 @@ impl Sealer for Cheap {
     fn forget(&mut self, segment: SegmentId) {
         self.open.retain(|open| *open != segment);
     }
+
+    fn renew(&mut self, _keyring: wire::keyring::Keyring) {}
 }
 
 type Log = Buffer<Invented, Cheap>;

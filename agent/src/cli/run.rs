@@ -91,7 +91,7 @@ fn assemble(
     config: &Config,
     runtime: &tokio::runtime::Handle,
     events: mpsc::Sender<(u64, crate::uplink::driver::FromBroker)>,
-) -> anyhow::Result<Line<Folder>> {
+) -> anyhow::Result<Line<Folder, Seal, Driver>> {
     let files = KeyFiles::below(&config.state);
     let signing = load_signing_key(&files.signing())?;
     let roots = load_roots(&files.roots())?;

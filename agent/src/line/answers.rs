@@ -6,12 +6,15 @@ use wire::receipt::Receipt;
 use super::{Line, Log};
 use crate::buffer::Settled;
 use crate::buffer::disk::Disk;
+use crate::seal::Sealer;
+use crate::uplink::Hands;
 use crate::uplink::driver::{FromBroker, MessageKind, broker_takes_frames};
 use crate::uplink::machine::Event;
 
-impl<D: Disk> Line<D> {
-    pub(super) fn hear_broker(&mut self, generation: u64, event: FromBroker) {
-        if !self.driver.is_current(generation) {
+impl<D: Disk, S: Sealer, H: Hands> Line<D, S, H> {
+    /// Takes what came from the broker on a connection.
+    pub fn hear_broker(&mut self, generation: u64, event: FromBroker) {
+        if !self.hands.is_current(generation) {
             return;
         }
         let now = self.clock.now();

@@ -40,11 +40,6 @@ impl Seal {
     pub fn with_random(self, random: Random) -> Self {
         Self { random, ..self }
     }
-
-    /// Takes a newer keyring; open segments keep the keys that they have.
-    pub fn renew(&mut self, keyring: Keyring) {
-        self.keyring = keyring;
-    }
 }
 
 /// A segment's name and its secret: bytes from the kernel's generator, mixed with all that makes
@@ -68,7 +63,6 @@ fn name_and_secret(
                 &head,
                 &[draft.lane as u8],
                 &opened.to_be_bytes(),
-                &std::process::id().to_be_bytes(),
             ],
         )
     };
@@ -131,5 +125,9 @@ impl Sealer for Seal {
 
     fn forget(&mut self, segment: SegmentId) {
         self.open.retain(|(id, _)| *id != segment);
+    }
+
+    fn renew(&mut self, keyring: Keyring) {
+        self.keyring = keyring;
     }
 }

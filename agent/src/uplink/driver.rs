@@ -15,7 +15,7 @@ use wire::topic::{KEYRING, Level, Topic};
 
 use crate::config::Broker;
 use crate::limits::{CONNECT_DEADLINE, KEEP_ALIVE, PUBLISHES_MAX};
-use crate::uplink::tls;
+use crate::uplink::{Hands, tls};
 
 /// Requests that the client may hold; small, because the log is the queue.
 const CLIENT_QUEUE: usize = 16;
@@ -83,48 +83,6 @@ impl Driver {
         Self { runtime, broker, gateway, status, events, generation: 0, client, task }
     }
 
-    /// Whether an event is of the connection that counts.
-    #[must_use]
-    pub const fn is_current(&self, generation: u64) -> bool {
-        self.generation == generation
-    }
-
-    /// Begins a new connection with a new client; the old one is dropped.
-    pub fn connect(&mut self) {
-        self.drop_connection();
-        let events = self.events.clone();
-        let generation = self.generation;
-        let options = match self.options() {
-            Ok(options) => options,
-            Err(error) => {
-                let down = FromBroker::Down(error.to_string());
-                self.runtime.spawn(async move { events.send((generation, down)).await });
-                return;
-            }
-        };
-        let (client, eventloop) = AsyncClient::builder(options).capacity(CLIENT_QUEUE).build();
-        self.client = Some(client.clone());
-        let (gateway, online) = (self.gateway, self.status[0].clone());
-        let task = self.runtime.spawn(run(client, eventloop, gateway, online, events, generation));
-        self.task = Some(task.abort_handle());
-    }
-
-    /// Drops the connection from outside, whatever the client is doing.
-    pub fn drop_connection(&mut self) {
-        self.generation += 1;
-        self.client = None;
-        if let Some(task) = self.task.take() {
-            task.abort();
-        }
-    }
-
-    /// Publishes one record; `false` if the client takes nothing now.
-    #[must_use]
-    pub fn publish(&self, topic: &str, bytes: Vec<u8>) -> bool {
-        let Some(client) = &self.client else { return false };
-        client.try_publish(topic, bytes, PublishOptions::at_least_once()).is_ok()
-    }
-
     fn options(&self) -> std::io::Result<MqttOptions> {
         let broker = (self.broker.host.as_str(), self.broker.port);
         let mut options = MqttOptions::new(self.gateway.as_str(), broker);
@@ -143,6 +101,44 @@ impl Driver {
         let will = LastWill::new(topic, self.status[1].clone(), QoS::AtLeastOnce, true, None);
         options.set_last_will(will);
         Ok(options)
+    }
+}
+
+impl Hands for Driver {
+    fn is_current(&self, generation: u64) -> bool {
+        self.generation == generation
+    }
+
+    fn connect(&mut self) {
+        self.drop_connection();
+        let events = self.events.clone();
+        let generation = self.generation;
+        let options = match self.options() {
+            Ok(options) => options,
+            Err(error) => {
+                let down = FromBroker::Down(error.to_string());
+                self.runtime.spawn(async move { events.send((generation, down)).await });
+                return;
+            }
+        };
+        let (client, eventloop) = AsyncClient::builder(options).capacity(CLIENT_QUEUE).build();
+        self.client = Some(client.clone());
+        let (gateway, online) = (self.gateway, self.status[0].clone());
+        let task = self.runtime.spawn(run(client, eventloop, gateway, online, events, generation));
+        self.task = Some(task.abort_handle());
+    }
+
+    fn drop_connection(&mut self) {
+        self.generation += 1;
+        self.client = None;
+        if let Some(task) = self.task.take() {
+            task.abort();
+        }
+    }
+
+    fn publish(&mut self, topic: &str, bytes: Vec<u8>) -> bool {
+        let Some(client) = &self.client else { return false };
+        client.try_publish(topic, bytes, PublishOptions::at_least_once()).is_ok()
     }
 }
 

@@ -43,6 +43,7 @@ fn seed(number: u8) -> SigningKey {
 
 impl Fleet {
     /// A site whose recipients are new.
+    #[must_use]
     pub fn new(suite: Suite) -> Self {
         let pair = |audience| {
             let (secret, public) = RecipientSecret::generate(suite);
@@ -52,9 +53,31 @@ impl Fleet {
     }
 
     /// A site with these recipients; every other key is a plain number.
+    #[must_use]
     pub fn with(suite: Suite, pairs: Vec<Pair>) -> Self {
+        Self::in_life(suite, pairs, 1)
+    }
+
+    /// The same site after its store began another life, the first being 1: with a newer keyring.
+    #[must_use]
+    pub fn reborn(&self) -> Self {
+        Self::in_life(self.suite, self.copy_pairs(), self.keyring.fleet.version + 1)
+    }
+
+    /// The sink's pairs once more.
+    #[must_use]
+    pub fn copy_pairs(&self) -> Vec<Pair> {
+        let copy = |pair: &Pair| Pair {
+            audience: pair.audience,
+            secret: pair.secret.clone(),
+            public: pair.public.clone(),
+        };
+        self.pairs.iter().map(copy).collect()
+    }
+
+    fn in_life(suite: Suite, pairs: Vec<Pair>, life: u64) -> Self {
         let (root, fleet, receipt) = (seed(0x21), seed(0x31), seed(0x41));
-        let epoch = StoreEpoch([0xE0; 16]);
+        let epoch = StoreEpoch([0xDF + life as u8; 16]);
         let root_part = RootPart {
             version: 1,
             expires: UnixNanos(1_798_761_600_000_000_000),
@@ -62,7 +85,7 @@ impl Fleet {
             recovery: Vec::new(),
         };
         let fleet_part = FleetPart {
-            version: 1,
+            version: life,
             recipients: pairs.iter().map(|pair| (pair.audience, pair.public.clone())).collect(),
             receipt_keys: vec![receipt.verifying_key()],
             command_key: seed(0x51).verifying_key(),
@@ -77,6 +100,7 @@ impl Fleet {
     }
 
     /// The key that a gateway of this name signs with.
+    #[must_use]
     pub fn signer(gateway: GatewayId) -> SigningKey {
         let mut seed = [0x11; 32];
         let name = gateway.as_str().as_bytes();
@@ -86,6 +110,10 @@ impl Fleet {
 }
 
 /// A gateway's name.
+///
+/// # Panics
+/// The name is none.
+#[must_use]
 pub fn named(name: &str) -> GatewayId {
     GatewayId::new(name).expect("a plain label is a gateway name")
 }

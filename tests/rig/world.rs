@@ -1,0 +1,352 @@
+//! The world: devices, the agent's own line, a disk, a network, a broker and the real sink, all on
+//! one virtual clock and one seed.
+//!
+//! A world goes wrong for some minutes in every way that [`faults`] names, then everything is well
+//! again, and the oracles look at what is left. The same seed gives the same world.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use agent::buffer::Quota;
+use anyhow::Result;
+use sha2::{Digest, Sha256};
+use tempfile::TempDir;
+use wire::identity::DeviceId;
+use wire::segment::Suite;
+
+pub mod bedside;
+pub mod books;
+pub mod faults;
+mod gateway;
+mod network;
+mod sink;
+mod time;
+
+use crate::disk::InventedDisk;
+use crate::fleet::{Fleet, named};
+use crate::oracle;
+use crate::random::Random;
+use agent::clock::Source;
+use agent::uplink::driver::MessageKind;
+use bedside::Bedside;
+use books::SharedBooks;
+use faults::Fault;
+use gateway::GatewayNode;
+use network::Network;
+use sink::SinkNode;
+
+/// What one step lets pass.
+const TICK: Duration = Duration::from_millis(100);
+/// How long things go wrong.
+const TROUBLE: Duration = Duration::from_secs(8 * 60);
+/// How long the line may take afterwards until nothing waits any more.
+const DRAIN: Duration = Duration::from_secs(15 * 60);
+/// Devices of a world.
+const DEVICES: u64 = 2;
+/// Of so many steps, one brings a fault.
+const FAULT_EVERY: u64 = 40;
+/// Of so many faults, one is a power cut at the least.
+const CUT_EVERY: u64 = 3;
+/// Of so many acknowledgements, one is compared with what is durable.
+const DURABLE_EVERY: u64 = 25;
+/// Memory disks are there on Linux, and a store on one costs no wear.
+const MEMORY_DISK: &str = "/dev/shm";
+
+/// What became of a world.
+#[derive(Clone, Debug, Default)]
+pub struct Outcome {
+    /// Its seed.
+    pub seed: u64,
+    /// Readings that devices said, and of these, that were accepted.
+    pub said: u64,
+    /// See above.
+    pub accepted: u64,
+    /// Power cuts and kills of the agent.
+    pub crashes: u64,
+    /// Faults by name, as often as they happened.
+    pub faults: BTreeMap<&'static str, u64>,
+    /// Commits of the sink.
+    pub commits: u64,
+    /// Readings inside gaps, of those that were accepted.
+    pub in_gaps: u64,
+    /// Most files and bytes on the gateway's disk.
+    pub files_max: usize,
+    /// See above.
+    pub disk_bytes_max: usize,
+    /// Oracle and what it saw.
+    pub violations: Vec<(&'static str, String)>,
+    /// Hash of everything that happened, in order.
+    pub trace: [u8; 32],
+}
+
+/// One world.
+pub struct World {
+    random: Random,
+    gateway: GatewayNode,
+    devices: Vec<Bedside>,
+    network: Network,
+    sink: SinkNode,
+    books: SharedBooks,
+    disk_well_at: Duration,
+    line_well_at: Duration,
+    cut_by: Option<Duration>,
+    outcome: Outcome,
+    trace: Sha256,
+    _folder: TempDir,
+}
+
+impl World {
+    /// A world where nothing has happened yet.
+    ///
+    /// # Errors
+    /// This machine gives no temporary folder.
+    pub fn new(seed: u64) -> Result<Self> {
+        let mut random = Random::new(seed);
+        let memory = std::path::Path::new(MEMORY_DISK);
+        let folder = if memory.is_dir() { TempDir::new_in(memory)? } else { TempDir::new()? };
+        // The hybrid suite costs more, so only a share of the worlds has it.
+        let suite = if seed.is_multiple_of(16) { Suite::XWing } else { Suite::X25519 };
+        let (fleet, id) = (Fleet::new(suite), named("gw-1"));
+        let bytes_max = if random.once_in(4) { 3 << 20 } else { 64 << 20 };
+        let keep_seconds = if random.once_in(2) { 60 } else { 1_000_000 };
+        let quota = Quota { bytes_max, free_bytes_min: 0, keep_seconds };
+        let disk = InventedDisk::new(random.number(), 128 << 20);
+        let books = SharedBooks::default();
+        let mut network = Network::default();
+        let document = fleet.document.clone();
+        let sink = SinkNode::create(folder.path(), Fleet::with(suite, fleet.copy_pairs()), id)?;
+        let gateway = GatewayNode::new(
+            fleet,
+            id,
+            folder.path(),
+            (disk, quota),
+            books.clone(),
+            network.client.clone(),
+            random.number(),
+        )?;
+        network.keyring = Some(document);
+        Ok(Self {
+            random,
+            gateway,
+            devices: (1..=DEVICES).map(|id| Bedside::new(DeviceId(id))).collect(),
+            network,
+            sink,
+            books,
+            disk_well_at: Duration::ZERO,
+            line_well_at: Duration::ZERO,
+            cut_by: None,
+            outcome: Outcome { seed, ..Outcome::default() },
+            trace: Sha256::new(),
+            _folder: folder,
+        })
+    }
+
+    /// Lets the world run to its end.
+    ///
+    /// # Errors
+    /// The machine underneath fails; what the product does wrong stands in the outcome.
+    pub fn run(mut self) -> Result<Outcome> {
+        let chosen = faults::chosen(&mut self.random);
+        while self.elapsed() < TROUBLE {
+            if self.random.once_in(FAULT_EVERY) {
+                let cut = self.random.once_in(CUT_EVERY);
+                let fault =
+                    if cut { Some(Fault::PowerCut) } else { self.random.pick(&chosen).copied() };
+                self.go_wrong(fault)?;
+            }
+            self.tick(true)?;
+        }
+        self.heal();
+        let end = self.elapsed() + DRAIN;
+        while self.elapsed() < end && !self.is_calm() {
+            self.tick(false)?;
+        }
+        if !self.is_calm() {
+            let backlog = self.gateway.backlog_bytes();
+            let idle = self.devices.iter().all(Bedside::is_idle);
+            let what = format!("{backlog:?} bytes wait; devices idle: {idle}");
+            self.books.borrow_mut().violate("O7 alive", what);
+        }
+        oracle::judge(&mut self)?;
+        let books = self.books.borrow();
+        self.outcome.violations.clone_from(&books.violations);
+        self.outcome.accepted = books.accepted.len() as u64;
+        self.outcome.commits = self.sink.commits;
+        self.outcome.trace = self.trace.clone().finalize().into();
+        Ok(self.outcome.clone())
+    }
+
+    fn elapsed(&self) -> Duration {
+        self.gateway.time.elapsed()
+    }
+
+    fn is_calm(&self) -> bool {
+        let idle = self.devices.iter().all(Bedside::is_idle);
+        idle && self.gateway.backlog_bytes() == Some(0)
+    }
+
+    fn go_wrong(&mut self, fault: Option<Fault>) -> Result<()> {
+        let Some(fault) = fault else { return Ok(()) };
+        if self.inject(fault)? {
+            *self.outcome.faults.entry(fault.name()).or_default() += 1;
+            self.note(&[b"fault", fault.name().as_bytes()]);
+            if fault == Fault::PowerCut {
+                self.cut_by = Some(self.elapsed() + Duration::from_secs(3));
+            }
+        }
+        Ok(())
+    }
+
+    /// Everything is well from now on.
+    fn heal(&mut self) {
+        self.gateway.disk.ail(|ails| *ails = crate::disk::Ailments::default());
+        self.gateway.disk.make_readable();
+        self.network.trouble = network::Trouble::default();
+        (self.sink.kill, self.sink.full_until, self.cut_by) = (None, Duration::ZERO, None);
+        self.devices.iter_mut().for_each(|device| device.garbled = 0);
+    }
+
+    fn tick(&mut self, saying: bool) -> Result<()> {
+        self.gateway.time.pass(TICK + self.gateway.disk.take_delay());
+        let elapsed = self.elapsed();
+        self.get_well(elapsed);
+        self.talk(elapsed, saying);
+        let arrived = self.network.step(elapsed, TICK, &mut self.random);
+        for (lane, bytes) in arrived.records {
+            self.note(&[b"record", &[lane as u8], &bytes.len().to_be_bytes()]);
+            self.sink.deliver(lane, bytes);
+        }
+        self.gateway.step(arrived.events, &mut self.random);
+        self.let_sink_work(elapsed)?;
+        self.count_accepted();
+        let late = self.cut_by.is_some_and(|by| by <= elapsed);
+        if self.gateway.disk.is_off() || late {
+            let off = elapsed + Duration::from_millis(self.random.below(5000));
+            self.gateway_ends(off, true);
+        }
+        let (files, bytes) = self.gateway.disk.usage();
+        self.outcome.files_max = self.outcome.files_max.max(files);
+        self.outcome.disk_bytes_max = self.outcome.disk_bytes_max.max(bytes);
+        Ok(())
+    }
+
+    fn get_well(&mut self, elapsed: Duration) {
+        if elapsed >= self.disk_well_at {
+            self.gateway.disk.ail(|ails| {
+                (ails.full, ails.read_only, ails.sync_takes) = (false, false, Duration::ZERO);
+            });
+            self.gateway.disk.make_readable();
+        }
+        if elapsed >= self.line_well_at {
+            self.devices.iter_mut().for_each(|device| device.garbled = 0);
+        }
+        let (until, _) = self.network.trouble.delay;
+        if elapsed >= until {
+            self.network.trouble.delay = (Duration::ZERO, Duration::ZERO);
+        }
+    }
+
+    fn talk(&mut self, elapsed: Duration, saying: bool) {
+        let now = self.gateway.now();
+        let moment = (now, self.gateway.time.monotonic());
+        let up = self.gateway.line.is_some();
+        for device in &mut self.devices {
+            if saying {
+                device.say(now, elapsed);
+            }
+            if up && device.broken_until <= elapsed {
+                let (registry, chunks) = (&self.gateway.registry, &self.gateway.chunks);
+                device.talk(moment, registry, chunks, &mut self.random);
+            } else {
+                device.hang_up(now);
+            }
+        }
+    }
+
+    fn let_sink_work(&mut self, elapsed: Duration) -> Result<()> {
+        let said = self.sink.step(elapsed)?;
+        if let Some(keyring) = said.keyring {
+            self.network.publish(elapsed, MessageKind::Keyring, keyring);
+        }
+        for receipt in said.receipts {
+            self.note(&[b"receipt", &receipt.len().to_be_bytes()]);
+            self.network.publish(elapsed, MessageKind::Receipt, receipt);
+        }
+        Ok(())
+    }
+
+    fn count_accepted(&mut self) {
+        let books = &self.books;
+        let fresh: Vec<_> =
+            self.devices.iter_mut().flat_map(|device| device.count_accepted(books)).collect();
+        if fresh.is_empty() {
+            return;
+        }
+        self.note(&[b"accepted", &fresh.len().to_be_bytes()]);
+        // After a cut the disk shows what it will show at the next start; nothing was said since.
+        if self.random.once_in(DURABLE_EVERY) && !self.gateway.disk.is_off() {
+            oracle::durable(&self.gateway.disk, &self.books, &fresh);
+        }
+    }
+
+    /// The agent's process ends; with `power`, the whole gateway does.
+    fn gateway_ends(&mut self, off_until: Duration, power: bool) {
+        let now = self.gateway.now();
+        self.gateway.end(off_until);
+        self.network.gateway_gone();
+        self.devices.iter_mut().for_each(|device| device.hang_up(now));
+        self.outcome.crashes += 1;
+        if power {
+            let cut = self.gateway.disk.cut_power();
+            self.gateway.boot();
+            self.cut_by = None;
+            for (name, count) in [
+                ("write lost", cut.writes_lost),
+                ("write torn", cut.writes_torn),
+                ("name lost", cut.names_lost),
+            ] {
+                *self.outcome.faults.entry(name).or_default() += count;
+            }
+        }
+        self.note(&[b"end", &[u8::from(power)]]);
+    }
+
+    fn pick_device(&mut self) -> Option<&mut Bedside> {
+        let at = self.random.below(self.devices.len() as u64) as usize;
+        self.devices.get_mut(at)
+    }
+
+    fn restore_store(&mut self) -> Result<bool> {
+        self.sink.restore()
+    }
+
+    /// Where the sink's store lies.
+    #[must_use]
+    pub fn store(&self) -> &std::path::Path {
+        self.sink.path()
+    }
+
+    /// What was written down.
+    #[must_use]
+    pub fn books(&self) -> SharedBooks {
+        self.books.clone()
+    }
+
+    /// Whether some bytes stand on the gateway's disk or went over the network.
+    #[must_use]
+    pub fn is_marked(&self, mark: &[u8]) -> bool {
+        let seen = |bytes: &Vec<u8>| bytes.windows(mark.len()).any(|window| window == mark);
+        self.gateway.disk.contains(mark) || self.network.seen.iter().any(seen)
+    }
+
+    /// Takes notice of accepted readings that ended in gaps.
+    pub fn count_in_gaps(&mut self, count: u64) {
+        self.outcome.in_gaps = count;
+    }
+
+    fn note(&mut self, parts: &[&[u8]]) {
+        let elapsed = self.elapsed().as_nanos().to_be_bytes();
+        self.trace.update(elapsed);
+        parts.iter().for_each(|part| self.trace.update(part));
+    }
+}

@@ -1,0 +1,192 @@
+//! Everything that can go wrong in a world, by name, and how it is made to.
+
+use std::time::Duration;
+
+use agent::uplink::driver::MessageKind;
+use anyhow::Result;
+
+use super::World;
+use super::sink::Kill;
+use crate::random::Random;
+
+macro_rules! faults {
+    ($($name:ident $text:literal,)*) => {
+        /// A fault.
+        #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+        pub enum Fault {
+            $(#[doc = $text] $name,)*
+        }
+
+        /// All of them.
+        pub const ALL: &[Fault] = &[$(Fault::$name,)*];
+
+        impl Fault {
+            /// Its name in reports.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$name => $text,)* }
+            }
+        }
+    };
+}
+
+faults! {
+    PowerCut "power cut",
+    Killed "agent killed",
+    SyncFails "fdatasync fails",
+    WriteFails "write fails",
+    WriteShort "write fails half-way",
+    DiskFull "disk full",
+    ReadOnly "read-only",
+    BitRot "bit rot",
+    BlockLost "block destroyed",
+    ReadFails "read fails",
+    ReadMisdirected "read misdirected",
+    SlowDisk "slow disk",
+    DeviceReset "device reset",
+    LineBroken "device line broken",
+    LineGarbled "device line garbled",
+    LinkCut "link cut",
+    BlackHole "black hole",
+    HalfOpenUp "half-open, upwards lost",
+    HalfOpenDown "half-open, downwards lost",
+    Delayed "delay and reordering",
+    Duplicated "duplicates",
+    ThinLink "1 kbit/s",
+    BrokerForgets "broker acknowledges and forgets",
+    ReceiptsLost "receipts dropped",
+    BrokerSilent "broker withholds acknowledgements",
+    ReceiptReplayed "old receipt replayed",
+    KeyringReplayed "old keyring replayed",
+    BrokerRestart "broker restarts empty",
+    SinkKilledBefore "sink killed before its commit",
+    SinkKilledAfter "sink killed before its receipt",
+    SinkAway "sink away",
+    StoreFull "store full",
+    StoreBackedUp "store copied",
+    StoreRestored "store restored from a copy",
+    ClockForward "clock years ahead",
+    ClockBack "clock years back",
+    Clock1970 "clock in 1970",
+    ClockStopped "clock stopped",
+    ClockRight "clock set right",
+}
+
+/// Faults that may take readings with them: the world then asks for gaps instead.
+const LOSING: [Fault; 4] =
+    [Fault::BitRot, Fault::BlockLost, Fault::ReadFails, Fault::ReadMisdirected];
+
+const YEAR_NS: i64 = 365 * 86_400 * 1_000_000_000;
+
+/// The faults of one world: a good half of all, its own for each seed.
+#[must_use]
+pub fn chosen(random: &mut Random) -> Vec<Fault> {
+    let quiet = random.once_in(8);
+    let healthy = random.once_in(3);
+    let wanted = |fault: &Fault, random: &mut Random| match fault {
+        Fault::PowerCut | Fault::Killed => true,
+        fault if LOSING.contains(fault) && healthy => false,
+        _ => !quiet && random.below(10) < 6,
+    };
+    ALL.iter().copied().filter(|fault| wanted(fault, random)).collect()
+}
+
+impl World {
+    /// Makes one fault happen now; whether it could.
+    pub(super) fn inject(&mut self, fault: Fault) -> Result<bool> {
+        let now = self.elapsed();
+        let long = now + Duration::from_millis(500 + self.random.below(30_000));
+        let short = now + Duration::from_millis(100 + self.random.below(3000));
+        let disk = self.gateway.disk.clone();
+        let trouble = &mut self.network.trouble;
+        match fault {
+            Fault::PowerCut => {
+                let operations = 1 + self.random.below(24);
+                disk.ail(|ails| ails.cut_in = Some(operations));
+            }
+            Fault::Killed => self.gateway_ends(short, false),
+            Fault::SyncFails => {
+                let count = 1 + self.random.below(3);
+                disk.ail(|ails| ails.syncs_fail = count);
+            }
+            Fault::WriteFails | Fault::WriteShort => {
+                let count = 1 + self.random.below(2);
+                disk.ail(|ails| ails.writes_fail = count);
+                disk.ail(|ails| ails.writes_short = fault == Fault::WriteShort);
+            }
+            Fault::DiskFull => {
+                disk.ail(|ails| ails.full = true);
+                self.disk_well_at = long;
+            }
+            Fault::ReadOnly => {
+                disk.ail(|ails| ails.read_only = true);
+                self.disk_well_at = short;
+            }
+            Fault::SlowDisk => {
+                disk.ail(|ails| ails.sync_takes = Duration::from_millis(400));
+                self.disk_well_at = short;
+            }
+            Fault::BitRot => return Ok(disk.rot(".seg")),
+            Fault::BlockLost => return Ok(disk.destroy_block(".seg")),
+            Fault::ReadFails => {
+                self.disk_well_at = short;
+                return Ok(disk.make_unreadable(".seg"));
+            }
+            Fault::ReadMisdirected => disk.ail(|ails| ails.reads_misdirected = 1),
+            Fault::DeviceReset => {
+                let now = self.gateway.now();
+                if let Some(device) = self.pick_device() {
+                    device.reset(now);
+                }
+            }
+            Fault::LineBroken => {
+                let now = self.gateway.now();
+                if let Some(device) = self.pick_device() {
+                    device.broken_until = short;
+                    device.hang_up(now);
+                }
+            }
+            Fault::LineGarbled => {
+                self.line_well_at = long;
+                if let Some(device) = self.pick_device() {
+                    device.garbled = 200;
+                }
+            }
+            Fault::LinkCut => self.network.cut(now, long),
+            Fault::BlackHole => {
+                (trouble.up_lost_until, trouble.down_lost_until) = (long, long);
+            }
+            Fault::HalfOpenUp => trouble.up_lost_until = long,
+            Fault::HalfOpenDown => trouble.down_lost_until = long,
+            Fault::Delayed => trouble.delay = (long, Duration::from_secs(3)),
+            Fault::Duplicated => trouble.twice_until = long,
+            Fault::ThinLink => trouble.thin_until = long,
+            Fault::BrokerForgets => trouble.forgets_until = long,
+            Fault::ReceiptsLost => trouble.receipts_lost_until = long,
+            Fault::BrokerSilent => trouble.silent_until = long,
+            Fault::ReceiptReplayed => {
+                return Ok(self.network.replay(now, MessageKind::Receipt, &mut self.random));
+            }
+            Fault::KeyringReplayed => {
+                return Ok(self.network.replay(now, MessageKind::Keyring, &mut self.random));
+            }
+            Fault::BrokerRestart => {
+                self.network.cut(now, short);
+                self.network.keyring = None;
+                self.sink.end(short);
+            }
+            Fault::SinkKilledBefore => self.sink.kill = Some(Kill::BeforeCommit),
+            Fault::SinkKilledAfter => self.sink.kill = Some(Kill::BeforeReceipt),
+            Fault::SinkAway => self.sink.end(long),
+            Fault::StoreFull => self.sink.full_until = long,
+            Fault::StoreBackedUp => self.sink.back_up()?,
+            Fault::StoreRestored => return self.restore_store(),
+            Fault::ClockForward => self.gateway.time.step_wall(7 * YEAR_NS),
+            Fault::ClockBack => self.gateway.time.step_wall(-7 * YEAR_NS),
+            Fault::Clock1970 => self.gateway.time.step_wall(-super::time::START_NS),
+            Fault::ClockStopped => self.gateway.time.stop_wall(),
+            Fault::ClockRight => self.gateway.time.step_wall(0),
+        }
+        Ok(true)
+    }
+}

@@ -1,0 +1,293 @@
+//! Between gateway and sink: links that break in every way, and a broker that forgets and lies.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::rc::Rc;
+use std::time::Duration;
+
+use agent::uplink::Hands;
+use agent::uplink::driver::{FromBroker, MessageKind};
+use wire::identity::Lane;
+use wire::topic::{Level, Topic};
+
+use crate::random::Random;
+
+/// Records that a client takes before it must be polled.
+const CLIENT_QUEUE: usize = 16;
+/// What a connection takes on a good day.
+const LATENCY: Duration = Duration::from_millis(20);
+
+/// The gateway's side of its connection.
+#[derive(Default)]
+pub struct Client {
+    generation: u64,
+    wants: bool,
+    queue: VecDeque<(Lane, Vec<u8>)>,
+}
+
+/// Hands that put everything into the world's network.
+pub struct WorldHands(pub Rc<RefCell<Client>>);
+
+impl Hands for WorldHands {
+    fn connect(&mut self) {
+        self.drop_connection();
+        self.0.borrow_mut().wants = true;
+    }
+
+    fn drop_connection(&mut self) {
+        let client = &mut *self.0.borrow_mut();
+        client.generation += 1;
+        client.wants = false;
+        client.queue.clear();
+    }
+
+    fn publish(&mut self, topic: &str, bytes: Vec<u8>) -> bool {
+        let client = &mut *self.0.borrow_mut();
+        let Some(Level::Lane(lane)) = Topic::parse(topic).map(|topic| topic.level) else {
+            return true;
+        };
+        if client.queue.len() >= CLIENT_QUEUE {
+            return false;
+        }
+        client.queue.push_back((lane, bytes));
+        true
+    }
+
+    fn is_current(&self, generation: u64) -> bool {
+        self.0.borrow().generation == generation
+    }
+}
+
+/// What the network does wrong; moments are of the world's time.
+#[derive(Clone, Debug, Default)]
+pub struct Trouble {
+    /// No connection can be made, and the present one has ended.
+    pub cut_until: Duration,
+    /// What the gateway sends vanishes without a word.
+    pub up_lost_until: Duration,
+    /// What the gateway should get vanishes without a word.
+    pub down_lost_until: Duration,
+    /// Everything takes up to this much longer, each thing its own.
+    pub delay: (Duration, Duration),
+    /// Some messages come twice until then.
+    pub twice_until: Duration,
+    /// The gateway's link carries 1 kbit/s until then.
+    pub thin_until: Duration,
+    /// The broker acknowledges records and forgets them until then.
+    pub forgets_until: Duration,
+    /// The broker drops receipts until then.
+    pub receipts_lost_until: Duration,
+    /// The broker acknowledges nothing until then.
+    pub silent_until: Duration,
+}
+
+enum Message {
+    Record(Lane, Vec<u8>),
+    ToGateway(FromBroker),
+}
+
+struct Transit {
+    due: Duration,
+    generation: u64,
+    message: Message,
+}
+
+/// What a step brings.
+#[derive(Default)]
+pub struct Arrived {
+    /// Records at the sink.
+    pub records: Vec<(Lane, Vec<u8>)>,
+    /// Events at the gateway, each with the connection that it belongs to.
+    pub events: Vec<(u64, FromBroker)>,
+}
+
+/// The links and the broker.
+pub struct Network {
+    /// The gateway's client.
+    pub client: Rc<RefCell<Client>>,
+    /// What goes wrong.
+    pub trouble: Trouble,
+    /// The retained keyring.
+    pub keyring: Option<Vec<u8>>,
+    connected: Option<u64>,
+    transit: Vec<Transit>,
+    thin_credit: f64,
+    /// Receipts and keyrings that went by, for a broker that says them again.
+    past: Vec<(MessageKind, Vec<u8>)>,
+    /// Everything that anybody on the way could see.
+    pub seen: Vec<Vec<u8>>,
+}
+
+/// Old messages that a hostile broker keeps.
+const PAST_MAX: usize = 64;
+
+fn copy(event: &FromBroker) -> Option<FromBroker> {
+    match event {
+        FromBroker::Message { kind, bytes } => {
+            Some(FromBroker::Message { kind: *kind, bytes: bytes.clone() })
+        }
+        _ => None,
+    }
+}
+
+impl Default for Network {
+    fn default() -> Self {
+        Self {
+            client: Rc::default(),
+            trouble: Trouble::default(),
+            keyring: None,
+            connected: None,
+            transit: Vec::new(),
+            thin_credit: 0.0,
+            past: Vec::new(),
+            seen: Vec::new(),
+        }
+    }
+}
+
+impl Network {
+    /// The gateway's process is gone, and with it its connection.
+    pub fn gateway_gone(&mut self) {
+        *self.client.borrow_mut() = Client::default();
+        self.connected = None;
+        self.transit.clear();
+    }
+
+    /// The connection ends in a way that both sides notice.
+    pub fn cut(&mut self, now: Duration, until: Duration) {
+        self.trouble.cut_until = until;
+        if let Some(generation) = self.connected.take() {
+            self.transit.clear();
+            self.tell_gateway(now, generation, FromBroker::Down("cut".into()));
+        }
+    }
+
+    /// The broker says old messages again, as it may have retained or recorded them.
+    pub fn replay(&mut self, now: Duration, kind: MessageKind, random: &mut Random) -> bool {
+        let old: Vec<_> = self.past.iter().filter(|(of, _)| *of == kind).cloned().collect();
+        let (Some((kind, bytes)), Some(generation)) = (random.pick(&old), self.connected) else {
+            return false;
+        };
+        let message = FromBroker::Message { kind: *kind, bytes: bytes.clone() };
+        self.tell_gateway(now, generation, message);
+        true
+    }
+
+    /// The sink publishes to the gateway.
+    pub fn publish(&mut self, now: Duration, kind: MessageKind, bytes: Vec<u8>) {
+        self.seen.push(bytes.clone());
+        if self.past.len() < PAST_MAX {
+            self.past.push((kind, bytes.clone()));
+        }
+        if kind == MessageKind::Keyring {
+            self.keyring = Some(bytes.clone());
+        }
+        let lost = kind == MessageKind::Receipt && now < self.trouble.receipts_lost_until;
+        if let (false, Some(generation)) = (lost, self.connected) {
+            self.tell_gateway(now, generation, FromBroker::Message { kind, bytes });
+        }
+    }
+
+    fn tell_gateway(&mut self, now: Duration, generation: u64, event: FromBroker) {
+        let message = Message::ToGateway(event);
+        self.transit.push(Transit { due: now + LATENCY, generation, message });
+    }
+
+    fn late(&self, random: &mut Random) -> Duration {
+        let (until_none, most) = self.trouble.delay;
+        if until_none.is_zero() {
+            LATENCY
+        } else {
+            LATENCY + most.mul_f64(random.below(100) as f64 / 100.0)
+        }
+    }
+
+    /// Lets a tick pass: what arrives at the sink, and what arrives at the gateway.
+    pub fn step(&mut self, now: Duration, tick: Duration, random: &mut Random) -> Arrived {
+        self.connect(now);
+        self.send(now, tick, random);
+        let mut arrived = Arrived::default();
+        let waiting = std::mem::take(&mut self.transit);
+        let (due, waiting): (Vec<_>, Vec<_>) = waiting.into_iter().partition(|m| m.due <= now);
+        self.transit = waiting;
+        for Transit { generation, message, .. } in due {
+            let twice = now < self.trouble.twice_until && random.once_in(3);
+            match message {
+                Message::Record(lane, bytes) => {
+                    if now >= self.trouble.silent_until {
+                        self.tell_gateway(now, generation, FromBroker::PubAck);
+                    }
+                    if now < self.trouble.forgets_until {
+                        continue;
+                    }
+                    if twice {
+                        arrived.records.push((lane, bytes.clone()));
+                    }
+                    arrived.records.push((lane, bytes));
+                }
+                Message::ToGateway(event) => {
+                    let ended = matches!(event, FromBroker::Down(_));
+                    if now < self.trouble.down_lost_until && !ended {
+                        continue;
+                    }
+                    if let (true, Some(again)) = (twice, copy(&event)) {
+                        arrived.events.push((generation, again));
+                    }
+                    arrived.events.push((generation, event));
+                }
+            }
+        }
+        arrived
+    }
+
+    fn connect(&mut self, now: Duration) {
+        let (wants, generation) = {
+            let client = &mut *self.client.borrow_mut();
+            (std::mem::take(&mut client.wants), client.generation)
+        };
+        if self.connected.is_some_and(|connected| connected != generation) {
+            self.connected = None;
+        }
+        if !wants {
+            return;
+        }
+        if now < self.trouble.cut_until {
+            self.tell_gateway(now, generation, FromBroker::Down("refused".into()));
+        } else if now >= self.trouble.up_lost_until.max(self.trouble.down_lost_until) {
+            self.connected = Some(generation);
+            self.tell_gateway(now, generation, FromBroker::Up { packet_bytes_max: None });
+            if let Some(bytes) = self.keyring.clone() {
+                let kind = MessageKind::Keyring;
+                self.tell_gateway(now, generation, FromBroker::Message { kind, bytes });
+            }
+        }
+    }
+
+    fn send(&mut self, now: Duration, tick: Duration, random: &mut Random) {
+        let Some(generation) = self.connected else { return };
+        let thin = now < self.trouble.thin_until;
+        // 1 kbit/s is 125 bytes a second.
+        self.thin_credit = (self.thin_credit + tick.as_secs_f64() * 125.0).min(2000.0);
+        let client = self.client.clone();
+        loop {
+            let (lane, bytes) = {
+                let queue = &mut client.borrow_mut().queue;
+                let Some((_, bytes)) = queue.front() else { return };
+                if thin && self.thin_credit < bytes.len().min(2000) as f64 {
+                    return;
+                }
+                let Some(front) = queue.pop_front() else { return };
+                front
+            };
+            if thin {
+                self.thin_credit -= bytes.len() as f64;
+            }
+            if now < self.trouble.up_lost_until {
+                continue;
+            }
+            self.seen.push(bytes.clone());
+            let due = now + self.late(random);
+            self.transit.push(Transit { due, generation, message: Message::Record(lane, bytes) });
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! A sink of the world: the real verification and store, killed between any two of its steps.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use cloud_sink::receipt;
+use cloud_sink::store::Store;
+use cloud_sink::store::query::{StoreRegistry, enroll};
+use cloud_sink::store::sqlite::{Sqlite, create, open_for_reading};
+use cloud_sink::verify::dispose::Verifier;
+use cloud_sink::verify::keyring::Keys;
+use wire::identity::{GatewayId, Lane};
+
+use crate::fleet::Fleet;
+
+/// Where a sink ends without a word.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Kill {
+    /// With a group in its hands.
+    BeforeCommit,
+    /// After the commit, before anybody knows of it.
+    BeforeReceipt,
+}
+
+/// Records in one transaction.
+const GROUP_MAX: usize = 128;
+
+/// The sink.
+pub struct SinkNode {
+    path: PathBuf,
+    fleet: Fleet,
+    gateway: GatewayId,
+    parts: Option<(Verifier<StoreRegistry>, Sqlite)>,
+    queue: Vec<(GatewayId, Lane, Vec<u8>)>,
+    /// Where it ends when next it has something to do.
+    pub kill: Option<Kill>,
+    /// It is away until then.
+    pub off_until: Duration,
+    /// Its disk is full until then: nothing is committed.
+    pub full_until: Duration,
+    /// Commits so far.
+    pub commits: u64,
+    has_backup: bool,
+}
+
+/// What one step of a sink says to the world.
+#[derive(Default)]
+pub struct Said {
+    /// It has come (back), with this keyring.
+    pub keyring: Option<Vec<u8>>,
+    /// Receipts.
+    pub receipts: Vec<Vec<u8>>,
+}
+
+impl SinkNode {
+    /// A sink with an empty store that knows one gateway.
+    ///
+    /// # Errors
+    /// The folder takes no store.
+    pub fn create(folder: &Path, fleet: Fleet, gateway: GatewayId) -> Result<Self> {
+        let path = folder.join("store.sqlite");
+        create(&path, fleet.epoch)?;
+        enroll(&path, gateway, &Fleet::signer(gateway).verifying_key())?;
+        Ok(Self {
+            path,
+            fleet,
+            gateway,
+            parts: None,
+            queue: Vec::new(),
+            kill: None,
+            off_until: Duration::ZERO,
+            full_until: Duration::ZERO,
+            commits: 0,
+            has_backup: false,
+        })
+    }
+
+    /// The store's file.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// A record arrives; without a sink there is nobody to take it.
+    pub fn deliver(&mut self, lane: Lane, bytes: Vec<u8>) {
+        if self.parts.is_some() {
+            self.queue.push((self.gateway, lane, bytes));
+        }
+    }
+
+    /// Ends without a word.
+    pub fn end(&mut self, off_until: Duration) {
+        (self.parts, self.off_until, self.kill) = (None, off_until, None);
+        self.queue.clear();
+    }
+
+    /// Somebody makes a copy of the store.
+    ///
+    /// # Errors
+    /// The files cannot be copied.
+    pub fn back_up(&mut self) -> Result<()> {
+        self.end(self.off_until);
+        open_for_reading(&self.path)?.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)")?;
+        std::fs::copy(&self.path, self.path.with_extension("backup"))?;
+        self.has_backup = true;
+        Ok(())
+    }
+
+    /// Somebody puts yesterday's copy back, and says so by a new life; whether there was one.
+    ///
+    /// # Errors
+    /// The files cannot be copied.
+    pub fn restore(&mut self) -> Result<bool> {
+        if !std::mem::take(&mut self.has_backup) {
+            return Ok(false);
+        }
+        self.end(self.off_until);
+        self.fleet = self.fleet.reborn();
+        for end in ["sqlite-wal", "sqlite-shm"] {
+            let _: std::io::Result<()> = std::fs::remove_file(self.path.with_extension(end));
+        }
+        std::fs::copy(self.path.with_extension("backup"), &self.path)?;
+        let db = open_for_reading(&self.path)?;
+        db.execute("UPDATE meta SET value = ?1 WHERE key = 'store_epoch'", [self.fleet.epoch.0])?;
+        Ok(true)
+    }
+
+    fn start(&mut self) -> Result<()> {
+        let recipients = self.fleet.pairs.iter().map(|pair| pair.secret.clone()).collect();
+        let registry = StoreRegistry::open(&self.path)?;
+        let verifier = Verifier::new(registry, Keys::new(recipients, self.fleet.store_key));
+        self.parts = Some((verifier, Sqlite::open(&self.path)?));
+        Ok(())
+    }
+
+    /// Takes what has come, as its two threads do.
+    ///
+    /// # Errors
+    /// The store fails for no reason of the world's.
+    pub fn step(&mut self, now: Duration) -> Result<Said> {
+        let mut said = Said::default();
+        if self.parts.is_none() {
+            if now >= self.off_until {
+                self.start()?;
+                said.keyring = Some(self.fleet.document.clone());
+            }
+            return Ok(said);
+        }
+        if self.queue.is_empty() || now < self.full_until {
+            return Ok(said);
+        }
+        if self.kill == Some(Kill::BeforeCommit) {
+            self.end(now + Duration::from_secs(2));
+            return Ok(said);
+        }
+        let taken = self.queue.len().min(GROUP_MAX);
+        let group: Vec<_> = self.queue.drain(..taken).collect();
+        let (verifier, store) = self.parts.as_mut().context("the sink is up")?;
+        let verified = group
+            .into_iter()
+            .filter_map(|(gateway, lane, bytes)| verifier.dispose(gateway, lane, bytes).ok());
+        let verified: Vec<_> = verified.collect();
+        let committed = store.commit(&verified)?;
+        self.commits += 1;
+        if self.kill == Some(Kill::BeforeReceipt) {
+            self.end(now + Duration::from_secs(2));
+            return Ok(said);
+        }
+        let receipts = receipt::sign(&committed, store.epoch(), &self.fleet.receipt);
+        said.receipts = receipts.into_iter().map(|receipt| receipt.bytes).collect();
+        self.queue.extend(committed.parked);
+        Ok(said)
+    }
+}

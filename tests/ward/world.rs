@@ -1,0 +1,146 @@
+//! `ward world`: simulated gateways that go wrong in every way, and the oracles over them.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc;
+
+use anyhow::{Context, Result};
+use rig::world::{Outcome, World};
+use serde_json::json;
+
+/// Runs worlds on virtual time, one a seed, and looks at what is left of each.
+#[derive(Debug, clap::Args)]
+pub struct WorldCommand {
+    /// Seeds: `7`, or `0..500` without the last.
+    #[arg(long, default_value = "0..20", value_parser = seeds)]
+    seeds: Range<u64>,
+    /// One line of JSON with "schema": 1 at the end.
+    #[arg(long)]
+    json: bool,
+}
+
+fn seeds(text: &str) -> Result<Range<u64>, String> {
+    let wrong = || "give a seed such as 7, or seeds such as 0..500".to_owned();
+    match text.split_once("..") {
+        Some((first, end)) => {
+            let (first, end) = (first.parse(), end.parse());
+            let range = first.map_err(|_| wrong())?..end.map_err(|_| wrong())?;
+            if range.is_empty() { Err(wrong()) } else { Ok(range) }
+        }
+        None => text.parse().map(|seed| seed..seed + 1).map_err(|_| wrong()),
+    }
+}
+
+/// Runs one world; a panic of the product is a violation as any other.
+fn run(seed: u64) -> Result<Outcome> {
+    let ended = catch_unwind(AssertUnwindSafe(|| World::new(seed)?.run()));
+    ended.unwrap_or_else(|panic| {
+        let what = panic.downcast_ref::<String>().cloned();
+        let what = what.or_else(|| panic.downcast_ref::<&str>().map(ToString::to_string));
+        let violations = vec![("O12 total", what.unwrap_or_else(|| "a panic".into()))];
+        Ok(Outcome { seed, violations, ..Outcome::default() })
+    })
+}
+
+#[derive(Default)]
+struct Sum {
+    worlds: u64,
+    crashes: u64,
+    accepted: u64,
+    in_gaps: u64,
+    commits: u64,
+    files_max: usize,
+    disk_bytes_max: usize,
+    faults: BTreeMap<&'static str, u64>,
+    violations: BTreeMap<&'static str, u64>,
+}
+
+impl Sum {
+    fn add(&mut self, outcome: &Outcome) {
+        self.worlds += 1;
+        self.crashes += outcome.crashes;
+        self.accepted += outcome.accepted;
+        self.in_gaps += outcome.in_gaps;
+        self.commits += outcome.commits;
+        self.files_max = self.files_max.max(outcome.files_max);
+        self.disk_bytes_max = self.disk_bytes_max.max(outcome.disk_bytes_max);
+        for (name, count) in &outcome.faults {
+            *self.faults.entry(name).or_default() += count;
+        }
+        for (oracle, _) in &outcome.violations {
+            *self.violations.entry(oracle).or_default() += 1;
+        }
+    }
+
+    fn count(&self, oracle: &str) -> u64 {
+        self.violations.get(oracle).copied().unwrap_or(0)
+    }
+
+    fn json(&self) -> serde_json::Value {
+        json!({
+            "schema": 1,
+            "seeds": self.worlds,
+            "crashes": self.crashes,
+            "accepted": self.accepted,
+            "in_gaps": self.in_gaps,
+            "commits": self.commits,
+            "faults": self.faults,
+            "lost": self.count("O1 lost"),
+            "duplicated": self.count("O1 duplicated"),
+            "altered": self.count("O2 altered") + self.count("O2 bytes"),
+            "nonce_reuse": self.count("O3 nonce"),
+            "not_durable": self.count("O6 durable"),
+            "stuck": self.count("O7 alive"),
+            "leaked": self.count("O9 secret"),
+            "failed": self.count("O12 total"),
+            "files_max": self.files_max,
+            "disk_bytes_max": self.disk_bytes_max,
+        })
+    }
+}
+
+impl WorldCommand {
+    /// Runs the worlds on all cores.
+    ///
+    /// # Errors
+    /// The machine underneath fails.
+    pub fn run(self) -> Result<bool> {
+        let next = AtomicU64::new(self.seeds.start);
+        let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let (ended, outcomes) = mpsc::channel();
+        let mut sum = Sum::default();
+        std::thread::scope(|scope| {
+            for _ in 0..threads {
+                let (ended, next, end) = (ended.clone(), &next, self.seeds.end);
+                scope.spawn(move || {
+                    loop {
+                        let seed = next.fetch_add(1, Ordering::Relaxed);
+                        if seed >= end || ended.send(run(seed)).is_err() {
+                            return;
+                        }
+                    }
+                });
+            }
+            drop(ended);
+            for outcome in outcomes {
+                let outcome = outcome.context("a world could not run")?;
+                for (oracle, what) in &outcome.violations {
+                    eprintln!("seed {}: {oracle}: {what}", outcome.seed);
+                }
+                if !outcome.violations.is_empty() {
+                    eprintln!("  again: cargo demo -- world --seeds {}", outcome.seed);
+                }
+                sum.add(&outcome);
+            }
+            Ok::<_, anyhow::Error>(())
+        })?;
+        if self.json {
+            println!("{}", sum.json());
+        } else {
+            println!("{}", serde_json::to_string_pretty(&sum.json())?);
+        }
+        Ok(sum.violations.is_empty())
+    }
+}
