@@ -116,6 +116,7 @@ pub struct Health {
     sync_max: Duration,
     sync_shown: Duration,
     receipts_refused: u64,
+    memory: fn() -> u64,
     screen: watch::Sender<String>,
 }
 
@@ -156,8 +157,15 @@ impl Health {
             sync_max: Duration::ZERO,
             sync_shown: Duration::ZERO,
             receipts_refused: 0,
+            memory: resident_bytes,
             screen: watch::Sender::new(String::new()),
         }
+    }
+
+    /// The same with another way to ask for its memory.
+    #[must_use]
+    pub fn with_memory(self, memory: fn() -> u64) -> Self {
+        Self { memory, ..self }
     }
 
     /// Where the status can be read at any time.
@@ -257,7 +265,7 @@ impl Health {
             (counter::RECORDS_REFUSED, log.records_refused),
             (counter::SEGMENTS_POISONED, log.segments_poisoned),
             (counter::LINK_ERRORS, errors),
-            (counter::MEMORY_BYTES, resident_bytes()),
+            (counter::MEMORY_BYTES, (self.memory)()),
         ]
     }
 

@@ -70,8 +70,10 @@ pub struct Trust {
     pub keyring: Keyring,
     /// Where a newer keyring is kept.
     pub keyring_path: std::path::PathBuf,
-    /// The store's life that we last heard of.
+    /// The store's life to which everything held was offered.
     pub store_epoch: StoreEpoch,
+    /// A keyring in force that is not on the medium yet.
+    pub unkept: Option<Vec<u8>>,
 }
 
 impl Trust {
@@ -234,6 +236,9 @@ impl<D: Disk, S: Sealer, H: Hands> Line<D, S, H> {
         }
         self.batcher.close_due(clock.monotonic, all);
         self.make_durable(&clock);
+        if !self.held_back {
+            self.keep_keyring();
+        }
         self.buffer.tend(&clock);
         self.send();
         self.health.publish(&self.buffer, &self.uplink, &clock);

@@ -20,6 +20,9 @@ pub struct LaneBooks {
     pub double: u64,
     /// Records that are not here although a later one of their segment is.
     pub missing: u64,
+    /// Readings below the highest number of the lane that have neither come nor stand in a gap that
+    /// gives numbers: on their way, or gone with a store that was restored.
+    pub missing_readings: u64,
     /// Records whose predecessor is here, and first records of a lane.
     pub linked: u64,
     /// Records whose predecessor has not come.
@@ -129,14 +132,26 @@ WITH record AS (
     END AS link
   FROM evidence JOIN segment ON segment.id = evidence.segment),
 reach AS (
-  SELECT segment, max(idx) + 1 - count(DISTINCT idx) AS missing FROM evidence GROUP BY segment)
+  SELECT segment, max(idx) + 1 - count(DISTINCT idx) AS missing FROM evidence GROUP BY segment),
+span AS (
+  SELECT segment.gateway, segment.lane, sequence_first AS first, sequence_last AS last
+  FROM evidence JOIN segment ON segment.id = evidence.segment
+  WHERE sequence_first IS NOT NULL AND disposition <> 3
+  UNION ALL
+  SELECT gateway, lane, sequence_first, sequence_last FROM gap WHERE sequence_first IS NOT NULL),
+reached AS (
+  SELECT gateway, lane, first, max(last) OVER (PARTITION BY gateway, lane ORDER BY first, last
+    ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS reached
+  FROM span)
 SELECT gateway.name, record.lane, count(*),
   (SELECT sum(doubles) FROM segment AS s
    WHERE s.gateway = record.gateway AND s.lane = record.lane),
   (SELECT sum(reach.missing) FROM reach JOIN segment AS s ON s.id = reach.segment
    WHERE s.gateway = record.gateway AND s.lane = record.lane),
   sum(link = 'linked'), sum(link = 'waiting'), sum(link = 'bridged'), sum(link = 'forked'),
-  sum(disposition = 2), sum(disposition = 3)
+  sum(disposition = 2), sum(disposition = 3),
+  (SELECT sum(max(0, first - coalesce(reached, 0) - 1)) FROM reached
+   WHERE reached.gateway = record.gateway AND reached.lane = record.lane)
 FROM record JOIN gateway ON gateway.id = record.gateway
 GROUP BY record.gateway, record.lane ORDER BY gateway.name, record.lane";
 
@@ -157,6 +172,7 @@ fn lanes(db: &Connection) -> Result<Vec<LaneBooks>, rusqlite::Error> {
             present: number(row, 2)?,
             double: number(row, 3)?,
             missing: number(row, 4)?,
+            missing_readings: number(row, 11)?,
             linked: number(row, 5)?,
             waiting: number(row, 6)?,
             bridged: number(row, 7)?,

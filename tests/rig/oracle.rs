@@ -9,7 +9,7 @@ use anyhow::Result;
 use cloud_sink::store::sqlite::open_for_reading;
 use rusqlite::Connection;
 use wire::batch::wave;
-use wire::identity::{DeviceId, SegmentId};
+use wire::identity::{DeviceId, Lane, SegmentId};
 
 use crate::disk::InventedDisk;
 use crate::world::World;
@@ -77,7 +77,18 @@ pub fn durable(disk: &InventedDisk, books: &SharedBooks, fresh: &[Reading]) {
 struct Stored {
     readings: BTreeMap<Reading, u64>,
     gaps: BTreeSet<Place>,
+    /// Lane sequences that have come, by lane: first and last of each frame, ascending.
+    sequences: BTreeMap<u8, Vec<(u64, u64)>>,
     wrong: Vec<String>,
+}
+
+impl Stored {
+    /// Whether a frame is missing by number: later numbers of its lane have come, and its own not.
+    fn shows_missing(&self, (lane, first, last): (Lane, u64, u64)) -> bool {
+        let Some(come) = self.sequences.get(&(lane as u8)) else { return false };
+        let later = come.iter().any(|(from, _)| *from > last);
+        later && !come.iter().any(|(from, to)| *from <= last && first <= *to)
+    }
 }
 
 fn device_of(eui: &str) -> Option<DeviceId> {
@@ -85,7 +96,12 @@ fn device_of(eui: &str) -> Option<DeviceId> {
 }
 
 fn stored(db: &Connection) -> Result<Stored> {
-    let mut all = Stored { readings: BTreeMap::new(), gaps: BTreeSet::new(), wrong: Vec::new() };
+    let mut all = Stored {
+        readings: BTreeMap::new(),
+        gaps: BTreeSet::new(),
+        sequences: BTreeMap::new(),
+        wrong: Vec::new(),
+    };
     numerics(db, &mut all)?;
     waves(db, &mut all)?;
     alerts(db, &mut all)?;
@@ -96,6 +112,16 @@ fn stored(db: &Connection) -> Result<Stored> {
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
         all.gaps.insert((SegmentId(row.get(0)?), row.get(1)?));
+    }
+    let mut statement = db.prepare(
+        "SELECT segment.lane, sequence_first, sequence_last FROM evidence
+           JOIN segment ON segment.id = evidence.segment WHERE sequence_first IS NOT NULL",
+    )?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let (first, last): (i64, i64) = (row.get(1)?, row.get(2)?);
+        let come = all.sequences.entry(row.get(0)?).or_default();
+        come.push((first.cast_unsigned(), last.cast_unsigned()));
     }
     Ok(all)
 }
@@ -167,7 +193,7 @@ fn alerts(db: &Connection, all: &mut Stored) -> Result<()> {
 /// The store cannot be read.
 pub fn judge(world: &mut World) -> Result<()> {
     let found = stored(&open_for_reading(world.store())?)?;
-    let mut in_gaps = 0;
+    let (mut in_gaps, mut missing) = (0, 0);
     let books = world.books();
     let mut violations = Vec::new();
     {
@@ -177,8 +203,11 @@ pub fn judge(world: &mut World) -> Result<()> {
                 continue;
             }
             let places = books.sealed.get(reading).map_or(&[][..], Vec::as_slice);
+            let frames = || places.iter().filter_map(|place| books.frames.get(place));
             if places.iter().any(|place| books.is_in_a_gap(*place, &found.gaps)) {
                 in_gaps += 1;
+            } else if world.was_restored() && frames().any(|frame| found.shows_missing(*frame)) {
+                missing += 1;
             } else {
                 violations.push(("O1 lost", format!("{reading:?}, sealed at {places:?}")));
             }
@@ -199,6 +228,6 @@ pub fn judge(world: &mut World) -> Result<()> {
             books.borrow_mut().violate(oracle, what);
         }
     }
-    world.count_in_gaps(in_gaps);
+    world.count_said(in_gaps, missing);
     Ok(())
 }

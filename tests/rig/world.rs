@@ -69,6 +69,8 @@ pub struct Outcome {
     pub commits: u64,
     /// Readings inside gaps, of those that were accepted.
     pub in_gaps: u64,
+    /// Readings that went with a restored store, and are missing there by number.
+    pub missing: u64,
     /// Most files and bytes on the gateway's disk.
     pub files_max: usize,
     /// See above.
@@ -163,8 +165,13 @@ impl World {
         }
         if !self.is_calm() {
             let backlog = self.gateway.backlog_bytes();
-            let idle = self.devices.iter().all(Bedside::is_idle);
-            let what = format!("{backlog:?} bytes wait; devices idle: {idle}");
+            let devices: Vec<_> = self.devices.iter().map(Bedside::unacknowledged).collect();
+            let held_back = self.gateway.line.as_ref().map(|line| line.is_held_back());
+            let what = format!(
+                "{backlog:?} bytes and {devices:?} readings wait; held back: {held_back:?}; room for \
+                 {} chunks",
+                self.gateway.chunks.capacity()
+            );
             self.books.borrow_mut().violate("O7 alive", what);
         }
         oracle::judge(&mut self)?;
@@ -189,6 +196,7 @@ impl World {
         let Some(fault) = fault else { return Ok(()) };
         if self.inject(fault)? {
             *self.outcome.faults.entry(fault.name()).or_default() += 1;
+            tracing::info!(at = ?self.elapsed(), fault = fault.name(), "the world");
             self.note(&[b"fault", fault.name().as_bytes()]);
             if fault == Fault::PowerCut {
                 self.cut_by = Some(self.elapsed() + Duration::from_secs(3));
@@ -296,6 +304,7 @@ impl World {
         self.network.gateway_gone();
         self.devices.iter_mut().for_each(|device| device.hang_up(now));
         self.outcome.crashes += 1;
+        tracing::info!(at = ?self.elapsed(), power, "the gateway ends");
         if power {
             let cut = self.gateway.disk.cut_power();
             self.gateway.boot();
@@ -339,9 +348,16 @@ impl World {
         self.gateway.disk.contains(mark) || self.network.seen.iter().any(seen)
     }
 
-    /// Takes notice of accepted readings that ended in gaps.
-    pub fn count_in_gaps(&mut self, count: u64) {
-        self.outcome.in_gaps = count;
+    /// Whether the store was ever put back from a copy.
+    #[must_use]
+    pub fn was_restored(&self) -> bool {
+        self.outcome.faults.contains_key(Fault::StoreRestored.name())
+    }
+
+    /// Takes notice of accepted readings that ended in gaps, and of those that a restored store
+    /// lost and shows as missing by number.
+    pub fn count_said(&mut self, in_gaps: u64, missing: u64) {
+        (self.outcome.in_gaps, self.outcome.missing) = (in_gaps, missing);
     }
 
     fn note(&mut self, parts: &[&[u8]]) {

@@ -54,6 +54,7 @@ fn line_of(
         keyring: fleet.keyring.clone(),
         keyring_path: folder.join("keyring"),
         store_epoch: fleet.epoch,
+        unkept: None,
     };
     let batcher = Batcher::new([Duration::from_secs(1); 4]);
     Line::new(clock, batcher, gateway.buffer, uplink, driver, health, trust)

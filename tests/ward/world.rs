@@ -9,6 +9,7 @@ use std::sync::mpsc;
 use anyhow::{Context, Result};
 use rig::world::{Outcome, World};
 use serde_json::json;
+use sha2::{Digest, Sha256};
 
 /// Runs worlds on virtual time, one a seed, and looks at what is left of each.
 #[derive(Debug, clap::Args)]
@@ -19,6 +20,9 @@ pub struct WorldCommand {
     /// One line of JSON with "schema": 1 at the end.
     #[arg(long)]
     json: bool,
+    /// Tells the story: each fault and each line of the product's log, on standard error.
+    #[arg(long)]
+    story: bool,
 }
 
 fn seeds(text: &str) -> Result<Range<u64>, String> {
@@ -50,19 +54,23 @@ struct Sum {
     crashes: u64,
     accepted: u64,
     in_gaps: u64,
+    missing: u64,
     commits: u64,
     files_max: usize,
     disk_bytes_max: usize,
     faults: BTreeMap<&'static str, u64>,
     violations: BTreeMap<&'static str, u64>,
+    traces: Sha256,
 }
 
 impl Sum {
     fn add(&mut self, outcome: &Outcome) {
         self.worlds += 1;
+        self.traces.update(outcome.trace);
         self.crashes += outcome.crashes;
         self.accepted += outcome.accepted;
         self.in_gaps += outcome.in_gaps;
+        self.missing += outcome.missing;
         self.commits += outcome.commits;
         self.files_max = self.files_max.max(outcome.files_max);
         self.disk_bytes_max = self.disk_bytes_max.max(outcome.disk_bytes_max);
@@ -78,13 +86,21 @@ impl Sum {
         self.violations.get(oracle).copied().unwrap_or(0)
     }
 
+    /// One hash over all that happened in all worlds.
+    fn trace(&self) -> String {
+        let digest = self.traces.clone().finalize();
+        digest.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
     fn json(&self) -> serde_json::Value {
         json!({
             "schema": 1,
+            "trace": self.trace(),
             "seeds": self.worlds,
             "crashes": self.crashes,
             "accepted": self.accepted,
             "in_gaps": self.in_gaps,
+            "missing_by_number": self.missing,
             "commits": self.commits,
             "faults": self.faults,
             "lost": self.count("O1 lost"),
@@ -107,6 +123,10 @@ impl WorldCommand {
     /// # Errors
     /// The machine underneath fails.
     pub fn run(self) -> Result<bool> {
+        if self.story {
+            let log = tracing_subscriber::fmt().with_writer(std::io::stderr).without_time();
+            log.with_max_level(tracing::Level::DEBUG).init();
+        }
         let next = AtomicU64::new(self.seeds.start);
         let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let (ended, outcomes) = mpsc::channel();
@@ -124,15 +144,22 @@ impl WorldCommand {
                 });
             }
             drop(ended);
+            // In the order of the seeds, so that the same seeds give the same sum.
+            let mut early = BTreeMap::new();
+            let mut expected = self.seeds.start;
             for outcome in outcomes {
                 let outcome = outcome.context("a world could not run")?;
-                for (oracle, what) in &outcome.violations {
-                    eprintln!("seed {}: {oracle}: {what}", outcome.seed);
+                early.insert(outcome.seed, outcome);
+                while let Some(outcome) = early.remove(&expected) {
+                    expected += 1;
+                    for (oracle, what) in &outcome.violations {
+                        eprintln!("seed {}: {oracle}: {what}", outcome.seed);
+                    }
+                    if !outcome.violations.is_empty() {
+                        eprintln!("  again: cargo demo -- world --seeds {}", outcome.seed);
+                    }
+                    sum.add(&outcome);
                 }
-                if !outcome.violations.is_empty() {
-                    eprintln!("  again: cargo demo -- world --seeds {}", outcome.seed);
-                }
-                sum.add(&outcome);
             }
             Ok::<_, anyhow::Error>(())
         })?;

@@ -116,7 +116,7 @@ fn assemble(
     let health = Health::new(config.gateway, config.intervals[3], now.monotonic);
     let store_epoch = keyring.fleet.store_epoch;
     let (gateway, keyring_path) = (config.gateway, files.keyring());
-    let trust = Trust { gateway, roots, keyring, keyring_path, store_epoch };
+    let trust = Trust { gateway, roots, keyring, keyring_path, store_epoch, unkept: None };
     let batcher = Batcher::new(config.intervals);
     Ok(Line::new(clock, batcher, buffer, uplink, driver, health, trust))
 }

@@ -94,22 +94,31 @@ impl<D: Disk, S: Sealer, H: Hands> Line<D, S, H> {
             self.uplink.sink_came(self.clock.now());
             return;
         }
-        let restored = keyring.fleet.store_epoch != self.trust.store_epoch;
-        self.trust.store_epoch = keyring.fleet.store_epoch;
         self.buffer.sealer_mut().renew(keyring.clone());
         self.trust.keyring = keyring;
+        self.trust.unkept = Some(bytes.to_vec());
         tracing::info!("newer keyring in force");
-        if restored {
+        self.keep_keyring();
+    }
+
+    /// Makes a newer keyring lasting, and before that offers again what a restored store has lost:
+    /// after a crash in between, the store's new life is noticed once more.
+    pub(super) fn keep_keyring(&mut self) {
+        let Some(bytes) = self.trust.unkept.take() else { return };
+        if self.trust.store_epoch != self.trust.keyring.fleet.store_epoch {
             tracing::warn!("the store began a new life: everything held is offered again");
             if let Err(error) = self.buffer.offer_again() {
-                tracing::error!(%error, "some segments could not be offered again");
+                tracing::error!(%error, "some segments could not be offered again; trying again");
+                self.trust.unkept = Some(bytes);
+                return;
             }
+            self.trust.store_epoch = self.trust.keyring.fleet.store_epoch;
             let clock = self.clock.state();
             self.uplink.begin_round(&Log { buffer: &mut self.buffer, clock });
         }
-        // Kept last: after a crash before this line the new life is noticed once more.
-        if let Err(error) = crate::seal::keyring::store(&self.trust.keyring_path, bytes) {
-            tracing::error!(%error, "a newer keyring could not be kept");
+        if let Err(error) = crate::seal::keyring::store(&self.trust.keyring_path, &bytes) {
+            tracing::error!(%error, "a newer keyring could not be kept; trying again");
+            self.trust.unkept = Some(bytes);
         }
     }
 }

@@ -150,6 +150,12 @@ impl Bedside {
         self.machine.is_idle()
     }
 
+    /// Readings that it keeps because nobody acknowledged them.
+    #[must_use]
+    pub fn unacknowledged(&self) -> usize {
+        self.machine.progress().kept
+    }
+
     /// Loses its power and comes back: what was not acknowledged is gone.
     pub fn reset(&mut self, now: Instant) {
         self.boot += 1;

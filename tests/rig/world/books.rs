@@ -33,6 +33,8 @@ pub struct Books {
     pub accepted: BTreeSet<Reading>,
     /// Where each reading was sealed; several places after a poisoned segment or a repeat.
     pub sealed: BTreeMap<Reading, Vec<Place>>,
+    /// Lane and lane sequences of each frame that was sealed, ends included.
+    pub frames: BTreeMap<Place, (Lane, u64, u64)>,
     /// Gaps that were signed, with their own place.
     pub gaps: Vec<Gap>,
     /// Every index that was ever sealed under a segment's key.
@@ -65,6 +67,7 @@ impl Books {
         if !self.spent.insert(place) {
             self.violate("O3 nonce", format!("{place:?} was sealed twice"));
         }
+        self.frames.insert(place, (core.lane, core.sequence_first, core.sequence_last));
         let batch = match batch::decode(plaintext) {
             Ok(batch) => batch,
             Err(error) => return self.violate("O2 bytes", format!("sealed no batch: {error}")),

@@ -50,6 +50,7 @@ pub struct GatewayNode {
     client: Rc<RefCell<Client>>,
     quota: Quota,
     boot: [u8; 16],
+    wake_at: Instant,
     /// It is away until then.
     pub off_until: Duration,
     /// Starts that ended with an error although the disk had power.
@@ -96,10 +97,13 @@ impl GatewayNode {
         let keyring_path = folder.join("keyring");
         store(&keyring_path, &fleet.document)?;
         let (chunks, intake) = mpsc::channel(CHUNKS_MAX);
+        let time = VirtualTime::default();
+        let wake_at = time.now();
         Ok(Self {
             id,
             disk,
-            time: VirtualTime::default(),
+            time,
+            wake_at,
             line: None,
             registry: Registry::default(),
             chunks,
@@ -139,13 +143,15 @@ impl GatewayNode {
         let writer = Writer { gateway, boot, software: "world".into() };
         let (buffer, _) = Buffer::recover(self.disk.clone(), sealer, writer, self.quota, &state)?;
         let uplink = Uplink::new(now, WINDOW_BYTES, random.number());
-        let health = Health::new(gateway, INTERVALS[3], state.monotonic);
+        // The true figure differs from run to run, and with it the length of a report.
+        let health = Health::new(gateway, INTERVALS[3], state.monotonic).with_memory(|| 1 << 23);
         let trust = Trust {
             gateway,
             roots: self.fleet.roots.clone(),
             store_epoch: keyring.fleet.store_epoch,
             keyring,
             keyring_path: self.keyring_path.clone(),
+            unkept: None,
         };
         let hands = WorldHands(self.client.clone());
         let batcher = Batcher::new(INTERVALS);
@@ -181,8 +187,9 @@ impl GatewayNode {
             line.hear(&chunk);
             heard = true;
         }
-        if heard || line.wake() <= self.time.now() {
+        if heard || self.wake_at <= self.time.now() {
             line.turn(false);
+            self.wake_at = line.wake();
         }
     }
 
