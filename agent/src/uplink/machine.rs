@@ -282,7 +282,8 @@ impl Uplink {
             .filter(|(_, flight)| now.duration_since(flight.sent_at) > RECEIPT_DEADLINE)
             .map(|(key, _)| *key)
             .collect();
-        if late.is_empty() {
+        // A broker that withholds its acknowledgements stops us as one that withholds receipts.
+        if late.is_empty() && self.publishes < PUBLISHES_MAX {
             return None;
         }
         for key in late {

@@ -144,3 +144,17 @@ fn a_broker_that_takes_us_and_drops_us_is_not_rushed() {
     let wait = uplink.wake_at(now).saturating_duration_since(now);
     assert!(wait <= RECONNECT_WAIT.0, "a connection that held begins anew: {wait:?}");
 }
+
+#[test]
+fn a_broker_that_acknowledges_nothing_at_all_does_not_stop_us_for_ever() {
+    let mut now = Instant::now();
+    let mut log = Invented { records: [0, 400, 0, 0], bytes: 10 };
+    let mut uplink = up(&mut log, now);
+    let mut dropped = 0;
+    for _ in 0..10 {
+        while let Some(Order::Publish(..)) = uplink.poll(now, &mut log) {}
+        now += RECEIPT_DEADLINE + Duration::from_secs(1);
+        dropped += usize::from(uplink.watch_over(now) == Some(Order::Drop));
+    }
+    assert!(dropped > 0);
+}
