@@ -65,6 +65,7 @@ impl Rows {
             let key = (device, block.source.boot.0);
             said::add_block(brought.entry(key).or_default(), block);
         }
+        brought.values_mut().for_each(said::join_parts);
         let mut conflicts = BTreeMap::new();
         for (key, digests) in &brought {
             conflicts.insert(*key, self.conflicts(tx, *key, record, digests)?);
@@ -106,7 +107,7 @@ impl Rows {
         }
         // Only now, since one frame of a device may stand in two blocks of a batch.
         for (key, digests) in brought {
-            let numbers: Vec<i64> = digests.keys().copied().collect();
+            let numbers: Vec<i64> = digests.iter().map(|(number, _)| *number).collect();
             let who = (record.gateway.row, record.lane as u8);
             let frame = (record.segment, record.index);
             self.load_run(tx, key)?;
@@ -129,8 +130,8 @@ impl Rows {
         self.load_run(tx, key)?;
         let mut conflicts = BTreeSet::new();
         let Some(run) = self.runs.get(&key) else { return Ok(conflicts) };
-        let ends = digests.keys().next().zip(digests.keys().next_back());
-        if !ends.is_some_and(|(first, last)| run.touches(lane, *first, *last)) {
+        let ends = digests.first().zip(digests.last());
+        if !ends.is_some_and(|(first, last)| run.touches(lane, first.0, last.0)) {
             return Ok(conflicts);
         }
         for (number, digest) in digests {

@@ -4,37 +4,43 @@
 //! A device that forgets its boot id begins again at number 1. Taken for repeats, its readings would
 //! be missing without a word.
 
-use std::collections::BTreeMap;
-
 use rusqlite::{Transaction, params};
 use wire::batch::{Block, Note, NoteKind, Table, WaveRun};
 use wire::decimal::Number;
 
 use super::heard::RunKey;
 
-/// Digest of what a run said, by number.
-pub(super) type Digests = BTreeMap<i64, u32>;
+/// Digests of what a run said, by number, ascending; one for each part of a frame until
+/// [`join_parts`].
+pub(super) type Digests = Vec<(i64, u32)>;
 
 /// Records in which a number is looked for: those that begin next before it.
 const RECORDS_MAX: u32 = 16;
 
 /// Adds what a block says under each number.
-///
-/// The parts of one frame may stand in several blocks, in any order: their digests are added up.
 pub(super) fn add_block(digests: &mut Digests, block: &Block) {
-    let mut mine = Digests::new();
-    block.tables.iter().for_each(|table| add_table(&mut mine, block, table));
-    block.waves.iter().for_each(|run| add_wave(&mut mine, run));
-    block.notes.iter().for_each(|note| add_note(&mut mine, block, note));
-    for (number, digest) in mine {
-        let sum = digests.entry(number).or_default();
-        *sum = sum.wrapping_add(digest);
-    }
+    block.tables.iter().for_each(|table| add_table(digests, block, table));
+    block.waves.iter().for_each(|run| add_wave(digests, run));
+    block.notes.iter().for_each(|note| add_note(digests, block, note));
+}
+
+/// One digest a number: of its parts, which may stand in several blocks in any order.
+///
+/// A device that came back within the batch has said some parts twice; they count once.
+pub(super) fn join_parts(digests: &mut Digests) {
+    digests.sort_unstable();
+    digests.dedup();
+    digests.dedup_by(|next, kept| {
+        let same = next.0 == kept.0;
+        if same {
+            kept.1 = kept.1.wrapping_add(next.1);
+        }
+        same
+    });
 }
 
 fn add(digests: &mut Digests, number: i64, words: &[u8]) {
-    let sum = digests.entry(number).or_default();
-    *sum = sum.wrapping_add(crc32c::crc32c(words));
+    digests.push((number, crc32c::crc32c(words)));
 }
 
 fn add_table(digests: &mut Digests, block: &Block, table: &Table) {
@@ -108,9 +114,10 @@ pub(super) fn insert(
     lane: u8,
     digests: &Digests,
 ) -> Result<(), rusqlite::Error> {
-    let ends = digests.keys().next().zip(digests.keys().next_back());
-    let Some((first, last)) = ends else { return Ok(()) };
-    let pair = |(number, digest): (&i64, &u32)| {
+    let (Some((first, _)), Some((last, _))) = (digests.first(), digests.last()) else {
+        return Ok(());
+    };
+    let pair = |(number, digest): &(i64, u32)| {
         let offset = u32::try_from(number - first).unwrap_or(u32::MAX);
         [offset.to_le_bytes(), digest.to_le_bytes()].concat()
     };
@@ -148,4 +155,22 @@ pub(super) fn differs(
         }
     }
     Ok(differs)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_part_that_a_device_said_twice_within_a_batch_counts_once() {
+        let once = vec![(7, 0xA), (8, 0xB), (7, 0xC)];
+        let mut twice = [once.clone(), once.clone()].concat();
+        let mut once = once;
+
+        join_parts(&mut once);
+        join_parts(&mut twice);
+
+        assert_eq!(once, [(7, 0xA + 0xC), (8, 0xB)]);
+        assert_eq!(twice, once);
+    }
 }
