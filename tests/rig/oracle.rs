@@ -209,7 +209,9 @@ pub fn judge(world: &mut World) -> Result<()> {
             } else if world.was_restored() && frames().any(|frame| found.shows_missing(*frame)) {
                 missing += 1;
             } else {
-                violations.push(("O1 lost", format!("{reading:?}, sealed at {places:?}")));
+                let gaps: Vec<_> = places.iter().map(|place| books.covering(*place)).collect();
+                let what = format!("{reading:?}, sealed at {places:?}, in gaps {gaps:?}");
+                violations.push(("O1 lost", what));
             }
         }
     }

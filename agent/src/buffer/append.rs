@@ -12,7 +12,7 @@ use wire::limits::{BATCH_BYTES_MAX, FRAME_BYTES_MAX, GAP_BYTES_MAX};
 use wire::time::ClockState;
 
 use super::disk::{Disk, DiskFile};
-use super::segment::{Place, RECORD_HEAD_BYTES, padded, place, wrap};
+use super::segment::{Place, RECORD_HEAD_BYTES, padded, place, wrap, zeros_after};
 use super::{Buffer, Content, Pending};
 use crate::limits::{GAP_RESERVE_BYTES, SEGMENT_STEP_BYTES};
 use crate::seal::{SealError, Sealer};
@@ -280,7 +280,10 @@ impl<D: Disk, S: Sealer> Buffer<D, S> {
             return Err(io::Error::other("no segment is open").into());
         };
         let at = place(open.end, bytes.len());
-        let wrapped = wrap(open.segment, record.index, bytes);
+        let mut wrapped = wrap(open.segment, record.index, bytes);
+        let end = at + wrapped.len() as u64;
+        let room = usize::try_from(open.allocated - end).unwrap_or(usize::MAX);
+        wrapped.resize(wrapped.len() + zeros_after(end).min(room), 0);
         open.dirty = true;
         if let Err(error) = open.file.write_at(&wrapped, at) {
             tracing::error!(lane = %lane, %error, "write failed: segment abandoned");
@@ -289,7 +292,7 @@ impl<D: Disk, S: Sealer> Buffer<D, S> {
             }
             return Err(error.into());
         }
-        open.end = at + wrapped.len() as u64;
+        open.end = end;
         open.next_index = record.index + 1;
         record.offset = at + RECORD_HEAD_BYTES;
         let (ordinal, segment) = (open.ordinal, open.segment);

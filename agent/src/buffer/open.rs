@@ -8,7 +8,7 @@ use wire::segment::Found;
 use wire::time::ClockState;
 
 use super::disk::{Disk, DiskFile};
-use super::segment::{FileName, HEADER_SLOTS, RECORDS_START, wrap};
+use super::segment::{FIRST_BLOCKS, FileName, HEADER_SLOTS, RECORDS_START, ZEROS, wrap};
 use super::{AppendError, Buffer, Open, Segment};
 use crate::limits::{GAP_RESERVE_BYTES, SEGMENT_STEP_BYTES};
 use crate::seal::{Sealer, SegmentDraft};
@@ -86,16 +86,22 @@ impl<D: Disk, S: Sealer> Buffer<D, S> {
         let header = segment.header.map(|(hash, _)| (0, hash));
         let last = places.last().map(|place| (place.index, place.hash)).or(header);
         head.last = last.map(|(index, hash)| (open.segment, index, hash));
-        segment.cut = Some(durable);
         segment.unreceipted_bytes = segment.count_unreceipted();
-        // The name tells the next process; it becomes durable before the segment that follows.
-        let cut = FileName { cut: Some(durable), ..segment.name.clone() };
+        // It becomes durable before the segment that follows.
+        self.name_cut(open.ordinal, durable);
+        self.finish(open.ordinal);
+    }
+
+    /// Records behind this index do not count: the name tells the next process.
+    pub(super) fn name_cut(&mut self, ordinal: u64, last: u32) {
+        let Some(segment) = self.segments.get_mut(&ordinal) else { return };
+        segment.cut = Some(last);
+        let cut = FileName { cut: Some(last), ..segment.name.clone() };
         match self.disk.rename(&segment.name.to_string(), &cut.to_string()) {
             Ok(()) => segment.name = cut,
             Err(error) => tracing::error!(file = %segment.name, %error, "no cut in the name"),
         }
         self.names_dirty = true;
-        self.finish(open.ordinal);
     }
 
     fn finish(&mut self, ordinal: u64) {
@@ -216,6 +222,10 @@ impl<D: Disk, S: Sealer> Buffer<D, S> {
         for slot in HEADER_SLOTS {
             file.write_at(&wrapped, slot)?;
             self.figures.bytes_written += wrapped.len() as u64;
+        }
+        for block in FIRST_BLOCKS {
+            file.write_at(&ZEROS, block)?;
+            self.figures.bytes_written += ZEROS.len() as u64;
         }
         file.sync()?;
         self.names_dirty = true;

@@ -183,6 +183,7 @@ impl<D: Disk, S: Sealer> Buffer<D, S> {
         segment.header = Some((hash, bytes.len() as u32));
         segment.before = header.continues.map(|continues| continues.hash);
         segment.opened = Some(header.clock);
+        let torn = found.torn_tail && !segment.name.done;
         let mut holes = Vec::new();
         for (first, last) in found.holes {
             let known = segment.declared.covers(first, last);
@@ -199,6 +200,10 @@ impl<D: Disk, S: Sealer> Buffer<D, S> {
             if let Err(error) = self.append_gap(lane, hole, clock) {
                 tracing::error!(%error, "a gap could not be written yet");
             }
+        }
+        if torn {
+            let cause = if tail < u32::MAX { Cause::UncertainTail } else { Cause::Damaged };
+            self.declare_tail(ordinal, cause, clock);
         }
     }
 

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use wire::gap::{Cause, Hole};
-use wire::identity::{Lane, RecordHash, SegmentId};
+use wire::identity::Lane;
+use wire::limits::SEGMENT_FRAMES_MAX;
 use wire::segment::Found;
 use wire::time::ClockState;
 
@@ -130,22 +131,18 @@ impl<D: Disk, S: Sealer> Buffer<D, S> {
                     }
                 };
                 let torn = self.take_head(lane, ordinal, &found) && found.torn_tail;
-                let tail = self.heads[lane as usize].last.filter(|_| torn);
+                recovery.torn_tails += usize::from(torn);
                 let complete = found.header.is_some();
-                scans.push((lane, ordinal, found, tail));
+                scans.push((ordinal, found));
                 if complete {
                     break;
                 }
             }
         }
-        for (lane, ordinal, found, tail) in scans {
+        for (ordinal, found) in scans {
             let last = found.places.last().map_or(0, |place| place.index);
             self.take_scan(ordinal, found, last.saturating_sub(GROUP_RECORDS_MAX), clock);
             self.keep_loaded(ordinal);
-            if let Some(tail) = tail {
-                recovery.torn_tails += 1;
-                self.declare_torn(lane, tail, clock);
-            }
         }
     }
 
@@ -173,24 +170,38 @@ impl<D: Disk, S: Sealer> Buffer<D, S> {
         true
     }
 
-    fn declare_torn(
-        &mut self,
-        lane: Lane,
-        (segment, index, hash): (SegmentId, u32, RecordHash),
-        clock: &ClockState,
-    ) {
+    /// Declares what may have stood behind the last record of a segment that takes no more: what
+    /// stands there is neither a record nor zeros.
+    ///
+    /// Order:  the name says so only once the gap is durable; the next start then does not ask.
+    pub(super) fn declare_tail(&mut self, ordinal: u64, cause: Cause, clock: &ClockState) {
+        let Some(segment) = self.segments.get_mut(&ordinal) else { return };
+        let header = segment.header.map(|(hash, _)| (0, hash));
+        let places = segment.places.as_deref().unwrap_or_default();
+        let last = places.last().map(|place| (place.index, place.hash)).or(header);
+        let Some((last, hash)) = last.filter(|(last, _)| *last < SEGMENT_FRAMES_MAX) else {
+            return;
+        };
+        let (lane, indexes) = (segment.name.lane, (last + 1, SEGMENT_FRAMES_MAX));
+        if segment.declared.covers(indexes.0, indexes.1) {
+            return;
+        }
+        segment.declared.insert(indexes.0, indexes.1);
         let hole = Hole {
-            segment: Some(segment),
-            indexes: (index + 1, index + 1),
+            segment: Some(segment.name.segment),
+            indexes,
             sequences: None,
             readings: (0, BATCH_PAYLOAD_BYTES_MAX as u64),
             moments: None,
-            cause: Cause::UncertainTail,
+            cause,
             before: Some(hash),
             after: None,
         };
-        if let Err(error) = self.append_gap(lane, hole, clock) {
-            tracing::error!(%error, "a gap could not be written yet");
+        let written =
+            self.append_gap(lane, hole, clock).and_then(|()| self.commit_lane(lane, clock));
+        match written {
+            Ok(()) => self.name_cut(ordinal, last),
+            Err(error) => tracing::error!(%error, "a gap could not be written yet"),
         }
     }
 

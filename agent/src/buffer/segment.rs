@@ -3,7 +3,8 @@
 //! Shape:  8 KiB header slot; records; the header's second slot at 120 KiB; records from 128 KiB.
 //! A record is mark 4 ‖ length 4 ‖ index 4 ‖ CRC-32C 4, all little-endian, then its bytes, padded
 //! to 8. Mark and checksum depend on the segment id, so that nothing of a recycled file's former
-//! life can be taken for a record or for a torn one.
+//! life can be taken for a record or for a torn one. Behind the last record its block is zeros, so
+//! that a block which the medium destroyed is told from one that was never written.
 //! Order:  index 0 is the header; frames and gaps follow from 1 without holes.
 
 use std::io::Result;
@@ -23,7 +24,7 @@ const SLOT_BYTES: u64 = 8 * 1024;
 const SECOND_SLOT: u64 = 120 * 1024;
 const AFTER_SECOND_SLOT: u64 = SECOND_SLOT + SLOT_BYTES;
 const READ_BYTES: usize = 1024 * 1024;
-/// What a medium gives back or not as a whole.
+/// What a medium gives back or not, and destroys, as a whole.
 const PIECE_BYTES: usize = 4096;
 
 const _: () = assert!(HEADER_BYTES_MAX + HEAD_BYTES <= SLOT_BYTES as usize + HEAD_BYTES);
@@ -44,6 +45,19 @@ pub(super) const fn padded(length: usize) -> u64 {
 pub(super) const fn place(at: u64, length: usize) -> u64 {
     if at < AFTER_SECOND_SLOT && at + padded(length) > SECOND_SLOT { AFTER_SECOND_SLOT } else { at }
 }
+
+/// The blocks that are zeroed before a recycled file takes its first records: where no record
+/// before them runs into them.
+pub(super) const FIRST_BLOCKS: [u64; 2] = [RECORDS_START, AFTER_SECOND_SLOT];
+
+/// Zeros that belong behind a record which ends at `end`: to the end of the block in which the
+/// next one begins.
+pub(super) const fn zeros_after(end: u64) -> usize {
+    if end == SECOND_SLOT { 0 } else { PIECE_BYTES - end as usize % PIECE_BYTES }
+}
+
+/// A block of zeros.
+pub(super) const ZEROS: [u8; PIECE_BYTES] = [0; PIECE_BYTES];
 
 /// What every record of this segment begins with.
 fn mark(segment: SegmentId) -> [u8; 4] {
@@ -155,7 +169,7 @@ pub struct Scan {
     pub holes: Vec<(u32, u32)>,
     /// End of the last whole record.
     pub end: u64,
-    /// A record was begun behind the end and is not whole.
+    /// Behind the end stands what is neither a whole record nor zeros.
     pub torn_tail: bool,
     /// Size of the file.
     pub size: u64,
@@ -286,7 +300,20 @@ pub fn scan(file: &impl DiskFile, segment: SegmentId) -> Result<Scan> {
         size,
     };
     walk(file, segment, &mut scan)?;
+    scan.torn_tail |= is_spoilt_after(file, &scan)?;
     Ok(scan)
+}
+
+/// Whether the block in which the next record would begin is not zeros.
+fn is_spoilt_after(file: &impl DiskFile, scan: &Scan) -> Result<bool> {
+    for at in [scan.end, place(scan.end, FRAME_BYTES_MAX)] {
+        let mut bytes = vec![0; zeros_after(at)];
+        let count = if at < scan.size { read_around(file, &mut bytes, at)? } else { 0 };
+        if bytes[..count].iter().any(|byte| *byte != 0) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// A sliding window over a file.

@@ -7,6 +7,7 @@ use std::rc::Rc;
 use wire::frame::{Core, Record, RecordKind, frame_payload, hash_of, join, read_frame_payload};
 use wire::gap::{Cause, Gap, Hole};
 use wire::identity::{BootId, GatewayId, KeyId, Lane, RecordHash, SegmentId};
+use wire::limits::SEGMENT_FRAMES_MAX;
 use wire::receipt::{Disposition, Range, Reason};
 use wire::segment::{Found, Header, Suite, header_payload, read_header_payload};
 use wire::strict::Writer as Cbor;

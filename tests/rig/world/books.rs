@@ -54,12 +54,17 @@ impl Books {
 
     /// Whether a place is inside a gap that is in `visible`, or inside one that is itself so.
     pub fn is_in_a_gap(&self, place: Place, visible: &BTreeSet<Place>) -> bool {
+        let mut covering = self.covering(place).into_iter();
+        covering.any(|at| at != place && (visible.contains(&at) || self.is_in_a_gap(at, visible)))
+    }
+
+    /// The gaps that cover a place, by their own place: what became of a reading.
+    pub fn covering(&self, place: Place) -> Vec<Place> {
         let covers = |gap: &&Gap| {
             let (first, last) = gap.hole.indexes;
             gap.hole.segment == Some(place.0) && (first..=last).contains(&place.1)
         };
-        let mut covering = self.gaps.iter().filter(covers).map(|gap| (gap.segment, gap.index));
-        covering.any(|at| at != place && (visible.contains(&at) || self.is_in_a_gap(at, visible)))
+        self.gaps.iter().filter(covers).map(|gap| (gap.segment, gap.index)).collect()
     }
 
     fn read(&mut self, core: &Core, plaintext: &[u8]) {

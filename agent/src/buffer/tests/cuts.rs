@@ -146,7 +146,7 @@ fn a_torn_tail_becomes_an_uncertain_gap_that_continues_the_chain() {
         torn += found.torn_tails;
         for (_, hole) in holes(&all) {
             assert_eq!((hole.cause, hole.readings.0), (Cause::UncertainTail, 0));
-            assert_eq!(hole.indexes, (4, 4));
+            assert_eq!(hole.indexes, (4, SEGMENT_FRAMES_MAX));
         }
     }
     assert!(torn > 5, "{torn}");

@@ -41,16 +41,52 @@ fn a_flipped_bit_in_any_record_becomes_a_gap_and_the_rest_stays_readable() {
         let what = format!("round {round}, record {hit}, byte {at}");
         let expected: Vec<u64> = (1..9).filter(|number| *number != hit as u64).collect();
         assert_eq!(batches(&left).into_keys().collect::<Vec<_>>(), expected, "{what}");
-        // The last record of a segment has nothing behind it that would show the hole; it is torn.
-        if hit < 7 {
-            let holes = holes(&left_again);
-            assert_eq!(holes.len(), 1, "{what}");
+        let holes = holes(&left_again);
+        assert_eq!(holes.len(), 1, "{what}");
+        if hit == 7 {
+            // Nothing behind the last record of a segment says how many there were.
+            assert_eq!(holes[0].1.indexes, (7, SEGMENT_FRAMES_MAX));
+            assert_eq!((holes[0].1.readings.0, holes[0].1.cause), (0, Cause::Damaged));
+        } else {
             let count = readings(hit as u64);
             assert_eq!((holes[0].1.readings, holes[0].1.cause), ((count, count), Cause::Damaged));
             assert_eq!(holes[0].1.indexes, (hit as u32, hit as u32));
             assert_eq!(holes[0].1.before, Some(all[hit - 1].record().hash()));
             assert_eq!(holes[0].1.after, Some(all[hit].record().hash()));
         }
+    }
+}
+
+#[test]
+fn a_destroyed_block_is_declared_even_if_it_held_all_records_of_the_newest_segment() {
+    for (recycled, lanes) in [(false, 1), (true, 1), (false, 2), (true, 2)] {
+        let world = World::new(9, ROOMY);
+        if recycled {
+            world.disk.plant("spare-000000000000", vec![0x5A; 256 * 1024]);
+            world.disk.plant("spare-000000000001", vec![0x5A; 256 * 1024]);
+        }
+        let mut log = world.start(&clock(1));
+        accept(&mut log, Lane::Alert, 1..4, 100, &clock(1));
+        let name = world.files(".seg").remove(0);
+        drop(log);
+        if lanes == 2 {
+            let mut log = world.start(&clock(2));
+            accept(&mut log, Lane::Alert, 4..5, 100, &clock(2));
+        }
+        world.disk.rot(&name, |bytes| bytes[8192..12288].fill(0xC3));
+
+        let mut log = world.start(&clock(3));
+        let all = everything(&mut log, &clock(3));
+        log.commit(&clock(3)).unwrap();
+
+        let gaps = holes(&everything(&mut log, &clock(3)));
+        assert!([1, 2, 3].iter().all(|number| !batches(&all).contains_key(number)));
+        assert_eq!(gaps.len(), 1, "recycled {recycled}, {lanes} segments");
+        assert_eq!(gaps[0].1.indexes, (1, SEGMENT_FRAMES_MAX));
+        // The next start asks no more.
+        drop(log);
+        let mut log = world.start(&clock(4));
+        assert_eq!(holes(&everything(&mut log, &clock(4))).len(), 1);
     }
 }
 
