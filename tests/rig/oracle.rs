@@ -10,6 +10,7 @@ use cloud_sink::store::sqlite::open_for_reading;
 use rusqlite::Connection;
 use wire::batch::wave;
 use wire::identity::{DeviceId, Lane, SegmentId};
+use wire::receipt::Disposition;
 
 use crate::disk::InventedDisk;
 use crate::world::World;
@@ -77,6 +78,8 @@ pub fn durable(disk: &InventedDisk, books: &SharedBooks, fresh: &[Reading]) {
 struct Stored {
     readings: BTreeMap<Reading, u64>,
     gaps: BTreeSet<Place>,
+    /// Records whose bytes wait for a header: listed as held, not opened.
+    held: BTreeSet<Place>,
     /// Lane sequences that have come, by lane: first and last of each frame, ascending.
     sequences: BTreeMap<u8, Vec<(u64, u64)>>,
     wrong: Vec<String>,
@@ -99,6 +102,7 @@ fn stored(db: &Connection) -> Result<Stored> {
     let mut all = Stored {
         readings: BTreeMap::new(),
         gaps: BTreeSet::new(),
+        held: BTreeSet::new(),
         sequences: BTreeMap::new(),
         wrong: Vec::new(),
     };
@@ -112,6 +116,14 @@ fn stored(db: &Connection) -> Result<Stored> {
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
         all.gaps.insert((SegmentId(row.get(0)?), row.get(1)?));
+    }
+    let mut statement = db.prepare(
+        "SELECT segment.segment, evidence.idx FROM evidence
+           JOIN segment ON segment.id = evidence.segment WHERE disposition <> ?1",
+    )?;
+    let mut rows = statement.query([Disposition::Stored as u8])?;
+    while let Some(row) = rows.next()? {
+        all.held.insert((SegmentId(row.get(0)?), row.get(1)?));
     }
     let mut statement = db.prepare(
         "SELECT segment.lane, sequence_first, sequence_last FROM evidence
@@ -206,7 +218,11 @@ pub fn judge(world: &mut World) -> Result<()> {
             let frames = || places.iter().filter_map(|place| books.frames.get(place));
             if places.iter().any(|place| books.is_in_a_gap(*place, &found.gaps)) {
                 in_gaps += 1;
-            } else if world.was_restored() && frames().any(|frame| found.shows_missing(*frame)) {
+            } else if world.was_restored()
+                && (frames().any(|frame| found.shows_missing(*frame))
+                    || places.iter().any(|place| found.held.contains(place)))
+            {
+                // Its number is missing, or its bytes wait for a header that nobody has any more.
                 missing += 1;
             } else {
                 let gaps: Vec<_> = places.iter().map(|place| books.covering(*place)).collect();
