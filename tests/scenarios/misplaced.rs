@@ -135,7 +135,8 @@ impl Thief<'_> {
         };
         let secret = SegmentSecret::from_bytes([3; 32]);
         let recipients = self.fleet.keyring.recipients(self.victim.lane, SUITE);
-        let sealed = seal_header(&header, &secret, &recipients, &self.gateway.signer);
+        let ephemeral = SegmentSecret::from_bytes([4; 32]);
+        let sealed = seal_header(&header, &secret, &ephemeral, &recipients, &self.gateway.signer);
         self.send(sealed.unwrap().0)
     }
 

@@ -23,8 +23,8 @@ use crate::strict::{Reader, StrictError};
 
 mod recipient;
 
-use recipient::wrap;
 pub use recipient::{BadRecipient, Recipient, RecipientSecret, unwrap_secret};
+use recipient::{Draws, wrap};
 
 /// Why sealed bytes do not open. Each means: keep the bytes, use nothing of them.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -279,21 +279,26 @@ pub fn open_frame(keys: &SegmentKeys, frame: &SignedFrame<'_>) -> Result<Vec<u8>
 
 /// Seals a segment's secret for its recipients and signs the header.
 ///
+/// `ephemeral` is mixed as the secret is, for another purpose: the ephemeral keys come out of it, so
+/// that a stuck generator alone repeats none.
+///
 /// # Errors
 /// [`BadRecipient`] if a recipient's key is unusable or of another suite than the header says.
 pub fn seal_header(
     header: &Header,
     secret: &SegmentSecret,
+    ephemeral: &SegmentSecret,
     recipients: &[Recipient],
     signer: &SigningKey,
 ) -> Result<(Vec<u8>, RecordHash, SegmentKeys), BadRecipient> {
     let core = header.encode();
+    let mut draws = Draws::new(ephemeral);
     let mut wrapped = Vec::with_capacity(recipients.len());
     for recipient in recipients {
         if recipient.suite != header.suite {
             return Err(BadRecipient { key: recipient.id() });
         }
-        wrapped.push(wrap(secret, recipient, &core)?);
+        wrapped.push(wrap(secret, recipient, &core, &mut draws)?);
     }
     let signed = sign(signer, Purpose::Record, header_payload(&core, &wrapped));
     let keys = SegmentKeys::derive(secret, &core);

@@ -42,13 +42,13 @@ impl Seal {
     }
 }
 
-/// A segment's name and its secret: bytes from the kernel's generator, mixed with all that makes
+/// A segment's name, its secret and the seed of its ephemeral keys: bytes from the kernel's generator, mixed with all that makes
 /// this segment unique, so that a stuck generator alone repeats neither.
-fn name_and_secret(
+fn name_and_secrets(
     random: &[u8; 32],
     draft: &SegmentDraft,
     opened: u64,
-) -> (SegmentId, SegmentSecret) {
+) -> (SegmentId, SegmentSecret, SegmentSecret) {
     let head = draft.continues.map(|c| c.hash.0).unwrap_or_default();
     let mix = |purpose: &[u8]| {
         SegmentSecret::mix(
@@ -68,7 +68,7 @@ fn name_and_secret(
     };
     let mut name = [0; 16];
     name.copy_from_slice(&mix(b"name").as_bytes()[..16]);
-    (SegmentId(name), mix(b"secret"))
+    (SegmentId(name), mix(b"secret"), mix(b"ephemeral"))
 }
 
 impl Sealer for Seal {
@@ -79,7 +79,7 @@ impl Sealer for Seal {
         let mut bytes = [0; 32];
         (self.random)(&mut bytes)?;
         self.opened += 1;
-        let (segment, secret) = name_and_secret(&bytes, &draft, self.opened);
+        let (segment, secret, ephemeral) = name_and_secrets(&bytes, &draft, self.opened);
         zeroize::Zeroize::zeroize(&mut bytes);
         let lane = draft.lane;
         let recipients = self.keyring.recipients(lane, self.suite);
@@ -101,8 +101,8 @@ impl Sealer for Seal {
             receipt_seen: draft.receipt_seen,
             software: draft.software,
         };
-        let (bytes, hash, keys) = seal_header(&header, &secret, &recipients, &self.signer)
-            .map_err(|_| SealError::Recipient { lane })?;
+        let sealed = seal_header(&header, &secret, &ephemeral, &recipients, &self.signer);
+        let (bytes, hash, keys) = sealed.map_err(|_| SealError::Recipient { lane })?;
         self.open.push((segment, keys));
         Ok((segment, bytes, hash))
     }

@@ -276,17 +276,19 @@ impl Uplink {
 
     /// Sends again what no receipt has covered in time; rebuilds when nothing comes at all.
     fn watch(&mut self, now: Instant) -> Option<Order> {
-        let late: Vec<(SegmentId, u32)> = self
+        let overdue = |flight: &Flight| now.duration_since(flight.sent_at) > RECEIPT_DEADLINE;
+        let mut late: Vec<_> = self
             .flights
             .iter()
-            .filter(|(_, flight)| now.duration_since(flight.sent_at) > RECEIPT_DEADLINE)
-            .map(|(key, _)| *key)
+            .filter(|(_, flight)| overdue(flight))
+            .map(|(key, flight)| (flight.sent_at, flight.lane as u8, flight.record.position, *key))
             .collect();
+        late.sort_unstable();
         // A broker that withholds its acknowledgements stops us as one that withholds receipts.
         if late.is_empty() && self.publishes < PUBLISHES_MAX {
             return None;
         }
-        for key in late {
+        for (_, _, _, key) in late {
             if let Some(flight) = self.land(key) {
                 self.again.push_back((flight.lane, flight.record));
             }

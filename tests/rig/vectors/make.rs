@@ -87,7 +87,9 @@ impl Chain<'_> {
         };
         let secret = SegmentSecret::from_bytes([number ^ 0x5A; 32]);
         let recipients: Vec<_> = self.keys.of(lane).map(|pair| pair.public.clone()).collect();
-        let (bytes, hash, keys) = seal_header(&header, &secret, &recipients, &self.keys.signer)?;
+        let ephemeral = SegmentSecret::from_bytes([number ^ 0xA5; 32]);
+        let (bytes, hash, keys) =
+            seal_header(&header, &secret, &ephemeral, &recipients, &self.keys.signer)?;
         let (_, _, wrapped) = read_header_payload(Record::parse(&bytes)?.payload)?;
         let holds = expected::header(&header, &wrapped, &secret, hash);
         self.head = (0, hash);

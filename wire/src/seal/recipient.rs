@@ -1,11 +1,14 @@
 //! Whom a segment's secret is wrapped for, and how: HPKE (RFC 9180), base mode, single shot.
 
 use alloc::vec::Vec;
+use core::convert::Infallible;
 use core::fmt;
 
+use hkdf::Hkdf;
 use hpke::aead::AesGcm256;
 use hpke::kdf::HkdfSha256;
 use hpke::kem::{X25519HkdfSha256, XWing};
+use hpke::rand_core::{TryCryptoRng, TryRng};
 use hpke::{Deserializable, Kem, OpModeR, OpModeS, Serializable};
 use sha2::{Digest, Sha256};
 use zeroize::{Zeroize, ZeroizeOnDrop};
@@ -64,9 +67,9 @@ impl RecipientSecret {
         (Self { suite, private, id: recipient.id() }, recipient)
     }
 
-    /// From kept bytes; `None` if they are no key of this suite.
+    /// From kept bytes, with its public half; `None` if they are no key of this suite.
     #[must_use]
-    pub fn from_bytes(suite: Suite, private: &[u8]) -> Option<Self> {
+    pub fn pair_from_bytes(suite: Suite, private: &[u8]) -> Option<(Self, Recipient)> {
         fn public<K: Kem>(private: &[u8]) -> Option<Vec<u8>> {
             let key = K::PrivateKey::from_bytes(private).ok()?;
             Some(K::sk_to_pk(&key).to_bytes().to_vec())
@@ -75,8 +78,15 @@ impl RecipientSecret {
             Suite::XWing => public::<XWing>(private)?,
             Suite::X25519 => public::<X25519HkdfSha256>(private)?,
         };
-        let id = Recipient { suite, public }.id();
-        Some(Self { suite, private: private.to_vec(), id })
+        let recipient = Recipient { suite, public };
+        let secret = Self { suite, private: private.to_vec(), id: recipient.id() };
+        Some((secret, recipient))
+    }
+
+    /// From kept bytes; `None` if they are no key of this suite.
+    #[must_use]
+    pub fn from_bytes(suite: Suite, private: &[u8]) -> Option<Self> {
+        Self::pair_from_bytes(suite, private).map(|(secret, _)| secret)
     }
 
     /// The bytes, for keeping.
@@ -113,31 +123,77 @@ impl fmt::Display for BadRecipient {
 
 impl core::error::Error for BadRecipient {}
 
+/// Random bytes for ephemeral keys, drawn out of the mixed bytes of one segment.
+pub(super) struct Draws {
+    from: Hkdf<Sha256>,
+    count: u64,
+}
+
+impl Draws {
+    pub(super) fn new(ephemeral: &SegmentSecret) -> Self {
+        Self { from: Hkdf::new(Some(b"wardline/1/ephemeral"), &ephemeral.0), count: 0 }
+    }
+
+    fn draw<const N: usize>(&mut self) -> [u8; N] {
+        let mut bytes = [0; N];
+        let Ok(()) = self.try_fill_bytes(&mut bytes);
+        bytes
+    }
+}
+
+impl TryRng for Draws {
+    type Error = Infallible;
+
+    fn try_next_u32(&mut self) -> Result<u32, Infallible> {
+        Ok(u32::from_le_bytes(self.draw()))
+    }
+
+    fn try_next_u64(&mut self) -> Result<u64, Infallible> {
+        Ok(u64::from_le_bytes(self.draw()))
+    }
+
+    fn try_fill_bytes(&mut self, into: &mut [u8]) -> Result<(), Infallible> {
+        for piece in into.chunks_mut(32) {
+            self.from
+                .expand(&self.count.to_be_bytes(), piece)
+                .expect("32 bytes are less than HKDF's limit");
+            self.count += 1;
+        }
+        Ok(())
+    }
+}
+
+impl TryCryptoRng for Draws {}
+
 pub(super) fn wrap(
     secret: &SegmentSecret,
     recipient: &Recipient,
     core: &[u8],
+    draws: &mut Draws,
 ) -> Result<Wrapped, BadRecipient> {
     fn with<K: Kem>(
         secret: &SegmentSecret,
         public: &[u8],
         info: &[u8],
+        draws: &mut Draws,
     ) -> Option<(Vec<u8>, Vec<u8>)> {
         let public = K::PublicKey::from_bytes(public).ok()?;
-        let (encapsulated, sealed) = hpke::single_shot_seal::<AesGcm256, HkdfSha256, K>(
+        let (encapsulated, sealed) = hpke::single_shot_seal_with_rng::<AesGcm256, HkdfSha256, K>(
             &OpModeS::Base,
             &public,
             info,
             &secret.0,
             &[],
+            draws,
         )
         .ok()?;
         Some((encapsulated.to_bytes().to_vec(), sealed))
     }
     let info = Sha256::digest(core);
+    let public = &recipient.public;
     let pair = match recipient.suite {
-        Suite::XWing => with::<XWing>(secret, &recipient.public, &info),
-        Suite::X25519 => with::<X25519HkdfSha256>(secret, &recipient.public, &info),
+        Suite::XWing => with::<XWing>(secret, public, &info, draws),
+        Suite::X25519 => with::<X25519HkdfSha256>(secret, public, &info, draws),
     };
     let key = recipient.id();
     let (encapsulated, sealed) = pair.ok_or(BadRecipient { key })?;

@@ -47,7 +47,9 @@ fn sealed(suite: Suite, gateway: &str) -> Sealed {
     let (private, recipient) = RecipientSecret::generate(suite);
     let secret = SegmentSecret::mix(&[9; 32], &[b"boot", gateway.as_bytes()]);
     let header = header(suite, gateway, 2, &signer);
-    let (bytes, hash, keys) = seal_header(&header, &secret, &[recipient], &signer).unwrap();
+    let ephemeral = SegmentSecret::mix(&[8; 32], &[b"boot", gateway.as_bytes()]);
+    let (bytes, hash, keys) =
+        seal_header(&header, &secret, &ephemeral, &[recipient], &signer).unwrap();
     let core = Core {
         lane: Lane::Vital,
         segment: header.segment,
