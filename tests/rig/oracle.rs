@@ -10,11 +10,14 @@ use cloud_sink::store::sqlite::open_for_reading;
 use rusqlite::Connection;
 use wire::batch::wave;
 use wire::identity::{DeviceId, Lane, SegmentId};
+use wire::reading::Mode;
 use wire::receipt::Disposition;
 
 use crate::disk::InventedDisk;
 use crate::world::World;
-use crate::world::bedside::{Kind, MARK, SAMPLES, kind, samples, ticks};
+use crate::world::bedside::{
+    Kind, MARK, SAMPLES, STRANGE_CODE, kind, number_at, numeric, samples, ticks,
+};
 use crate::world::books::{Books, Place, Reading, SharedBooks};
 
 /// Examples of one violation that are reported.
@@ -140,19 +143,26 @@ fn stored(db: &Connection) -> Result<Stored> {
 
 fn numerics(db: &Connection, all: &mut Stored) -> Result<()> {
     let mut statement = db.prepare(
-        "SELECT device.eui, numeric.mantissa, numeric.exponent, numeric.at_ns, numeric.status
+        "SELECT device.eui, numeric.at_ns, numeric.mantissa, numeric.exponent, numeric.absent,
+           numeric.status, series.mode, series.code
          FROM numeric JOIN series ON series.id = numeric.series
            JOIN device ON device.id = series.device",
     )?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
-        let (eui, number): (String, u32) = (row.get(0)?, row.get(1)?);
-        let said = (0, ticks(number) * 1_000_000, 0);
-        let found: (i64, i64, i64) = (row.get(2)?, row.get(3)?, row.get(4)?);
-        if found != said || kind(number) != Kind::Numeric {
+        let (eui, at): (String, i64) = (row.get(0)?, row.get(1)?);
+        let found = ((row.get(2)?, row.get(3)?, row.get(4)?), row.get(5)?, row.get(6)?);
+        let (Some(number), Some(device)) = (number_at(at / 1_000_000), device_of(&eui)) else {
+            all.wrong.push(format!("a numeric of {eui} at {at}, when none was taken"));
+            continue;
+        };
+        let said = (numeric(number), 0i64, Mode::Demo as i64);
+        let kind = kind(number);
+        let strange = row.get::<_, u32>(7)? == STRANGE_CODE;
+        let fits = !matches!(kind, Kind::Wave | Kind::Alert) && strange != (kind == Kind::Numeric);
+        if found != said || !fits {
             all.wrong.push(format!("numeric {number} of {eui}: {found:?}, said {said:?}"));
         }
-        let Some(device) = device_of(&eui) else { continue };
         *all.readings.entry(Reading { device, number }).or_default() += 1;
     }
     Ok(())

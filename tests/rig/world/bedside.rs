@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use agent::intake::link::Session;
 use agent::intake::{Chunk, Registry};
 use tokio::sync::mpsc;
-use wire::decimal::Decimal;
+use wire::decimal::{Absent, Decimal, Number};
 use wire::identity::DeviceId;
 use wire::link::{DataWriter, Deframer, write_hello};
 use wire::reading::{Alert, Channel, ChannelKind, Mode};
@@ -22,6 +22,8 @@ use crate::random::Random;
 
 /// What stands in everything that must stay secret.
 pub const MARK: &str = "MARK-OF-A-PATIENT ";
+/// A code of a maker's own, which no table has.
+pub const STRANGE_CODE: u32 = 0xF0F0_0001;
 /// Samples of one wave frame.
 pub const SAMPLES: u64 = 10;
 /// Between two readings of a device.
@@ -50,15 +52,38 @@ pub enum Kind {
     Wave,
     /// A note in the alert lane.
     Alert,
+    /// No number at all, on a channel whose code nobody knows.
+    NotANumber,
+    /// A number with a digit more than its channel, on that channel.
+    Precise,
 }
 
 /// The kind of a number's reading.
 #[must_use]
 pub const fn kind(number: u32) -> Kind {
-    match number % 8 {
-        7 => Kind::Alert,
-        1 | 4 => Kind::Wave,
+    match number % 16 {
+        7 | 15 => Kind::Alert,
+        1 | 4 | 9 | 12 => Kind::Wave,
+        6 => Kind::NotANumber,
+        14 => Kind::Precise,
         _ => Kind::Numeric,
+    }
+}
+
+/// The number of the reading that was taken at a moment, ticks of a millisecond.
+#[must_use]
+pub fn number_at(ticks: i64) -> Option<u32> {
+    let since = ticks - START_NS / 1_000_000;
+    u32::try_from(since / 500).ok().filter(|_| since % 500 == 0)
+}
+
+/// What a store keeps of a reading that is a numeric: mantissa, exponent, absent state.
+#[must_use]
+pub fn numeric(number: u32) -> (Option<i64>, i8, Option<u8>) {
+    match kind(number) {
+        Kind::NotANumber => (None, 0, Some(Absent::NaN as u8)),
+        Kind::Precise => (Some(i64::from(number) * 10), -1, None),
+        _ => (Some(number.into()), 0, None),
     }
 }
 
@@ -66,6 +91,11 @@ fn payload(number: u32) -> Box<[u8]> {
     let mut writer = DataWriter::new(ticks(number));
     let fits = match kind(number) {
         Kind::Numeric => writer.numerics(0, &[Ok(number.into())]),
+        Kind::NotANumber => writer.numerics(2, &[Err((Number::Not(Absent::NaN), 0))]),
+        Kind::Precise => {
+            let precise = Decimal { mantissa: i64::from(number) * 10, exponent: -1 };
+            writer.numerics(2, &[Err((Number::Is(precise), 0))])
+        }
         Kind::Wave => {
             let samples: Vec<_> = samples(number).into_iter().map(Some).collect();
             writer.wave(1, u64::from(number) * SAMPLES, 0, &[&samples])
@@ -91,6 +121,7 @@ fn hello(device: DeviceId) -> Box<[u8]> {
     let channels = [
         Channel { code: 147_842, unit: 264_864, kind: numeric, label: MARK, unit_label: "" },
         Channel { code: 131_330, unit: 266_418, kind: wave, label: "II", unit_label: "mV" },
+        Channel { code: STRANGE_CODE, unit: 0, kind: numeric, label: "?", unit_label: "" },
     ];
     let about = (device, DeviceClock::UtcSynchronised, 6, Mode::Demo);
     let payload = write_hello(about, 1, "World 1", 0, &channels);

@@ -12,7 +12,7 @@ use wire::gap::Gap;
 use wire::identity::{DeviceId, Lane, RecordHash, SegmentId};
 use wire::keyring::Keyring;
 
-use super::bedside::{self, MARK};
+use super::bedside::{self, MARK, number_at};
 
 /// One reading of a device, by the number that it carries as its value.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -79,8 +79,8 @@ impl Books {
         };
         for block in &batch.blocks {
             let device = block.source.device;
-            let numerics = block.tables.iter().flat_map(|table| table.values.iter());
-            let numerics = numerics.filter_map(|value| u32::try_from(*value).ok());
+            let moments = block.tables.iter().flat_map(|table| table.times.iter());
+            let numerics = moments.filter_map(|time| number_at(block.time_ticks + time));
             let waves = block.waves.iter().flat_map(|run| {
                 let count = run.samples.first().map_or(0, Vec::len) as u64;
                 let first = run.sample_first / bedside::SAMPLES;
