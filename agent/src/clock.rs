@@ -48,6 +48,7 @@ impl Source for Kernel {
 pub struct Clock {
     source: Box<dyn Source>,
     epoch: u32,
+    /// Wall clock less monotonic clock when the epoch began.
     offset: Option<i64>,
 }
 
@@ -82,15 +83,16 @@ impl Clock {
         self.source.monotonic()
     }
 
-    /// The whole state; a step since the last look begins a new epoch.
+    /// The whole state; a wall clock that has left its epoch by a step begins a new one, whether it
+    /// jumped or stands still.
     pub fn state(&mut self) -> ClockState {
         let monotonic = self.monotonic();
         let (utc, synchronised) = self.source.wall();
         let offset = utc - monotonic.0.cast_signed();
-        if self.offset.is_some_and(|before| (offset - before).abs() > STEP) {
-            self.epoch += 1;
+        let begun = *self.offset.get_or_insert(offset);
+        if (offset - begun).abs() > STEP {
+            (self.epoch, self.offset) = (self.epoch + 1, Some(offset));
         }
-        self.offset = Some(offset);
         let (source, error_us) = match (utc >= BUILD_FLOOR, synchronised) {
             (false, _) => (TimeSource::None, u64::MAX),
             (true, true) => (TimeSource::Network, 500_000),

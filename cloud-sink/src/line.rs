@@ -1,6 +1,9 @@
 //! The line: two threads between the broker and the store; one verifies, one commits.
 
+use std::collections::VecDeque;
+
 use tokio::sync::mpsc;
+use tokio::sync::mpsc::error::TrySendError;
 
 use crate::limits::GROUP_RECORDS_MAX;
 use crate::receipt;
@@ -74,6 +77,8 @@ pub struct Committer {
     pub answers: mpsc::Sender<Answer>,
     /// Parked records go round again.
     pub again: mpsc::WeakSender<Incoming>,
+    /// Those that found no room yet.
+    pub waiting: VecDeque<Incoming>,
 }
 
 /// Wait before a commit that failed is tried again.
@@ -118,11 +123,23 @@ impl Committer {
                 return false;
             }
         }
-        for (gateway, lane, bytes) in committed.parked {
-            let parked = Incoming { gateway, lane, bytes, ticket: None };
-            let Some(again) = self.again.upgrade() else { return false };
-            if again.try_send(parked).is_err() {
-                tracing::warn!(%gateway, "a parked record stays held until its header comes again");
+        let parked = committed.parked.into_iter();
+        self.waiting.extend(parked.map(|(gateway, lane, bytes)| Incoming {
+            gateway,
+            lane,
+            bytes,
+            ticket: None,
+        }));
+        self.send_round()
+    }
+
+    /// Sends what was parked round again, as far as there is room; the next commit goes on.
+    fn send_round(&mut self) -> bool {
+        let Some(again) = self.again.upgrade() else { return false };
+        while let Some(parked) = self.waiting.pop_front() {
+            if let Err(TrySendError::Full(parked)) = again.try_send(parked) {
+                self.waiting.push_front(parked);
+                break;
             }
         }
         true

@@ -6,16 +6,19 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::io::{Error, ErrorKind, Result};
+use std::io::{Error, Result};
 use std::ops::Range;
 use std::rc::Rc;
 use std::time::Duration;
 
-use agent::buffer::disk::{Disk, DiskFile};
+mod file;
 
 use crate::random::Random;
+pub use file::InventedFile;
 
 const SECTOR: usize = 512;
+/// Most of a file is zeros, whose damage shows little: so often another place is tried.
+const ZEROS_SPARED: usize = 64;
 const EIO: i32 = 5;
 const ENOSPC: i32 = 28;
 const EROFS: i32 = 30;
@@ -26,6 +29,8 @@ struct Inode {
     synced: Vec<u8>,
     waiting: Vec<(usize, Vec<u8>)>,
     unreadable: Vec<Range<usize>>,
+    /// What the last write has written over, and where.
+    former: Option<(usize, Vec<u8>)>,
 }
 
 #[derive(Clone)]
@@ -54,6 +59,8 @@ pub struct Ailments {
     pub read_only: bool,
     /// So many reads give the bytes of another place.
     pub reads_misdirected: u64,
+    /// So many reads give what the last write has written over.
+    pub reads_stale: u64,
     /// Each sync takes this long.
     pub sync_takes: Duration,
     /// The disk says that it has synced, and has not.
@@ -87,12 +94,6 @@ struct State {
 /// A folder of invented files; clones are the same folder.
 #[derive(Clone)]
 pub struct InventedDisk(Rc<RefCell<State>>);
-
-/// One of its files.
-pub struct InventedFile {
-    disk: Rc<RefCell<State>>,
-    inode: usize,
-}
 
 fn errno(number: i32) -> Error {
     Error::from_raw_os_error(number)
@@ -143,6 +144,9 @@ impl State {
     }
 
     fn write(&mut self, inode: usize, bytes: &[u8], at: usize) {
+        let now = &self.inodes[inode].now;
+        let old = now.get(at..(at + bytes.len()).min(now.len())).unwrap_or_default().to_vec();
+        self.inodes[inode].former = Some((at, old));
         put(&mut self.inodes[inode].now, at, bytes);
         self.inodes[inode].waiting.push((at, bytes.to_vec()));
     }
@@ -195,6 +199,32 @@ impl InventedDisk {
             delay: Duration::ZERO,
             random: Random::new(seed),
         })))
+    }
+
+    /// Another card with what is durable on this one.
+    #[must_use]
+    pub fn clone_card(&self, seed: u64) -> Self {
+        let state = self.0.borrow();
+        let mut copy = State {
+            inodes: state.inodes.clone(),
+            names: state.names_synced.clone(),
+            names_synced: state.names_synced.clone(),
+            names_waiting: Vec::new(),
+            ailments: Ailments::default(),
+            off: false,
+            room_bytes: state.room_bytes,
+            operations: 0,
+            delay: Duration::ZERO,
+            random: Random::new(seed),
+        };
+        for inode in &mut copy.inodes {
+            *inode = Inode {
+                now: inode.synced.clone(),
+                synced: inode.synced.clone(),
+                ..Inode::default()
+            };
+        }
+        Self(Rc::new(RefCell::new(copy)))
     }
 
     /// Changes what it does wrong.
@@ -252,7 +282,7 @@ impl InventedDisk {
         cut
     }
 
-    /// Flips one bit of a file with this ending; whether there was one.
+    /// Flips one bit of a file with this ending, where something is written; whether there was one.
     pub fn rot(&self, ending: &str) -> bool {
         self.spoil(ending, 1, |random, bytes| bytes[0] ^= 1 << random.below(8))
     }
@@ -269,7 +299,13 @@ impl InventedDisk {
         if size == 0 {
             return false;
         }
-        let at = state.random.below(size as u64) as usize * length;
+        let mut at = state.random.below(size as u64) as usize * length;
+        for _ in 0..ZEROS_SPARED {
+            if state.inodes[inode].synced[at..at + length].iter().any(|byte| *byte != 0) {
+                break;
+            }
+            at = state.random.below(size as u64) as usize * length;
+        }
         let mut random = Random::new(state.random.number());
         let inode = &mut state.inodes[inode];
         with(&mut random, &mut inode.synced[at..at + length]);
@@ -302,139 +338,24 @@ impl InventedDisk {
         state.names_synced.iter().map(file).collect()
     }
 
+    /// Names of all files, as a process sees them.
+    #[must_use]
+    pub fn names(&self) -> Vec<String> {
+        self.0.borrow().names.keys().cloned().collect()
+    }
+
+    /// A file's bytes, as a process sees them.
+    #[must_use]
+    pub fn bytes(&self, name: &str) -> Option<Vec<u8>> {
+        let state = self.0.borrow();
+        state.names.get(name).map(|inode| state.inodes[*inode].now.clone())
+    }
+
     /// Whether some bytes stand anywhere on the disk, in either image.
     #[must_use]
     pub fn contains(&self, needle: &[u8]) -> bool {
         let state = self.0.borrow();
         let found = |bytes: &[u8]| bytes.windows(needle.len()).any(|window| window == needle);
         state.inodes.iter().any(|inode| found(&inode.now) || found(&inode.synced))
-    }
-}
-
-impl Disk for InventedDisk {
-    type File = InventedFile;
-
-    fn list(&self) -> Result<Vec<(String, u64)>> {
-        let state = self.0.borrow();
-        let size = |inode: &usize| state.inodes[*inode].now.len() as u64;
-        Ok(state.names.iter().map(|(name, inode)| (name.clone(), size(inode))).collect())
-    }
-
-    fn open(&self, name: &str) -> Result<InventedFile> {
-        let state = self.0.borrow();
-        if state.off {
-            return Err(errno(EIO));
-        }
-        let inode = *state.names.get(name).ok_or(ErrorKind::NotFound)?;
-        Ok(InventedFile { disk: self.0.clone(), inode })
-    }
-
-    fn create(&self, name: &str) -> Result<InventedFile> {
-        let state = &mut *self.0.borrow_mut();
-        state.inodes.push(Inode::default());
-        let inode = state.inodes.len() - 1;
-        state.name(NameChange::Create(name.into(), inode))?;
-        Ok(InventedFile { disk: self.0.clone(), inode })
-    }
-
-    fn rename(&self, from: &str, to: &str) -> Result<()> {
-        let state = &mut *self.0.borrow_mut();
-        if !state.names.contains_key(from) {
-            return Err(ErrorKind::NotFound.into());
-        }
-        state.name(NameChange::Rename(from.into(), to.into()))
-    }
-
-    fn remove(&self, name: &str) -> Result<()> {
-        let state = &mut *self.0.borrow_mut();
-        if !state.names.contains_key(name) {
-            return Err(ErrorKind::NotFound.into());
-        }
-        state.name(NameChange::Remove(name.into()))
-    }
-
-    fn sync_names(&self) -> Result<()> {
-        let state = &mut *self.0.borrow_mut();
-        if state.operate()? {
-            return Err(errno(EIO));
-        }
-        state.names_waiting.clear();
-        state.names_synced = state.names.clone();
-        Ok(())
-    }
-
-    fn free_bytes(&self) -> Result<u64> {
-        let state = self.0.borrow();
-        let room = if state.ailments.full { 0 } else { state.room_bytes };
-        Ok(room.saturating_sub(state.used()) as u64)
-    }
-}
-
-impl DiskFile for InventedFile {
-    fn read_at(&self, into: &mut [u8], offset: u64) -> Result<usize> {
-        let state = &mut *self.disk.borrow_mut();
-        if state.off {
-            return Err(errno(EIO));
-        }
-        let misdirected = state.ailments.reads_misdirected > 0;
-        state.ailments.reads_misdirected -= u64::from(misdirected);
-        let inode = &state.inodes[self.inode];
-        let from = (offset as usize).min(inode.now.len());
-        let to = (from + into.len()).min(inode.now.len());
-        if inode.unreadable.iter().any(|bad| bad.start < to && from < bad.end) {
-            return Err(errno(EIO));
-        }
-        into[..to - from].copy_from_slice(&inode.now[from..to]);
-        if misdirected {
-            into[..to - from].rotate_left(SECTOR.min(to - from));
-        }
-        Ok(to - from)
-    }
-
-    fn write_at(&self, bytes: &[u8], offset: u64) -> Result<()> {
-        let state = &mut *self.disk.borrow_mut();
-        let cut = state.operate()?;
-        let at = offset as usize;
-        let more = (at + bytes.len()).saturating_sub(state.inodes[self.inode].now.len());
-        if more > 0 && (state.ailments.full || state.used() + more > state.room_bytes) {
-            return Err(errno(ENOSPC));
-        }
-        let fails = state.ailments.writes_fail > 0;
-        state.ailments.writes_fail -= u64::from(fails);
-        if !(cut || fails) {
-            state.write(self.inode, bytes, at);
-            return Ok(());
-        }
-        if cut || state.ailments.writes_short {
-            let part = state.random.below(bytes.len() as u64 + 1) as usize;
-            state.write(self.inode, &bytes[..part], at);
-        }
-        Err(errno(EIO))
-    }
-
-    fn sync(&self) -> Result<()> {
-        let state = &mut *self.disk.borrow_mut();
-        if state.operate()? {
-            return Err(errno(EIO));
-        }
-        state.delay += state.ailments.sync_takes;
-        if state.ailments.syncs_fail > 0 {
-            state.ailments.syncs_fail -= 1;
-            // The kernel forgets what it could not write, and still shows it.
-            state.settle_some(self.inode, &mut Cut::default());
-            return Err(errno(EIO));
-        }
-        if state.ailments.lies {
-            return Ok(());
-        }
-        let inode = &mut state.inodes[self.inode];
-        for (at, bytes) in std::mem::take(&mut inode.waiting) {
-            put(&mut inode.synced, at, &bytes);
-        }
-        Ok(())
-    }
-
-    fn size(&self) -> Result<u64> {
-        Ok(self.disk.borrow().inodes[self.inode].now.len() as u64)
     }
 }

@@ -4,7 +4,7 @@
 //! A world goes wrong for some minutes in every way that [`faults`] names, then everything is well
 //! again, and the oracles look at what is left. The same seed gives the same world.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use agent::buffer::Quota;
@@ -16,11 +16,14 @@ use wire::segment::Suite;
 
 pub mod bedside;
 pub mod books;
+mod cards;
 pub mod faults;
+pub mod forger;
 mod gateway;
 mod network;
 mod sink;
 mod time;
+mod watch;
 
 use crate::disk::InventedDisk;
 use crate::fleet::{Fleet, named};
@@ -92,6 +95,12 @@ pub struct World {
     disk_well_at: Duration,
     line_well_at: Duration,
     cut_by: Option<Duration>,
+    /// Cards with copies of the gateway's, not in it now.
+    cards: Vec<InventedDisk>,
+    /// Files that were looked at when they were receipted.
+    receipted: BTreeSet<String>,
+    keyring_seen: (u64, u64),
+    quota_bytes: u64,
     outcome: Outcome,
     trace: Sha256,
     _folder: TempDir,
@@ -114,7 +123,7 @@ impl World {
         let quota = Quota { bytes_max, free_bytes_min: 0, keep_seconds };
         let disk = InventedDisk::new(random.number(), 128 << 20);
         let books = SharedBooks::default();
-        let mut network = Network::default();
+        let mut network = Network::new(random.number());
         let document = fleet.document.clone();
         let sink = SinkNode::create(folder.path(), Fleet::with(suite, fleet.copy_pairs()), id)?;
         let gateway = GatewayNode::new(
@@ -137,6 +146,10 @@ impl World {
             disk_well_at: Duration::ZERO,
             line_well_at: Duration::ZERO,
             cut_by: None,
+            cards: Vec::new(),
+            receipted: BTreeSet::new(),
+            keyring_seen: (0, 0),
+            quota_bytes: quota.bytes_max,
             outcome: Outcome { seed, ..Outcome::default() },
             trace: Sha256::new(),
             _folder: folder,
@@ -159,6 +172,23 @@ impl World {
             self.tick(true)?;
         }
         self.heal();
+        self.drain()?;
+        // What stands on the other cards is somebody's readings too.
+        for _ in 0..self.cards.len() {
+            self.swap_card();
+            self.drain()?;
+        }
+        oracle::judge(&mut self)?;
+        let books = self.books.borrow();
+        self.outcome.violations.clone_from(&books.violations);
+        self.outcome.accepted = books.accepted.len() as u64;
+        self.outcome.commits = self.sink.commits;
+        self.outcome.trace = self.trace.clone().finalize().into();
+        Ok(self.outcome.clone())
+    }
+
+    /// Lets the line work until nothing waits any more: O7.
+    fn drain(&mut self) -> Result<()> {
         let end = self.elapsed() + DRAIN;
         while self.elapsed() < end && !self.is_calm() {
             self.tick(false)?;
@@ -168,19 +198,13 @@ impl World {
             let devices: Vec<_> = self.devices.iter().map(Bedside::unacknowledged).collect();
             let held_back = self.gateway.line.as_ref().map(|line| line.is_held_back());
             let what = format!(
-                "{backlog:?} bytes and {devices:?} readings wait; held back: {held_back:?}; room for \
-                 {} chunks",
+                "{backlog:?} bytes and {devices:?} readings wait; held back: {held_back:?}; room \
+                 for {} chunks",
                 self.gateway.chunks.capacity()
             );
             self.books.borrow_mut().violate("O7 alive", what);
         }
-        oracle::judge(&mut self)?;
-        let books = self.books.borrow();
-        self.outcome.violations.clone_from(&books.violations);
-        self.outcome.accepted = books.accepted.len() as u64;
-        self.outcome.commits = self.sink.commits;
-        self.outcome.trace = self.trace.clone().finalize().into();
-        Ok(self.outcome.clone())
+        Ok(())
     }
 
     fn elapsed(&self) -> Duration {
@@ -211,13 +235,14 @@ impl World {
         self.gateway.disk.make_readable();
         self.network.trouble = network::Trouble::default();
         (self.sink.kill, self.sink.full_until, self.cut_by) = (None, Duration::ZERO, None);
+        self.gateway.stick_random(false);
         self.devices.iter_mut().for_each(|device| device.garbled = 0);
     }
 
     fn tick(&mut self, saying: bool) -> Result<()> {
         self.gateway.time.pass(TICK + self.gateway.disk.take_delay());
         let elapsed = self.elapsed();
-        self.get_well(elapsed);
+        self.let_recover(elapsed);
         self.talk(elapsed, saying);
         let arrived = self.network.step(elapsed, TICK, &mut self.random);
         for (lane, bytes) in arrived.records {
@@ -226,7 +251,13 @@ impl World {
         }
         self.gateway.step(arrived.events, &mut self.random);
         self.let_sink_work(elapsed)?;
+        let now = self.gateway.now();
+        let heard = self.gateway.line.is_some();
+        for device in self.devices.iter_mut().filter(|_| heard) {
+            device.hear_ack(now, &mut self.random);
+        }
         self.count_accepted();
+        self.look_at_trust()?;
         let late = self.cut_by.is_some_and(|by| by <= elapsed);
         if self.gateway.disk.is_off() || late {
             let off = elapsed + Duration::from_millis(self.random.below(5000));
@@ -238,15 +269,17 @@ impl World {
         Ok(())
     }
 
-    fn get_well(&mut self, elapsed: Duration) {
+    fn let_recover(&mut self, elapsed: Duration) {
         if elapsed >= self.disk_well_at {
             self.gateway.disk.ail(|ails| {
                 (ails.full, ails.read_only, ails.sync_takes) = (false, false, Duration::ZERO);
+                ails.lies = false;
             });
             self.gateway.disk.make_readable();
         }
         if elapsed >= self.line_well_at {
             self.devices.iter_mut().for_each(|device| device.garbled = 0);
+            self.gateway.stick_random(false);
         }
         let (until, _) = self.network.trouble.delay;
         if elapsed >= until {
@@ -283,43 +316,6 @@ impl World {
         Ok(())
     }
 
-    fn count_accepted(&mut self) {
-        let books = &self.books;
-        let fresh: Vec<_> =
-            self.devices.iter_mut().flat_map(|device| device.count_accepted(books)).collect();
-        if fresh.is_empty() {
-            return;
-        }
-        self.note(&[b"accepted", &fresh.len().to_be_bytes()]);
-        // After a cut the disk shows what it will show at the next start; nothing was said since.
-        if self.random.once_in(DURABLE_EVERY) && !self.gateway.disk.is_off() {
-            oracle::durable(&self.gateway.disk, &self.books, &fresh);
-        }
-    }
-
-    /// The agent's process ends; with `power`, the whole gateway does.
-    fn gateway_ends(&mut self, off_until: Duration, power: bool) {
-        let now = self.gateway.now();
-        self.gateway.end(off_until);
-        self.network.gateway_gone();
-        self.devices.iter_mut().for_each(|device| device.hang_up(now));
-        self.outcome.crashes += 1;
-        tracing::info!(at = ?self.elapsed(), power, "the gateway ends");
-        if power {
-            let cut = self.gateway.disk.cut_power();
-            self.gateway.boot();
-            self.cut_by = None;
-            for (name, count) in [
-                ("write lost", cut.writes_lost),
-                ("write torn", cut.writes_torn),
-                ("name lost", cut.names_lost),
-            ] {
-                *self.outcome.faults.entry(name).or_default() += count;
-            }
-        }
-        self.note(&[b"end", &[u8::from(power)]]);
-    }
-
     fn pick_device(&mut self) -> Option<&mut Bedside> {
         let at = self.random.below(self.devices.len() as u64) as usize;
         self.devices.get_mut(at)
@@ -345,7 +341,29 @@ impl World {
     #[must_use]
     pub fn is_marked(&self, mark: &[u8]) -> bool {
         let seen = |bytes: &Vec<u8>| bytes.windows(mark.len()).any(|window| window == mark);
-        self.gateway.disk.contains(mark) || self.network.seen.iter().any(seen)
+        let topics = self.network.topics();
+        let topic = String::from_utf8_lossy(mark);
+        self.gateway.disk.contains(mark)
+            || self.network.seen.iter().any(seen)
+            || topics.iter().any(|seen| seen.contains(topic.as_ref()))
+    }
+
+    /// Whether the medium said that it had flushed, and had not.
+    #[must_use]
+    pub fn medium_lied(&self) -> bool {
+        self.books.borrow().medium_lied
+    }
+
+    /// Most files and bytes that stood on the gateway's disk.
+    #[must_use]
+    pub fn disk_used_most(&self) -> (u64, u64) {
+        (self.outcome.files_max as u64, self.outcome.disk_bytes_max as u64)
+    }
+
+    /// What the buffer may fill.
+    #[must_use]
+    pub fn quota_bytes(&self) -> u64 {
+        self.quota_bytes
     }
 
     /// Whether the store was ever put back from a copy.

@@ -1,6 +1,6 @@
 //! The sink's own two threads: what they commit is signed for, and signed for only when committed.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -32,7 +32,7 @@ fn run(
     let (to_store, verified) = mpsc::channel(64);
     let (answers, mut answered) = mpsc::channel(256);
     let (key, again) = (fleet.receipt.clone(), incoming.downgrade());
-    let committer = Committer { store, key, answers, again };
+    let committer = Committer { store, key, answers, again, waiting: VecDeque::new() };
     let verifying = thread::spawn(move || verify_all(verifier, to_verify, &to_store));
     let committing = thread::spawn(move || committer.run(verified));
     for one in sent {

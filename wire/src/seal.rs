@@ -279,8 +279,8 @@ pub fn open_frame(keys: &SegmentKeys, frame: &SignedFrame<'_>) -> Result<Vec<u8>
 
 /// Seals a segment's secret for its recipients and signs the header.
 ///
-/// `ephemeral` is mixed as the secret is, for another purpose: the ephemeral keys come out of it, so
-/// that a stuck generator alone repeats none.
+/// `ephemeral` is mixed as the secret is, for another purpose: the ephemeral keys come out of it,
+/// so that a stuck generator alone repeats none.
 ///
 /// # Errors
 /// [`BadRecipient`] if a recipient's key is unusable or of another suite than the header says.

@@ -7,8 +7,12 @@ use wire::time::{ClockState, UnixNanos};
 
 use super::disk::Disk;
 use super::{AppendError, Buffer, Content, Segment};
-use crate::limits::SEGMENT_STEP_BYTES;
+use crate::limits::{BATCH_PAYLOAD_BYTES_MAX, SEGMENT_STEP_BYTES};
 use crate::seal::Sealer;
+
+/// Readings of a segment of which nobody knows more: a batch packs a reading that repeats the last
+/// one into no bytes at all, so that the size of a file tells nothing.
+const SEGMENT_READINGS_MAX: u64 = SEGMENT_FRAMES_MAX as u64 * BATCH_PAYLOAD_BYTES_MAX as u64;
 
 /// Lanes from the first to be given up to the last.
 const LOWEST_FIRST: [Lane; 4] = [Lane::Wave, Lane::Health, Lane::Vital, Lane::Alert];
@@ -117,7 +121,8 @@ impl<D: Disk, S: Sealer> Buffer<D, S> {
 }
 
 /// All of a segment that no receipt covers, gaps and what they stand for included; `None` if that
-/// is nothing.
+/// is nothing. While the header has no receipt, none of the frames counts as receipted: what a sink
+/// holds of them it can never open.
 fn hole_of_segment(segment: &Segment, cause: Cause) -> Option<Hole> {
     if segment.name.done {
         return None;
@@ -130,14 +135,15 @@ fn hole_of_segment(segment: &Segment, cause: Cause) -> Option<Hole> {
         segment: Some(segment.name.segment),
         indexes: (0, SEGMENT_FRAMES_MAX),
         sequences: None,
-        readings: (0, segment.file_bytes),
+        readings: (0, SEGMENT_READINGS_MAX),
         moments,
         cause,
         before: segment.before,
         after: None,
     };
     let Some(places) = &segment.places else { return Some(hole) };
-    let open = |index: u32| !segment.receipted.contains(index);
+    let headless = !segment.receipted.contains(0);
+    let open = |index: u32| headless || !segment.receipted.contains(index);
     let lost: Vec<_> = places.iter().filter(|place| open(place.index)).collect();
     let (Some(first), Some(last)) = (lost.first(), lost.last()) else {
         // A header alone stands for no reading; without it nobody knows what stood behind.
@@ -155,10 +161,7 @@ fn hole_of_segment(segment: &Segment, cause: Cause) -> Option<Hole> {
     Some(Hole {
         indexes: (if open(0) { 0 } else { first.index }, last.index),
         sequences: sequences.map(|(a, b)| (a.sequences.0, b.sequences.1 - 1)),
-        readings: (
-            count(|readings| readings.0),
-            if whole { most } else { most.max(segment.file_bytes) },
-        ),
+        readings: (count(|readings| readings.0), if whole { most } else { SEGMENT_READINGS_MAX }),
         before: if open(0) { segment.before } else { Some(first.previous) },
         after: Some(last.hash),
         ..hole

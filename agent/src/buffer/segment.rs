@@ -11,11 +11,14 @@ use std::io::Result;
 
 use wire::frame::{Record, RecordKind, hash_of, read_frame_payload};
 use wire::gap::Gap;
-use wire::identity::{Lane, RecordHash, SegmentId};
+use wire::identity::{RecordHash, SegmentId};
 use wire::limits::{FRAME_BYTES_MAX, HEADER_BYTES_MAX, SEGMENT_FRAMES_MAX};
 use wire::segment::{Header, read_header_payload};
 
+mod name;
+
 use super::disk::DiskFile;
+pub use name::FileName;
 
 const HEAD_BYTES: usize = 16;
 /// Bytes before a record's own.
@@ -84,57 +87,6 @@ pub(super) fn wrap(segment: SegmentId, index: u32, bytes: &[u8]) -> Vec<u8> {
     out
 }
 
-/// Twelve digits, so that names sort as numbers do.
-const ORDINALS: u64 = 1_000_000_000_000;
-
-/// A file's name says what is in it before it is opened: order, lane, segment, where it was
-/// abandoned, whether receipted.
-#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
-pub struct FileName {
-    /// Grows by one a segment of this medium.
-    pub ordinal: u64,
-    /// Lane.
-    pub lane: Lane,
-    /// Segment.
-    pub segment: SegmentId,
-    /// Records behind this index were abandoned after a failed write or sync.
-    pub cut: Option<u32>,
-    /// Every record has a receipt.
-    pub done: bool,
-}
-
-impl std::fmt::Display for FileName {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let end = if self.done { "done" } else { "seg" };
-        write!(f, "{:012}-{}-{}", self.ordinal, self.lane, self.segment)?;
-        if let Some(cut) = self.cut {
-            write!(f, "-{cut}")?;
-        }
-        write!(f, ".{end}")
-    }
-}
-
-impl FileName {
-    /// Reads a name; `None` for any other file.
-    #[must_use]
-    pub fn parse(name: &str) -> Option<Self> {
-        let (stem, end) = name.rsplit_once('.')?;
-        let mut parts = stem.split('-');
-        let (ordinal, lane, segment) = (parts.next()?, parts.next()?, parts.next()?);
-        let cut = parts.next().map(str::parse).transpose().ok()?;
-        let segment = u128::from_str_radix(segment, 16).ok()?;
-        let parsed = Self {
-            ordinal: ordinal.parse().ok().filter(|ordinal| *ordinal < ORDINALS)?,
-            lane: Lane::from_name(lane)?,
-            segment: SegmentId(segment.to_be_bytes()),
-            cut,
-            done: end == "done",
-        };
-        // Only what we would write ourselves: any other spelling would not be found again.
-        (parsed.to_string() == name).then_some(parsed)
-    }
-}
-
 /// Where a record lies, and what a gap would need to say of it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Place {
@@ -176,11 +128,18 @@ pub struct Scan {
 }
 
 impl Scan {
-    /// Forgets the records behind an index: they were abandoned, see [`FileName::cut`].
+    /// Forgets the records behind an index: they were abandoned, see [`FileName::cut`]. Those
+    /// before it were durable, so that one that is not there is missing.
     pub fn cut_at(&mut self, cut: u32) {
         self.places.retain(|place| place.index <= cut);
         self.holes.retain(|(first, _)| *first <= cut);
         self.torn_tail = false;
+        let reached = self.places.last().map_or(0, |last| last.index);
+        let holed = self.holes.last().map_or(0, |(_, last)| *last);
+        let next = reached.max(holed) + 1;
+        if next <= cut {
+            self.holes.push((next, cut));
+        }
     }
 }
 
@@ -214,7 +173,11 @@ fn check(segment: SegmentId, bytes: &[u8]) -> Option<(u32, usize)> {
     (word(12)? == checksum(segment, index, body)).then_some((index, length))
 }
 
-/// Reads what the medium gives back; a piece that it does not counts as zeros.
+/// What stands for a piece that the medium does not give back: no zeros, which would mean that
+/// nothing was ever written there.
+const UNREADABLE: u8 = 0xFF;
+
+/// Reads what the medium gives back; a piece that it does not is [`UNREADABLE`].
 fn read_around(file: &impl DiskFile, into: &mut [u8], offset: u64) -> Result<usize> {
     let whole = file.read_at(into, offset);
     if whole.is_ok() {
@@ -228,7 +191,7 @@ fn read_around(file: &impl DiskFile, into: &mut [u8], offset: u64) -> Result<usi
             break;
         }
         let count = file.read_at(piece, offset + done as u64).unwrap_or_else(|_| {
-            piece.fill(0);
+            piece.fill(UNREADABLE);
             piece.len().min(usize::try_from(left).unwrap_or(usize::MAX))
         });
         done += count;
@@ -411,18 +374,6 @@ fn describe(bytes: &[u8], index: u32, at: u64) -> Option<Place> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_file_name_comes_back() {
-        for (cut, done) in [(None, true), (Some(7), false)] {
-            let segment = SegmentId([0xab; 16]);
-            let name = FileName { ordinal: 12, lane: Lane::Wave, segment, cut, done };
-            assert_eq!(FileName::parse(&name.to_string()), Some(name));
-        }
-        assert_eq!(FileName::parse("spare-1"), None);
-        let upper = "000000000012-wave-ABABABABABABABABABABABABABABABAB.seg";
-        assert_eq!(FileName::parse(upper), None, "it would not be found under our spelling");
-    }
 
     #[test]
     fn a_record_of_another_segment_is_none_of_ours_even_under_the_same_mark() {

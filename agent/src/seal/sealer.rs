@@ -42,8 +42,9 @@ impl Seal {
     }
 }
 
-/// A segment's name, its secret and the seed of its ephemeral keys: bytes from the kernel's generator, mixed with all that makes
-/// this segment unique, so that a stuck generator alone repeats neither.
+/// A segment's name, its secret and the seed of its ephemeral keys: bytes from the kernel's
+/// generator, mixed with all that makes this segment unique, so that a stuck generator alone
+/// repeats none of them.
 fn name_and_secrets(
     random: &[u8; 32],
     draft: &SegmentDraft,

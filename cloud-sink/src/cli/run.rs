@@ -1,6 +1,7 @@
 //! `wardline-sink run`: puts the stages together and lets them go.
 
 use anyhow::Context;
+use std::collections::VecDeque;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
@@ -49,7 +50,8 @@ impl Run {
         let (to_store, verified) = mpsc::channel(VERIFIED_MAX);
         let (answers, to_broker) = mpsc::channel(ANSWERS_MAX);
         let again = incoming.downgrade();
-        let committer = Committer { store, key: receipt_key, answers, again };
+        let committer =
+            Committer { store, key: receipt_key, answers, again, waiting: VecDeque::new() };
         let verifying = std::thread::Builder::new()
             .name("verify".into())
             .spawn(move || verify_all(verifier, received, &to_store))

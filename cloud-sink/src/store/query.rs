@@ -57,7 +57,8 @@ pub struct Reopened {
 const REOPENED_AT_ONCE: u32 = 64;
 
 impl StoreRegistry {
-    /// Held records behind `after` that a newer program or another key may open, oldest first.
+    /// Held records behind `after` that a newer program, another key or a header that has come
+    /// since may open, oldest first.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -67,13 +68,16 @@ impl StoreRegistry {
              FROM evidence JOIN segment ON segment.id = evidence.segment
                JOIN gateway ON gateway.id = segment.gateway
              WHERE evidence.disposition <> 1 AND evidence.disposition = ?1
-               AND evidence.reason IN (?2, ?3) AND evidence.id > ?4
-             ORDER BY evidence.id LIMIT ?5",
+               AND (evidence.reason IN (?2, ?3)
+                 OR evidence.reason = ?4 AND segment.header IS NOT NULL)
+               AND evidence.id > ?5
+             ORDER BY evidence.id LIMIT ?6",
         )?;
         let wanted = params![
             Disposition::Held as u8,
             Reason::Version as u8,
             Reason::NoKey as u8,
+            Reason::NoHeader as u8,
             after,
             REOPENED_AT_ONCE
         ];

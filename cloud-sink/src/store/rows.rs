@@ -59,13 +59,7 @@ impl Rows {
         now: i64,
     ) -> Result<(), rusqlite::Error> {
         let mut earlier: BTreeMap<(RunKey, &[u8]), BTreeSet<i64>> = BTreeMap::new();
-        let mut brought: BTreeMap<RunKey, Digests> = BTreeMap::new();
-        for block in clinical(batch) {
-            let device = self.series.device(tx, block.source.device)?;
-            let key = (device, block.source.boot.0);
-            said::add_block(brought.entry(key).or_default(), block);
-        }
-        brought.values_mut().for_each(said::join_parts);
+        let brought = self.brought(tx, batch)?;
         let mut conflicts = BTreeMap::new();
         for (key, digests) in &brought {
             conflicts.insert(*key, self.conflicts(tx, *key, record, digests)?);
@@ -116,6 +110,22 @@ impl Rows {
             said::insert(tx, evidence, key, who.1, &digests)?;
         }
         Ok(())
+    }
+
+    /// What the batch says under each number, by run.
+    fn brought(
+        &mut self,
+        tx: &Transaction<'_>,
+        batch: &Batch,
+    ) -> Result<BTreeMap<RunKey, Digests>, rusqlite::Error> {
+        let mut brought: BTreeMap<RunKey, Digests> = BTreeMap::new();
+        for block in clinical(batch) {
+            let device = self.series.device(tx, block.source.device)?;
+            let key = (device, block.source.boot.0);
+            said::add_block(brought.entry(key).or_default(), block);
+        }
+        brought.values_mut().for_each(said::join_parts);
+        Ok(brought)
     }
 
     /// Numbers of a run that are stored, with other words than these.

@@ -1,8 +1,8 @@
 //! What a device said under each number, as a short digest: the same number with other words is no
 //! repeat, and both are kept.
 //!
-//! A device that forgets its boot id begins again at number 1. Taken for repeats, its readings would
-//! be missing without a word.
+//! A device that forgets its boot id begins again at number 1. Taken for repeats, its readings
+//! would be missing without a word.
 
 use rusqlite::{Transaction, params};
 use wire::batch::{Block, Note, NoteKind, Table, WaveRun};

@@ -238,6 +238,11 @@ impl Bedside {
                 self.hear(now, answers, random);
             }
         }
+        self.hear_ack(now, random);
+    }
+
+    /// Hears what the gateway says on its own, also with its last breath.
+    pub fn hear_ack(&mut self, now: Instant, random: &mut Random) {
         if let Some(session) = &mut self.session
             && let Some(ack) = now_or_never(session.next_ack())
         {

@@ -6,13 +6,18 @@ use std::rc::Rc;
 
 use agent::seal::sealer::Seal;
 use agent::seal::{SealError, Sealer, SegmentDraft};
+use sha2::{Digest, Sha256};
 use wire::batch::{self, NoteKind};
-use wire::frame::Core;
+use wire::frame::{Core, Record};
 use wire::gap::Gap;
-use wire::identity::{DeviceId, Lane, RecordHash, SegmentId};
-use wire::keyring::Keyring;
+use wire::identity::{DeviceId, KeyId, Lane, RecordHash, SegmentId};
+use wire::keyring::{Audience, Keyring};
+use wire::segment::read_header_payload;
+use wire::time::ClockState;
 
 use super::bedside::{self, MARK, number_at};
+use super::time::VirtualTime;
+use crate::fleet::Fleet;
 
 /// One reading of a device, by the number that it carries as its value.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -37,8 +42,15 @@ pub struct Books {
     pub frames: BTreeMap<Place, (Lane, u64, u64)>,
     /// Gaps that were signed, with their own place.
     pub gaps: Vec<Gap>,
+    /// Whether the medium said that it had flushed, and had not: O5 and O6 then say nothing.
+    pub medium_lied: bool,
+    /// Digest of each record that was made, header included.
+    pub bytes: BTreeMap<Place, [u8; 32]>,
     /// Every index that was ever sealed under a segment's key.
     spent: BTreeSet<Place>,
+    /// Processes so far, and the one that seals each segment.
+    processes: u64,
+    sealed_by: BTreeMap<SegmentId, u64>,
     /// What must never happen.
     pub violations: Vec<(&'static str, String)>,
 }
@@ -67,12 +79,18 @@ impl Books {
         self.gaps.iter().filter(covers).map(|gap| (gap.segment, gap.index)).collect()
     }
 
-    fn read(&mut self, core: &Core, plaintext: &[u8]) {
-        let place = (core.segment, core.index);
+    /// One (key, nonce) pair, one plaintext; one segment, one process.
+    fn spend(&mut self, place: Place, process: u64) {
         if !self.spent.insert(place) {
             self.violate("O3 nonce", format!("{place:?} was sealed twice"));
         }
-        self.frames.insert(place, (core.lane, core.sequence_first, core.sequence_last));
+        if *self.sealed_by.entry(place.0).or_insert(process) != process {
+            self.violate("O4 chain", format!("{place:?} was sealed by a later process"));
+        }
+    }
+
+    fn read(&mut self, core: &Core, plaintext: &[u8]) {
+        let place = (core.segment, core.index);
         let batch = match batch::decode(plaintext) {
             Ok(batch) => batch,
             Err(error) => return self.violate("O2 bytes", format!("sealed no batch: {error}")),
@@ -101,13 +119,36 @@ impl Books {
 pub struct Watched {
     seal: Seal,
     books: SharedBooks,
+    clocks: Clocks,
+    process: u64,
+    /// Who may open the health lane.
+    health: Vec<KeyId>,
 }
 
 impl Watched {
-    /// Watches a sealer.
+    /// Watches a process's sealer.
     #[must_use]
-    pub const fn new(seal: Seal, books: SharedBooks) -> Self {
-        Self { seal, books }
+    pub fn new(seal: Seal, books: SharedBooks, time: VirtualTime, fleet: &Fleet) -> Self {
+        books.borrow_mut().processes += 1;
+        let process = books.borrow().processes;
+        let mine = fleet.pairs.iter().filter(|pair| pair.audience == Audience::Health);
+        let health = mine.map(|pair| pair.public.id()).collect();
+        Self { seal, books, clocks: Clocks::new(time), process, health }
+    }
+
+    fn look_at_header(&mut self, lane: Lane, bytes: &[u8]) {
+        let Ok(record) = Record::parse(bytes) else { return };
+        let Ok((header, _, wrapped)) = read_header_payload(record.payload) else { return };
+        let books = &mut *self.books.borrow_mut();
+        let place = (header.segment, 0);
+        books.spend(place, self.process);
+        books.bytes.insert(place, Sha256::digest(bytes).into());
+        let recipients = || wrapped.iter().map(|one| one.recipient);
+        let health_only = recipients().all(|id| self.health.contains(&id));
+        let clinical_only = recipients().all(|id| !self.health.contains(&id));
+        if !(if lane == Lane::Health { health_only } else { clinical_only }) {
+            books.violate("O9 secret", format!("a {lane} segment is sealed to the wrong key"));
+        }
     }
 }
 
@@ -116,7 +157,10 @@ impl Sealer for Watched {
         &mut self,
         draft: SegmentDraft,
     ) -> Result<(SegmentId, Vec<u8>, RecordHash), SealError> {
-        self.seal.open_segment(draft)
+        let lane = draft.lane;
+        let made = self.seal.open_segment(draft)?;
+        self.look_at_header(lane, &made.1);
+        Ok(made)
     }
 
     fn seal(
@@ -124,15 +168,33 @@ impl Sealer for Watched {
         core: &Core,
         plaintext: Vec<u8>,
     ) -> Result<(Vec<u8>, RecordHash), SealError> {
-        if core.lane != Lane::Health {
-            self.books.borrow_mut().read(core, &plaintext);
+        let place = (core.segment, core.index);
+        {
+            let books = &mut *self.books.borrow_mut();
+            books.spend(place, self.process);
+            books.frames.insert(place, (core.lane, core.sequence_first, core.sequence_last));
+            if core.lane != Lane::Health {
+                books.read(core, &plaintext);
+            }
+            if let Ok(batch) = batch::decode(&plaintext)
+                && let Some(what) = self.clocks.look_at(&batch.clock)
+            {
+                books.violate("O10 time", what);
+            }
         }
-        self.seal.seal(core, plaintext)
+        let made = self.seal.seal(core, plaintext)?;
+        self.books.borrow_mut().bytes.insert(place, Sha256::digest(&made.0).into());
+        Ok(made)
     }
 
     fn sign_gap(&mut self, gap: &Gap) -> (Vec<u8>, RecordHash) {
-        self.books.borrow_mut().gaps.push(*gap);
-        self.seal.sign_gap(gap)
+        let made = self.seal.sign_gap(gap);
+        let books = &mut *self.books.borrow_mut();
+        let place = (gap.segment, gap.index);
+        books.spend(place, self.process);
+        books.bytes.insert(place, Sha256::digest(&made.0).into());
+        books.gaps.push(*gap);
+        made
     }
 
     fn forget(&mut self, segment: SegmentId) {
@@ -141,5 +203,34 @@ impl Sealer for Watched {
 
     fn renew(&mut self, keyring: Keyring) {
         self.seal.renew(keyring);
+    }
+}
+
+/// O10: what one process says of its clock, against the truth.
+struct Clocks {
+    time: VirtualTime,
+    /// Wall clock less monotonic clock of each epoch, as it was first said, nanoseconds.
+    epochs: BTreeMap<u32, i64>,
+}
+
+/// Within an epoch the wall clock goes with the monotonic one, but for this; nanoseconds. A stopped
+/// clock is noticed after half a second, and one more passes until the next look.
+const EPOCH_SPREAD_NS: i64 = 2_000_000_000;
+
+impl Clocks {
+    fn new(time: VirtualTime) -> Self {
+        Self { time, epochs: BTreeMap::new() }
+    }
+
+    fn look_at(&mut self, clock: &ClockState) -> Option<String> {
+        let utc = clock.utc?.0;
+        let off = utc.abs_diff(self.time.truth_at(clock.monotonic));
+        if clock.error_us != u64::MAX && off / 1000 > clock.error_us {
+            return Some(format!("said to be within {} us and {off} ns off", clock.error_us));
+        }
+        let offset = utc - clock.monotonic.0.cast_signed();
+        let first = *self.epochs.entry(clock.epoch).or_insert(offset);
+        let spread = (offset - first).abs();
+        (spread > EPOCH_SPREAD_NS).then(|| format!("epoch {} spreads {spread} ns", clock.epoch))
     }
 }

@@ -6,6 +6,7 @@ use agent::uplink::driver::MessageKind;
 use anyhow::Result;
 
 use super::World;
+use super::forger::Forgery;
 use super::sink::Kill;
 use crate::random::Random;
 
@@ -42,7 +43,12 @@ faults! {
     BlockLost "block destroyed",
     ReadFails "read fails",
     ReadMisdirected "read misdirected",
+    ReadStale "stale read",
     SlowDisk "slow disk",
+    FlushLies "flush lies",
+    CardCloned "card cloned",
+    CardSwapped "card swapped with its clone",
+    RandomStuck "randomness stuck",
     DeviceReset "device reset",
     LineBroken "device line broken",
     LineGarbled "device line garbled",
@@ -56,6 +62,10 @@ faults! {
     BrokerForgets "broker acknowledges and forgets",
     ReceiptsLost "receipts dropped",
     BrokerSilent "broker withholds acknowledgements",
+    OneByOne "broker takes one record at a time",
+    ReceiptByStranger "receipt by a stranger's key",
+    ReceiptOfAnother "receipt of another gateway",
+    ReceiptStolenKey "receipt by a stolen key",
     ReceiptReplayed "old receipt replayed",
     KeyringReplayed "old keyring replayed",
     BrokerRestart "broker restarts empty",
@@ -73,8 +83,8 @@ faults! {
 }
 
 /// Faults that may take readings with them: the world then asks for gaps instead.
-const LOSING: [Fault; 4] =
-    [Fault::BitRot, Fault::BlockLost, Fault::ReadFails, Fault::ReadMisdirected];
+const LOSING: [Fault; 5] =
+    [Fault::BitRot, Fault::BlockLost, Fault::ReadFails, Fault::ReadMisdirected, Fault::ReadStale];
 
 const YEAR_NS: i64 = 365 * 86_400 * 1_000_000_000;
 
@@ -83,8 +93,15 @@ const YEAR_NS: i64 = 365 * 86_400 * 1_000_000_000;
 pub fn chosen(random: &mut Random) -> Vec<Fault> {
     let quiet = random.once_in(8);
     let healthy = random.once_in(3);
+    // What a medium that lies has lost cannot be told from a loss of ours.
+    let lying = random.once_in(12);
+    // A branch of another card brings the numbers again that a restored store is asked for.
+    let cloned = random.once_in(3);
     let wanted = |fault: &Fault, random: &mut Random| match fault {
         Fault::PowerCut | Fault::Killed => true,
+        Fault::FlushLies => lying,
+        Fault::CardCloned | Fault::CardSwapped => cloned,
+        Fault::StoreRestored if cloned => false,
         fault if LOSING.contains(fault) && healthy => false,
         _ => !quiet && random.below(10) < 6,
     };
@@ -95,16 +112,55 @@ impl World {
     /// Makes one fault happen now; whether it could.
     pub(super) fn inject(&mut self, fault: Fault) -> Result<bool> {
         let now = self.elapsed();
-        let long = now + Duration::from_millis(500 + self.random.below(30_000));
-        let short = now + Duration::from_millis(100 + self.random.below(3000));
+        let spell = Spell {
+            now,
+            long: now + Duration::from_millis(500 + self.random.below(30_000)),
+            short: now + Duration::from_millis(100 + self.random.below(3000)),
+        };
+        if let Some(happened) = self.harm_disk(fault, spell) {
+            return Ok(happened);
+        }
+        if self.harm_network(fault, spell) || self.harm_bedside(fault, spell) {
+            return Ok(true);
+        }
+        match fault {
+            Fault::Killed => self.gateway_ends(spell.short, false),
+            Fault::CardCloned => return Ok(self.clone_card()),
+            Fault::CardSwapped => return Ok(self.swap_card()),
+            Fault::RandomStuck => {
+                self.gateway.stick_random(true);
+                self.line_well_at = spell.long;
+            }
+            Fault::ReceiptReplayed => {
+                return Ok(self.network.replay(now, MessageKind::Receipt, &mut self.random));
+            }
+            Fault::KeyringReplayed => {
+                return Ok(self.network.replay(now, MessageKind::Keyring, &mut self.random));
+            }
+            Fault::SinkKilledBefore => self.sink.kill = Some(Kill::BeforeCommit),
+            Fault::SinkKilledAfter => self.sink.kill = Some(Kill::BeforeReceipt),
+            Fault::SinkAway => self.sink.end(spell.long),
+            Fault::StoreFull => self.sink.full_until = spell.long,
+            Fault::StoreBackedUp => self.sink.back_up()?,
+            Fault::StoreRestored => return self.restore_store(),
+            Fault::ClockForward => self.gateway.time.step_wall(7 * YEAR_NS),
+            Fault::ClockBack => self.gateway.time.step_wall(-7 * YEAR_NS),
+            Fault::Clock1970 => self.gateway.time.step_wall(-super::time::START_NS),
+            Fault::ClockStopped => self.gateway.time.stop_wall(),
+            Fault::ClockRight => self.gateway.time.step_wall(0),
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+
+    /// Faults of the medium; `None` if it is none.
+    fn harm_disk(&mut self, fault: Fault, spell: Spell) -> Option<bool> {
         let disk = self.gateway.disk.clone();
-        let trouble = &mut self.network.trouble;
         match fault {
             Fault::PowerCut => {
                 let operations = 1 + self.random.below(24);
                 disk.ail(|ails| ails.cut_in = Some(operations));
             }
-            Fault::Killed => self.gateway_ends(short, false),
             Fault::SyncFails => {
                 let count = 1 + self.random.below(3);
                 disk.ail(|ails| ails.syncs_fail = count);
@@ -116,42 +172,49 @@ impl World {
             }
             Fault::DiskFull => {
                 disk.ail(|ails| ails.full = true);
-                self.disk_well_at = long;
+                self.disk_well_at = spell.long;
             }
             Fault::ReadOnly => {
                 disk.ail(|ails| ails.read_only = true);
-                self.disk_well_at = short;
+                self.disk_well_at = spell.short;
             }
             Fault::SlowDisk => {
                 disk.ail(|ails| ails.sync_takes = Duration::from_millis(400));
-                self.disk_well_at = short;
+                self.disk_well_at = spell.short;
             }
-            Fault::BitRot => return Ok(disk.rot(".seg")),
-            Fault::BlockLost => return Ok(disk.destroy_block(".seg")),
+            Fault::FlushLies => {
+                disk.ail(|ails| ails.lies = true);
+                self.disk_well_at = spell.short;
+                self.books.borrow_mut().medium_lied = true;
+            }
+            Fault::BitRot => return Some(disk.rot(".seg")),
+            Fault::BlockLost => return Some(disk.destroy_block(".seg")),
             Fault::ReadFails => {
-                self.disk_well_at = short;
-                return Ok(disk.make_unreadable(".seg"));
+                self.disk_well_at = spell.short;
+                return Some(disk.make_unreadable(".seg"));
             }
             Fault::ReadMisdirected => disk.ail(|ails| ails.reads_misdirected = 1),
-            Fault::DeviceReset => {
-                let now = self.gateway.now();
-                if let Some(device) = self.pick_device() {
-                    device.reset(now);
-                }
-            }
-            Fault::LineBroken => {
-                let now = self.gateway.now();
-                if let Some(device) = self.pick_device() {
-                    device.broken_until = short;
-                    device.hang_up(now);
-                }
-            }
-            Fault::LineGarbled => {
-                self.line_well_at = long;
-                if let Some(device) = self.pick_device() {
-                    device.garbled = 200;
-                }
-            }
+            Fault::ReadStale => disk.ail(|ails| ails.reads_stale = 1),
+            _ => return None,
+        }
+        Some(true)
+    }
+
+    /// Faults between gateway and sink; whether it was one.
+    fn harm_network(&mut self, fault: Fault, Spell { now, long, short }: Spell) -> bool {
+        let forged = match fault {
+            Fault::ReceiptByStranger => Some(Forgery::Stranger),
+            Fault::ReceiptOfAnother => Some(Forgery::OtherGateway),
+            Fault::ReceiptStolenKey => Some(Forgery::StolenKey),
+            _ => None,
+        };
+        let trouble = &mut self.network.trouble;
+        if let Some(how) = forged {
+            trouble.forged = (long, how);
+            self.network.forger = Some(self.sink.robbed());
+            return true;
+        }
+        match fault {
             Fault::LinkCut => self.network.cut(now, long),
             Fault::BlackHole => {
                 (trouble.up_lost_until, trouble.down_lost_until) = (long, long);
@@ -164,29 +227,43 @@ impl World {
             Fault::BrokerForgets => trouble.forgets_until = long,
             Fault::ReceiptsLost => trouble.receipts_lost_until = long,
             Fault::BrokerSilent => trouble.silent_until = long,
-            Fault::ReceiptReplayed => {
-                return Ok(self.network.replay(now, MessageKind::Receipt, &mut self.random));
-            }
-            Fault::KeyringReplayed => {
-                return Ok(self.network.replay(now, MessageKind::Keyring, &mut self.random));
-            }
+            Fault::OneByOne => trouble.one_by_one_until = long,
             Fault::BrokerRestart => {
                 self.network.cut(now, short);
                 self.network.keyring = None;
                 self.sink.end(short);
             }
-            Fault::SinkKilledBefore => self.sink.kill = Some(Kill::BeforeCommit),
-            Fault::SinkKilledAfter => self.sink.kill = Some(Kill::BeforeReceipt),
-            Fault::SinkAway => self.sink.end(long),
-            Fault::StoreFull => self.sink.full_until = long,
-            Fault::StoreBackedUp => self.sink.back_up()?,
-            Fault::StoreRestored => return self.restore_store(),
-            Fault::ClockForward => self.gateway.time.step_wall(7 * YEAR_NS),
-            Fault::ClockBack => self.gateway.time.step_wall(-7 * YEAR_NS),
-            Fault::Clock1970 => self.gateway.time.step_wall(-super::time::START_NS),
-            Fault::ClockStopped => self.gateway.time.stop_wall(),
-            Fault::ClockRight => self.gateway.time.step_wall(0),
+            _ => return false,
         }
-        Ok(true)
+        true
     }
+
+    /// Faults of a device and its line; whether it was one.
+    fn harm_bedside(&mut self, fault: Fault, spell: Spell) -> bool {
+        let now = self.gateway.now();
+        if !matches!(fault, Fault::DeviceReset | Fault::LineBroken | Fault::LineGarbled) {
+            return false;
+        }
+        if fault == Fault::LineGarbled {
+            self.line_well_at = spell.long;
+        }
+        let Some(device) = self.pick_device() else { return true };
+        match fault {
+            Fault::DeviceReset => device.reset(now),
+            Fault::LineGarbled => device.garbled = 200,
+            _ => {
+                device.broken_until = spell.short;
+                device.hang_up(now);
+            }
+        }
+        true
+    }
+}
+
+/// When a fault begins, and when it is over.
+#[derive(Clone, Copy)]
+struct Spell {
+    now: Duration,
+    long: Duration,
+    short: Duration,
 }

@@ -1,6 +1,6 @@
 //! A gateway of the world: the product's own line on an invented disk and clock.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -71,11 +71,16 @@ const INTERVALS: [Duration; 4] = [
 
 thread_local! {
     static SEED: RefCell<Random> = RefCell::new(Random::new(0));
+    static STUCK: Cell<bool> = const { Cell::new(false) };
 }
 
 /// Random bytes from the world's seed, so that the same seed gives the same world.
 fn seeded(bytes: &mut [u8]) -> Result<(), agent::seal::SealError> {
-    SEED.with_borrow_mut(|random| bytes.fill_with(|| random.number() as u8));
+    if STUCK.get() {
+        bytes.fill(0x5A);
+    } else {
+        SEED.with_borrow_mut(|random| bytes.fill_with(|| random.number() as u8));
+    }
     Ok(())
 }
 
@@ -94,6 +99,7 @@ impl GatewayNode {
         seed: u64,
     ) -> Result<Self> {
         SEED.with_borrow_mut(|random| *random = Random::new(seed));
+        STUCK.set(false);
         let keyring_path = folder.join("keyring");
         store(&keyring_path, &fleet.document)?;
         let (chunks, intake) = mpsc::channel(CHUNKS_MAX);
@@ -126,6 +132,11 @@ impl GatewayNode {
         self.off_until = off_until;
     }
 
+    /// Its generator gives the same bytes again and again, or no longer.
+    pub fn stick_random(&self, stuck: bool) {
+        STUCK.set(stuck);
+    }
+
     /// The kernel starts again.
     pub fn boot(&mut self) {
         self.time.boot();
@@ -138,7 +149,8 @@ impl GatewayNode {
         let (state, now) = (clock.state(), clock.now());
         let keyring = load_keyring(&self.keyring_path, &self.fleet.roots)?;
         let seal = Seal::new(Fleet::signer(self.id), keyring.clone(), self.fleet.suite);
-        let sealer = Watched::new(seal.with_random(seeded), self.books.clone());
+        let seal = seal.with_random(seeded);
+        let sealer = Watched::new(seal, self.books.clone(), self.time.clone(), &self.fleet);
         let (gateway, boot) = (self.id, BootId(self.boot));
         let writer = Writer { gateway, boot, software: "world".into() };
         let (buffer, _) = Buffer::recover(self.disk.clone(), sealer, writer, self.quota, &state)?;
@@ -153,7 +165,8 @@ impl GatewayNode {
             keyring_path: self.keyring_path.clone(),
             unkept: None,
         };
-        let hands = WorldHands(self.client.clone());
+        let (client, disk, books) = (self.client.clone(), self.disk.clone(), self.books.clone());
+        let hands = WorldHands { client, disk, books };
         let batcher = Batcher::new(INTERVALS);
         self.line = Some(Line::new(clock, batcher, buffer, uplink, hands, health, trust));
         Ok(())

@@ -10,6 +10,10 @@ use agent::uplink::driver::{FromBroker, MessageKind};
 use wire::identity::Lane;
 use wire::topic::{Level, Topic};
 
+use super::books::SharedBooks;
+use super::forger::{Forger, Forgery};
+use crate::disk::InventedDisk;
+use crate::oracle;
 use crate::random::Random;
 
 /// Records that a client takes before it must be polled.
@@ -23,38 +27,58 @@ pub struct Client {
     generation: u64,
     wants: bool,
     queue: VecDeque<(Lane, Vec<u8>)>,
+    published: u64,
+    topics: Vec<String>,
 }
 
+/// Of so many published records, one is looked for in what is durable at that moment.
+const LOOKED_FOR_EVERY: u64 = 16;
+
 /// Hands that put everything into the world's network.
-pub struct WorldHands(pub Rc<RefCell<Client>>);
+pub struct WorldHands {
+    /// The gateway's side of its connection.
+    pub client: Rc<RefCell<Client>>,
+    /// Where what is published must be durable.
+    pub disk: InventedDisk,
+    /// Where it is written down if it is not.
+    pub books: SharedBooks,
+}
 
 impl Hands for WorldHands {
     fn connect(&mut self) {
         self.drop_connection();
-        self.0.borrow_mut().wants = true;
+        self.client.borrow_mut().wants = true;
     }
 
     fn drop_connection(&mut self) {
-        let client = &mut *self.0.borrow_mut();
+        let client = &mut *self.client.borrow_mut();
         client.generation += 1;
         client.wants = false;
         client.queue.clear();
     }
 
     fn publish(&mut self, topic: &str, bytes: Vec<u8>) -> bool {
-        let client = &mut *self.0.borrow_mut();
+        let client = &mut *self.client.borrow_mut();
+        if !client.topics.iter().any(|known| known == topic) {
+            client.topics.push(topic.into());
+        }
         let Some(Level::Lane(lane)) = Topic::parse(topic).map(|topic| topic.level) else {
             return true;
         };
         if client.queue.len() >= CLIENT_QUEUE {
             return false;
         }
+        client.published += 1;
+        let lied = self.books.borrow().medium_lied;
+        if client.published.is_multiple_of(LOOKED_FOR_EVERY) && !lied {
+            oracle::durable::record(&self.disk, &self.books, &bytes);
+        }
         client.queue.push_back((lane, bytes));
         true
     }
 
     fn is_current(&self, generation: u64) -> bool {
-        self.0.borrow().generation == generation
+        self.client.borrow().generation == generation
     }
 }
 
@@ -79,6 +103,10 @@ pub struct Trouble {
     pub receipts_lost_until: Duration,
     /// The broker acknowledges nothing until then.
     pub silent_until: Duration,
+    /// The broker takes one record at a time until then.
+    pub one_by_one_until: Duration,
+    /// Somebody on the broker swallows records and signs for them until then.
+    pub forged: (Duration, Forgery),
 }
 
 enum Message {
@@ -90,6 +118,12 @@ struct Transit {
     due: Duration,
     generation: u64,
     message: Message,
+}
+
+impl Transit {
+    fn is_record(&self) -> bool {
+        matches!(self.message, Message::Record(..))
+    }
 }
 
 /// What a step brings.
@@ -112,6 +146,9 @@ pub struct Network {
     connected: Option<u64>,
     transit: Vec<Transit>,
     thin_credit: f64,
+    /// Makes receipts that no sink has made.
+    pub forger: Option<Forger>,
+    random: Random,
     /// Receipts and keyrings that went by, for a broker that says them again.
     past: Vec<(MessageKind, Vec<u8>)>,
     /// Everything that anybody on the way could see.
@@ -139,6 +176,8 @@ impl Default for Network {
             connected: None,
             transit: Vec::new(),
             thin_credit: 0.0,
+            forger: None,
+            random: Random::new(0),
             past: Vec::new(),
             seen: Vec::new(),
         }
@@ -146,9 +185,24 @@ impl Default for Network {
 }
 
 impl Network {
+    /// A network without trouble, whose delays come from a seed.
+    #[must_use]
+    pub fn new(seed: u64) -> Self {
+        Self { random: Random::new(seed), ..Self::default() }
+    }
+
+    /// Topics that anything was ever published on.
+    #[must_use]
+    pub fn topics(&self) -> Vec<String> {
+        self.client.borrow().topics.clone()
+    }
+
     /// The gateway's process is gone, and with it its connection.
     pub fn gateway_gone(&mut self) {
-        *self.client.borrow_mut() = Client::default();
+        let client = &mut *self.client.borrow_mut();
+        client.wants = false;
+        client.generation += 1;
+        client.queue.clear();
         self.connected = None;
         self.transit.clear();
     }
@@ -188,24 +242,28 @@ impl Network {
         }
     }
 
+    /// The broker takes a connection before anything else, and its end comes when it comes: only
+    /// messages and acknowledgements overtake each other.
     fn tell_gateway(&mut self, now: Duration, generation: u64, event: FromBroker) {
+        let in_order = matches!(event, FromBroker::Up { .. } | FromBroker::Down(_));
+        let due = now + if in_order { LATENCY } else { self.late() };
         let message = Message::ToGateway(event);
-        self.transit.push(Transit { due: now + LATENCY, generation, message });
+        self.transit.push(Transit { due, generation, message });
     }
 
-    fn late(&self, random: &mut Random) -> Duration {
+    fn late(&mut self) -> Duration {
         let (until_none, most) = self.trouble.delay;
         if until_none.is_zero() {
             LATENCY
         } else {
-            LATENCY + most.mul_f64(random.below(100) as f64 / 100.0)
+            LATENCY + most.mul_f64(self.random.below(100) as f64 / 100.0)
         }
     }
 
     /// Lets a tick pass: what arrives at the sink, and what arrives at the gateway.
     pub fn step(&mut self, now: Duration, tick: Duration, random: &mut Random) -> Arrived {
         self.connect(now);
-        self.send(now, tick, random);
+        self.send(now, tick);
         let mut arrived = Arrived::default();
         let waiting = std::mem::take(&mut self.transit);
         let (due, waiting): (Vec<_>, Vec<_>) = waiting.into_iter().partition(|m| m.due <= now);
@@ -217,7 +275,7 @@ impl Network {
                     if now >= self.trouble.silent_until {
                         self.tell_gateway(now, generation, FromBroker::PubAck);
                     }
-                    if now < self.trouble.forgets_until {
+                    if now < self.trouble.forgets_until || self.forge(now, generation, &bytes) {
                         continue;
                     }
                     if twice {
@@ -238,6 +296,19 @@ impl Network {
             }
         }
         arrived
+    }
+
+    /// Swallows a record and tells the gateway that it is stored; whether that was done.
+    fn forge(&mut self, now: Duration, generation: u64, bytes: &[u8]) -> bool {
+        let (until, how) = self.trouble.forged;
+        if now >= until || self.random.once_in(2) {
+            return false;
+        }
+        let receipt = self.forger.as_ref().and_then(|forger| forger.receipt(how, bytes));
+        let Some(bytes) = receipt else { return false };
+        let kind = MessageKind::Receipt;
+        self.tell_gateway(now, generation, FromBroker::Message { kind, bytes });
+        true
     }
 
     fn connect(&mut self, now: Duration) {
@@ -263,13 +334,17 @@ impl Network {
         }
     }
 
-    fn send(&mut self, now: Duration, tick: Duration, random: &mut Random) {
+    fn send(&mut self, now: Duration, tick: Duration) {
         let Some(generation) = self.connected else { return };
         let thin = now < self.trouble.thin_until;
+        let one_by_one = now < self.trouble.one_by_one_until;
         // 1 kbit/s is 125 bytes a second.
         self.thin_credit = (self.thin_credit + tick.as_secs_f64() * 125.0).min(2000.0);
         let client = self.client.clone();
         loop {
+            if one_by_one && self.transit.iter().any(|transit| transit.is_record()) {
+                return;
+            }
             let (lane, bytes) = {
                 let queue = &mut client.borrow_mut().queue;
                 let Some((_, bytes)) = queue.front() else { return };
@@ -286,7 +361,7 @@ impl Network {
                 continue;
             }
             self.seen.push(bytes.clone());
-            let due = now + self.late(random);
+            let due = now + self.late();
             self.transit.push(Transit { due, generation, message: Message::Record(lane, bytes) });
         }
     }

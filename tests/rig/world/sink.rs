@@ -12,6 +12,7 @@ use cloud_sink::verify::dispose::Verifier;
 use cloud_sink::verify::keyring::Keys;
 use wire::identity::{GatewayId, Lane};
 
+use super::forger::Forger;
 use crate::fleet::Fleet;
 
 /// Where a sink ends without a word.
@@ -82,6 +83,13 @@ impl SinkNode {
         &self.path
     }
 
+    /// What somebody has who stole its receipt key.
+    #[must_use]
+    pub fn robbed(&self) -> Forger {
+        let (key, epoch) = (self.fleet.receipt.clone(), self.fleet.epoch);
+        Forger { key, epoch, gateway: self.gateway }
+    }
+
     /// A record arrives; without a sink there is nobody to take it.
     pub fn deliver(&mut self, lane: Lane, bytes: Vec<u8>) {
         if self.parts.is_some() {
@@ -129,6 +137,13 @@ impl SinkNode {
     fn start(&mut self) -> Result<()> {
         let recipients = self.fleet.pairs.iter().map(|pair| pair.secret.clone()).collect();
         let registry = StoreRegistry::open(&self.path)?;
+        let mut after = 0;
+        loop {
+            let held = registry.reopen(after)?;
+            let Some(last) = held.last() else { break };
+            after = last.row;
+            self.queue.extend(held.into_iter().map(|held| (held.gateway, held.lane, held.bytes)));
+        }
         let verifier = Verifier::new(registry, Keys::new(recipients, self.fleet.store_key));
         self.parts = Some((verifier, Sqlite::open(&self.path)?));
         Ok(())

@@ -9,6 +9,9 @@ use wire::time::MonotonicNanos;
 /// When every world begins: 2026-01-01T00:00:00Z, UTC nanoseconds.
 pub const START_NS: i64 = 1_767_225_600_000_000_000;
 
+/// A kernel has been up for some seconds before the agent starts.
+const KERNEL_UP: Duration = Duration::from_secs(5);
+
 #[derive(Debug)]
 struct Moment {
     base: Instant,
@@ -61,15 +64,25 @@ impl VirtualTime {
         moment.booted = moment.elapsed;
     }
 
-    /// The gateway's wall clock goes wrong by so much.
+    /// The gateway's wall clock goes wrong by so much; only a right one is kept by a time service.
     pub fn step_wall(&self, ahead_ns: i64) {
-        (self.moment().ahead_ns, self.moment().stopped_ns) = (ahead_ns, None);
+        let moment = &mut *self.moment();
+        (moment.ahead_ns, moment.stopped_ns) = (ahead_ns, None);
+        moment.synchronised = ahead_ns == 0;
+    }
+
+    /// True UTC of a moment of the gateway's present run.
+    #[must_use]
+    pub fn truth_at(&self, monotonic: MonotonicNanos) -> i64 {
+        let booted = self.moment().booted.as_nanos() as i64;
+        START_NS + booted + monotonic.0.cast_signed() - KERNEL_UP.as_nanos() as i64
     }
 
     /// The gateway's wall clock stops.
     pub fn stop_wall(&self) {
         let now = self.wall().0;
-        self.moment().stopped_ns = Some(now);
+        let moment = &mut *self.moment();
+        (moment.stopped_ns, moment.synchronised) = (Some(now), false);
     }
 }
 
@@ -81,8 +94,7 @@ impl Source for VirtualTime {
 
     fn monotonic(&self) -> MonotonicNanos {
         let moment = self.moment();
-        // A kernel has been up for some seconds before the agent starts.
-        let up = moment.elapsed - moment.booted + Duration::from_secs(5);
+        let up = moment.elapsed - moment.booted + KERNEL_UP;
         MonotonicNanos(up.as_nanos() as u64)
     }
 

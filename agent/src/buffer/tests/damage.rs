@@ -91,6 +91,42 @@ fn a_destroyed_block_is_declared_even_if_it_held_all_records_of_the_newest_segme
 }
 
 #[test]
+fn a_destroyed_block_before_the_cut_of_an_abandoned_segment_is_declared() {
+    let world = World::new(9, ROOMY);
+    let mut log = world.start(&clock(1));
+    accept(&mut log, Lane::Alert, 1..4, 100, &clock(1));
+    world.disk.fail_sync(1);
+    accept(&mut log, Lane::Alert, 4..5, 100, &clock(2));
+    drop(log);
+    let name = world.files("-3.seg").remove(0);
+    world.disk.rot(&name, |bytes| bytes[8192..12288].fill(0xC3));
+
+    let mut log = world.start(&clock(3));
+    everything(&mut log, &clock(3));
+    log.commit(&clock(3)).unwrap();
+
+    let gaps = holes(&everything(&mut log, &clock(3)));
+    assert_eq!(gaps.iter().map(|(_, hole)| hole.indexes).collect::<Vec<_>>(), [(1, 3)]);
+}
+
+#[test]
+fn an_unreadable_last_block_is_not_taken_for_one_that_was_never_written() {
+    let world = World::new(9, ROOMY);
+    let mut log = world.start(&clock(1));
+    accept(&mut log, Lane::Alert, 1..4, 100, &clock(1));
+    let name = world.files(".seg").remove(0);
+    drop(log);
+    world.disk.make_unreadable(&name, 8192..12288);
+
+    let mut log = world.start(&clock(3));
+    log.commit(&clock(3)).unwrap();
+
+    let gaps = holes(&everything(&mut log, &clock(3)));
+    assert_eq!(gaps.len(), 1);
+    assert_eq!(gaps[0].1.indexes, (1, SEGMENT_FRAMES_MAX));
+}
+
+#[test]
 fn a_bit_that_flips_while_the_log_is_open_is_found_when_the_record_is_read() {
     let world = World::new(2, ROOMY);
     let mut log = world.start(&clock(1));

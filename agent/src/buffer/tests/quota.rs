@@ -47,9 +47,11 @@ fn then_the_oldest_of_the_lowest_lane_goes_under_a_gap_with_exact_counts() {
     segment(&mut log, Lane::Wave, 8..11, 3000);
     let before = everything(&mut log, &clock(3700));
     let oldest_wave = before.iter().find(|taken| taken.lane == Lane::Wave).unwrap().segment;
-    // One of its batches has a receipt: it is not missing.
-    let stored = before.iter().find(|taken| taken.place() == (oldest_wave, 2)).unwrap();
-    log.settle(oldest_wave, &receipt(stored, Disposition::Stored), &clock(3700)).unwrap();
+    // Its header and one of its batches have a receipt: they are not missing.
+    for index in [0, 2] {
+        let stored = before.iter().find(|taken| taken.place() == (oldest_wave, index)).unwrap();
+        log.settle(oldest_wave, &receipt(stored, Disposition::Stored), &clock(3700)).unwrap();
+    }
 
     accept(&mut log, Lane::Wave, 11..12, 2000, &clock(4000));
     accept(&mut log, Lane::Vital, 12..13, 2000, &clock(4000));
@@ -60,13 +62,37 @@ fn then_the_oldest_of_the_lowest_lane_goes_under_a_gap_with_exact_counts() {
     let (lane, hole) = holes[0];
     assert_eq!((lane, hole.segment, hole.cause), (Lane::Wave, Some(oldest_wave), Cause::Evicted));
     assert_eq!(hole.readings, (readings(3) + readings(5), readings(3) + readings(5)));
-    assert_eq!(hole.indexes, (0, 3));
+    assert_eq!(hole.indexes, (1, 3));
     let ends = (1, readings(3) + readings(4) + readings(5));
     assert_eq!(hole.sequences, Some(ends));
     let last = before.iter().find(|taken| taken.place() == (oldest_wave, 3)).unwrap();
-    assert_eq!((hole.before, hole.after), (None, Some(last.record().hash())));
+    let header = before.iter().find(|taken| taken.place() == (oldest_wave, 0)).unwrap();
+    let ends = (Some(header.record().hash()), Some(last.record().hash()));
+    assert_eq!((hole.before, hole.after), ends);
     assert_eq!(log.lane_health(Lane::Wave).gap_readings, readings(3) + readings(5));
     check_chain(&all, false);
+}
+
+#[test]
+fn frames_that_a_sink_holds_without_their_header_go_with_it() {
+    let world = World::new(2, tight(6));
+    let mut log = world.start(&clock(0));
+    segment(&mut log, Lane::Alert, 1..3, 0);
+    segment(&mut log, Lane::Wave, 3..6, 1000);
+    segment(&mut log, Lane::Vital, 6..8, 2000);
+    segment(&mut log, Lane::Wave, 8..11, 3000);
+    let before = everything(&mut log, &clock(3700));
+    let wave = before.iter().find(|taken| taken.lane == Lane::Wave).unwrap().segment;
+    let held = before.iter().find(|taken| taken.place() == (wave, 2)).unwrap();
+    log.settle(wave, &receipt(held, Disposition::Held), &clock(3700)).unwrap();
+
+    accept(&mut log, Lane::Wave, 11..12, 2000, &clock(4000));
+    accept(&mut log, Lane::Vital, 12..13, 2000, &clock(4000));
+
+    let all = everything(&mut log, &clock(4000));
+    let (_, hole) = holes(&all)[0];
+    let three = readings_of(3..6);
+    assert_eq!((hole.indexes, hole.readings), ((0, 3), (three, three)));
 }
 
 #[test]

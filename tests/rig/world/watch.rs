@@ -1,0 +1,41 @@
+//! What is watched while a world runs: O4, O5 and O6.
+
+use anyhow::Result;
+use cloud_sink::store::sqlite::open_for_reading;
+
+use super::{DURABLE_EVERY, World};
+use crate::oracle;
+
+impl World {
+    pub(super) fn count_accepted(&mut self) {
+        let books = &self.books;
+        let fresh: Vec<_> =
+            self.devices.iter_mut().flat_map(|device| device.count_accepted(books)).collect();
+        if fresh.is_empty() {
+            return;
+        }
+        self.note(&[b"accepted", &fresh.len().to_be_bytes()]);
+        let looked = self.random.once_in(DURABLE_EVERY) || self.gateway.disk.is_off();
+        if looked && !self.medium_lied() {
+            oracle::durable::readings(&self.gateway.disk, &self.books, &fresh);
+        }
+    }
+
+    /// O5: only what is stored is taken for receipted. O4: the keyring's version never falls.
+    pub(super) fn look_at_trust(&mut self) -> Result<()> {
+        if !(self.was_restored() || self.medium_lied()) {
+            let path = self.sink.path();
+            let store = || Ok(open_for_reading(path)?);
+            let disk = &self.gateway.disk;
+            oracle::trim::receipted(disk, &self.books, &mut self.receipted, store)?;
+        }
+        let Some(line) = &self.gateway.line else { return Ok(()) };
+        let versions = line.trust.keyring.versions();
+        if versions < self.keyring_seen {
+            let what = format!("the keyring fell from {:?} to {versions:?}", self.keyring_seen);
+            self.books.borrow_mut().violate("O4 chain", what);
+        }
+        self.keyring_seen = versions;
+        Ok(())
+    }
+}
