@@ -15,6 +15,8 @@ mod chaos;
 mod choice;
 #[path = "../ward/demo.rs"]
 mod demo;
+#[path = "../ward/planted.rs"]
+mod planted;
 #[path = "../ward/recording.rs"]
 mod recording;
 #[path = "../ward/replay.rs"]

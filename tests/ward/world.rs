@@ -11,6 +11,8 @@ use rig::world::{Outcome, World};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
+use crate::planted;
+
 /// Runs worlds on virtual time, one a seed, and looks at what is left of each.
 #[derive(Debug, clap::Args)]
 pub struct WorldCommand {
@@ -23,6 +25,28 @@ pub struct WorldCommand {
     /// Tells the story: each fault and each line of the product's log, on standard error.
     #[arg(long)]
     story: bool,
+    /// Puts single rules to hard questions instead: all of them, or the one of this name.
+    #[arg(long, value_name = "NAME", num_args = 0..=1, default_missing_value = "")]
+    trials: Option<String>,
+    /// Plants known bugs in a scratch copy, all or the one of this number: each must be caught.
+    #[arg(long, value_name = "NUMBER", num_args = 0..=1, default_missing_value = "0")]
+    planted: Option<u32>,
+}
+
+/// Runs the trials of a name, all if it is empty.
+fn trials(name: &str) -> Result<bool> {
+    let chosen: Vec<_> =
+        rig::trials::ALL.iter().filter(|trial| name.is_empty() || trial.name == name).collect();
+    anyhow::ensure!(!chosen.is_empty(), "no trial is called {name}");
+    let mut good = 0;
+    for trial in &chosen {
+        match (trial.run)() {
+            Ok(()) => good += 1,
+            Err(what) => eprintln!("trial {}: {}: {what}", trial.name, trial.oracle),
+        }
+    }
+    println!("{good} of {} trials good", chosen.len());
+    Ok(good == chosen.len())
 }
 
 fn seeds(text: &str) -> Result<Range<u64>, String> {
@@ -123,6 +147,12 @@ impl WorldCommand {
     /// # Errors
     /// The machine underneath fails.
     pub fn run(self) -> Result<bool> {
+        if let Some(name) = &self.trials {
+            return trials(name);
+        }
+        if let Some(number) = self.planted {
+            return planted::run(self.json, Some(number).filter(|number| *number > 0));
+        }
         if self.story {
             let log = tracing_subscriber::fmt().with_writer(std::io::stderr).without_time();
             log.with_max_level(tracing::Level::DEBUG).init();

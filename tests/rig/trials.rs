@@ -1,0 +1,38 @@
+//! Trials: rules that a world would break too seldom to notice, each put to one hard question.
+//!
+//! Each names the oracle that it speaks for and says what was wrong.
+
+mod bedside;
+mod log;
+mod seal;
+mod sending;
+
+/// One trial.
+#[derive(Clone, Copy, Debug)]
+pub struct Trial {
+    /// Its name.
+    pub name: &'static str,
+    /// For which oracle it speaks.
+    pub oracle: &'static str,
+    /// What was wrong, if anything.
+    pub run: fn() -> Result<(), String>,
+}
+
+/// All of them.
+pub const ALL: &[Trial] = &[
+    Trial { name: "nonces", oracle: "O3 nonce", run: seal::nonces },
+    Trial { name: "associated data", oracle: "O4 chain", run: seal::associated_data },
+    Trial { name: "flipped header", oracle: "O4 chain", run: seal::flipped_header },
+    Trial { name: "lax bytes", oracle: "O2 bytes", run: seal::lax_bytes },
+    Trial { name: "one bad record", oracle: "O1 lost", run: log::one_bad_record },
+    Trial { name: "refused record", oracle: "O7 alive", run: log::refused_record },
+    Trial { name: "live alert first", oracle: "O7 alive", run: sending::live_alert_first },
+    Trial { name: "reconnects", oracle: "O7 alive", run: sending::reconnects },
+    Trial { name: "repeated link frame", oracle: "O1 lost", run: bedside::repeated_frame },
+    Trial { name: "acknowledgement of another boot", oracle: "O1 lost", run: bedside::other_boot },
+];
+
+/// `Err` with these words unless `good`.
+fn demand(good: bool, words: impl Into<String>) -> Result<(), String> {
+    if good { Ok(()) } else { Err(words.into()) }
+}
