@@ -2,7 +2,7 @@
 
 use wire::gap::{Cause, Hole};
 use wire::identity::Lane;
-use wire::limits::{SEGMENT_FRAMES_MAX, SEGMENT_SECONDS_MAX};
+use wire::limits::{SEGMENT_BYTES_MAX, SEGMENT_FRAMES_MAX, SEGMENT_SECONDS_MAX};
 use wire::time::{ClockState, UnixNanos};
 
 use super::disk::Disk;
@@ -31,7 +31,9 @@ impl<D: Disk, S: Sealer> Buffer<D, S> {
             let spare = if self.spares.len() > 1 { self.spares.pop() } else { None };
             if let Some((name, _)) = spare.or_else(|| self.quarantined.pop()) {
                 self.names_dirty = true;
-                self.disk.remove(&name)?;
+                if let Err(error) = self.disk.remove(&name) {
+                    tracing::warn!(file = name, %error, "could not be removed");
+                }
                 continue;
             }
             let lowest = LOWEST_FIRST.iter().find_map(|low| {
@@ -126,11 +128,13 @@ fn hole_of_segment(segment: &Segment, cause: Cause) -> Option<Hole> {
         let life_ns = (SEGMENT_SECONDS_MAX * 1_000_000_000).cast_signed();
         (utc, UnixNanos(utc.0.saturating_add(life_ns)))
     });
+    // A file that was cut short, or is none, once held more than it shows.
+    let unknown = segment.file_bytes.max(SEGMENT_BYTES_MAX as u64);
     let hole = Hole {
         segment: Some(segment.name.segment),
         indexes: (0, SEGMENT_FRAMES_MAX),
         sequences: None,
-        readings: (0, segment.file_bytes),
+        readings: (0, unknown),
         moments,
         cause,
         before: segment.before,
@@ -155,10 +159,7 @@ fn hole_of_segment(segment: &Segment, cause: Cause) -> Option<Hole> {
     Some(Hole {
         indexes: (if open(0) { 0 } else { first.index }, last.index),
         sequences: sequences.map(|(a, b)| (a.sequences.0, b.sequences.1 - 1)),
-        readings: (
-            count(|readings| readings.0),
-            if whole { most } else { most.max(segment.file_bytes) },
-        ),
+        readings: (count(|readings| readings.0), if whole { most } else { most.max(unknown) }),
         before: if open(0) { segment.before } else { Some(first.previous) },
         after: Some(last.hash),
         ..hole

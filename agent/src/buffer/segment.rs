@@ -15,6 +15,7 @@ use wire::limits::{FRAME_BYTES_MAX, HEADER_BYTES_MAX, SEGMENT_FRAMES_MAX};
 use wire::segment::{Header, read_header_payload};
 
 use super::disk::DiskFile;
+use crate::limits::SEGMENT_STEP_BYTES;
 
 const HEAD_BYTES: usize = 16;
 /// Bytes before a record's own.
@@ -27,7 +28,7 @@ const READ_BYTES: usize = 1024 * 1024;
 const PIECE_BYTES: usize = 4096;
 
 const _: () = assert!(HEADER_BYTES_MAX + HEAD_BYTES <= SLOT_BYTES as usize + HEAD_BYTES);
-const _: () = assert!(AFTER_SECOND_SLOT <= crate::limits::SEGMENT_STEP_BYTES);
+const _: () = assert!(AFTER_SECOND_SLOT <= SEGMENT_STEP_BYTES);
 
 /// Where the records begin.
 pub(super) const RECORDS_START: u64 = SLOT_BYTES;
@@ -286,6 +287,8 @@ pub fn scan(file: &impl DiskFile, segment: SegmentId) -> Result<Scan> {
         size,
     };
     walk(file, segment, &mut scan)?;
+    // No file of ours is ever so short: its end was cut off.
+    scan.torn_tail |= size < SEGMENT_STEP_BYTES;
     Ok(scan)
 }
 
