@@ -40,6 +40,8 @@ mod queries;
 
 mod secrets;
 
+mod any_state;
+
 mod fixtures;
 
 mod vectors;
