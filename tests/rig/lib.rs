@@ -24,3 +24,5 @@ pub mod disk;
 pub mod world;
 
 pub mod oracle;
+
+pub mod targets;

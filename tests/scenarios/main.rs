@@ -42,6 +42,8 @@ mod secrets;
 
 mod any_state;
 
+mod fuzz;
+
 mod fixtures;
 
 mod vectors;

@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use agent::buffer::segment::{FileName, Scan, scan};
+use rig::targets::crc32c;
 use sha2::{Digest, Sha256};
 use wire::frame::{Record, RecordError};
 
@@ -213,12 +214,4 @@ fn other_version(target: &Target, path: &Path, mut bytes: Vec<u8>) -> Vec<u8> {
         }
     }
     bytes
-}
-
-fn crc32c(bytes: &[u8]) -> u32 {
-    !bytes.iter().fold(!0, |sum, byte| {
-        (0..8).fold(sum ^ u32::from(*byte), |sum, _| {
-            (sum >> 1) ^ (0x82F6_3B78 & (sum & 1).wrapping_neg())
-        })
-    })
 }
