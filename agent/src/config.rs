@@ -12,6 +12,7 @@ use wire::segment::Suite;
 use crate::buffer::Quota;
 use crate::intake::ports::Port;
 use crate::seal::batcher::Intervals;
+use crate::seal::keep::{self, Kept};
 
 /// A configuration that was checked.
 #[derive(Clone, Debug)]
@@ -214,12 +215,54 @@ impl Config {
     /// # Errors
     /// [`ConfigError`]; it names the place and the cure.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
-        let text = std::fs::read_to_string(path)
-            .map_err(|error| ConfigError::Read { path: path.to_owned(), error })?;
-        let file: File = toml::from_str(&text).map_err(|error| ConfigError::Parse {
-            path: path.to_owned(),
-            message: explain(&error),
-        })?;
+        let bytes =
+            keep::read(path).map_err(|error| ConfigError::Read { path: path.to_owned(), error })?;
+        Self::understand(path, &bytes)
+    }
+
+    /// The same for a run that nothing may stop: a file that is good is kept beside itself, and
+    /// stands in for one that is not. Then the words say what is wrong.
+    ///
+    /// # Errors
+    /// [`ConfigError`] of the file itself, if no good one was kept either.
+    pub fn load_to_run(path: &Path) -> Result<Kept<Self>, ConfigError> {
+        let read = keep::read(path)
+            .map_err(|error| ConfigError::Read { path: path.to_owned(), error })
+            .and_then(|bytes| Ok((Self::understand(path, &bytes)?, bytes)));
+        match read {
+            Ok((value, bytes)) => {
+                let mended = keep::keep_good(path, &bytes).unwrap_or_else(|error| {
+                    Some(format!("the configuration has no good copy to fall back to: {error}"))
+                });
+                Ok(Kept { value, mended })
+            }
+            Err(error) => {
+                let words = format!(
+                    "the last good configuration is used, since this one is wrong: {error}; see \
+                     `wardline check`"
+                );
+                let value = Self::last_good(path).ok_or(error)?;
+                Ok(Kept { value, mended: Some(words) })
+            }
+        }
+    }
+
+    /// The last good configuration that was kept beside a file.
+    #[must_use]
+    pub fn last_good(path: &Path) -> Option<Self> {
+        let understand =
+            |bytes: &[u8]| Self::understand(path, bytes).map_err(|error| error.to_string());
+        keep::last_good(path, understand).ok()
+    }
+
+    /// Checks what a file says.
+    ///
+    /// # Errors
+    /// [`ConfigError`]; it names the place and the cure.
+    pub fn understand(path: &Path, bytes: &[u8]) -> Result<Self, ConfigError> {
+        let wrong = |message| ConfigError::Parse { path: path.to_owned(), message };
+        let text = std::str::from_utf8(bytes).map_err(|error| wrong(error.to_string()))?;
+        let file: File = toml::from_str(text).map_err(|error| wrong(explain(&error)))?;
         let folder = path.parent().unwrap_or(Path::new("")).to_owned();
         file.check(&folder)
     }

@@ -40,6 +40,8 @@ pub struct Status {
     pub receipt_age_s: Option<u64>,
     /// Age of the oldest record without a receipt, seconds.
     pub unreceipted_age_s: u64,
+    /// What is wrong and what to do, worst first.
+    pub alarms: Vec<String>,
     /// Bytes without a receipt.
     pub backlog_bytes: u64,
     /// Bytes until something is evicted.
@@ -64,6 +66,25 @@ pub struct Status {
     pub lanes: Vec<LaneStatus>,
     /// Devices.
     pub devices: Vec<DeviceStatus>,
+}
+
+/// What may be wrong, worst first.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub enum Alarm {
+    /// Nothing can be stored; devices are held back.
+    Storage,
+    /// Keys are missing.
+    Keys,
+    /// The configuration is wrong and the last good one is used.
+    Config,
+    /// One of two copies was damaged.
+    Mended,
+    /// The keyring expires.
+    Keyring,
+    /// Our certificate expires.
+    Certificate,
+    /// There is no connection.
+    Link,
 }
 
 /// One lane.
@@ -116,6 +137,7 @@ pub struct Health {
     sync_max: Duration,
     sync_shown: Duration,
     receipts_refused: u64,
+    alarms: BTreeMap<Alarm, Vec<String>>,
     memory: fn() -> u64,
     screen: watch::Sender<String>,
 }
@@ -157,6 +179,7 @@ impl Health {
             sync_max: Duration::ZERO,
             sync_shown: Duration::ZERO,
             receipts_refused: 0,
+            alarms: BTreeMap::new(),
             memory: resident_bytes,
             screen: watch::Sender::new(String::new()),
         }
@@ -208,6 +231,11 @@ impl Health {
     /// A group became durable.
     pub fn synced(&mut self, took: Duration) {
         self.sync_max = self.sync_max.max(took);
+    }
+
+    /// Says what is wrong of a kind, in words that say what to do; no words if nothing is.
+    pub fn alarm(&mut self, kind: Alarm, words: Vec<String>) {
+        self.alarms.insert(kind, words);
     }
 
     /// A receipt was refused.
@@ -293,6 +321,7 @@ impl Health {
             rebuilds: sent.rebuilds,
             receipt_age_s: self.receipt.map(|last| seconds(last, now)),
             unreceipted_age_s: unreceipted_seconds(buffer, clock),
+            alarms: self.alarms.values().flatten().cloned().collect(),
             backlog_bytes: buffer.backlog_bytes(),
             room_bytes: buffer.free_bytes(),
             readings_accepted: log.readings_accepted,

@@ -7,17 +7,15 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use ed25519_dalek::VerifyingKey;
 use tokio::sync::{mpsc, watch};
 use wire::gap::{Cause, Hole};
-use wire::identity::{GatewayId, Lane, StoreEpoch};
-use wire::keyring::{Keyring, Roots};
+use wire::identity::Lane;
 use wire::topic::{Level, Topic};
 
 use crate::buffer::disk::Disk;
 use crate::buffer::{AppendError, Buffer, Position, RecordAt};
 use crate::clock::Clock;
-use crate::health::Health;
+use crate::health::{Alarm, Health};
 use crate::intake::{Chunk, Run};
 use crate::seal::SealError;
 use crate::seal::Sealer;
@@ -27,6 +25,10 @@ use crate::uplink::driver::FromBroker;
 use crate::uplink::machine::{Order, Records, Uplink};
 
 mod answers;
+
+mod trust;
+
+pub use trust::Trust;
 
 /// Acknowledgements that wait for a commit, by run of a device.
 type Waiting = BTreeMap<usize, (Arc<Run>, VecDeque<Due>)>;
@@ -58,28 +60,6 @@ pub struct Line<D: Disk, S, H> {
     unsent: Option<(Lane, RecordAt)>,
     closed: VecDeque<Closed>,
     held_back: bool,
-}
-
-/// Whom the gateway believes.
-pub struct Trust {
-    /// Our name.
-    pub gateway: GatewayId,
-    /// Pinned at provisioning.
-    pub roots: Roots,
-    /// In force.
-    pub keyring: Keyring,
-    /// Where a newer keyring is kept.
-    pub keyring_path: std::path::PathBuf,
-    /// The store's life to which everything held was offered.
-    pub store_epoch: StoreEpoch,
-    /// A keyring in force that is not on the medium yet.
-    pub unkept: Option<Vec<u8>>,
-}
-
-impl Trust {
-    fn receipt_keys(&self) -> &[VerifyingKey] {
-        &self.keyring.fleet.receipt_keys
-    }
 }
 
 struct Log<'a, D: Disk, S> {
@@ -240,6 +220,7 @@ impl<D: Disk, S: Sealer, H: Hands> Line<D, S, H> {
             self.keep_keyring();
         }
         self.buffer.tend(&clock);
+        self.look_after_trust(&clock);
         self.send();
         self.health.publish(&self.buffer, &self.uplink, &clock);
     }
@@ -259,6 +240,10 @@ impl<D: Disk, S: Sealer, H: Hands> Line<D, S, H> {
         if let Err(error) = &result {
             tracing::error!(%error, "nothing can be stored; devices are held back");
         }
+        let words = result.as_ref().err().map(|error| {
+            format!("nothing can be stored, devices are held back and keep what they have: {error}")
+        });
+        self.health.alarm(Alarm::Storage, words.into_iter().collect());
         self.held_back = result.is_err();
         if self.held_back {
             return;

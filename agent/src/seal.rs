@@ -9,6 +9,8 @@ use wire::time::ClockState;
 
 pub mod batcher;
 
+pub mod keep;
+
 pub mod keyring;
 
 pub mod sealer;
@@ -44,6 +46,9 @@ pub enum SealError {
     /// The kernel gives no random bytes. Try again.
     #[error("the kernel gives no random bytes: {0}")]
     Random(getrandom::Error),
+    /// There is no keyring: nobody to seal to. It comes from the broker, or with a grant.
+    #[error("there is no keyring, so nothing can be sealed; see `wardline status`")]
+    Keyring,
     /// The keyring has no usable key for this lane. Renew it.
     #[error("the keyring has no usable recipient for lane {lane}; renew the keyring")]
     Recipient {

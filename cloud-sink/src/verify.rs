@@ -12,14 +12,23 @@ pub mod dispose;
 
 pub mod keyring;
 
-/// A gateway that was enrolled.
+/// What was enrolled under a gateway's name.
+#[derive(Clone, Debug)]
+pub struct Enrolled {
+    /// Its number in the store.
+    pub row: i64,
+    /// Its keys: more than one if it lost one and was enrolled again.
+    pub keys: Vec<VerifyingKey>,
+}
+
+/// A gateway that was enrolled, and which of its keys has signed.
 #[derive(Clone, Debug)]
 pub struct Gateway {
     /// Its number in the store.
     pub row: i64,
     /// Its name.
     pub id: GatewayId,
-    /// Its key.
+    /// The key.
     pub key: VerifyingKey,
 }
 

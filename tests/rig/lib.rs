@@ -9,6 +9,8 @@ pub mod device;
 
 pub mod broker;
 
+pub mod proxy;
+
 pub mod site;
 
 pub mod ledger;
@@ -26,3 +28,5 @@ pub mod world;
 pub mod oracle;
 
 pub mod trials;
+
+pub mod targets;

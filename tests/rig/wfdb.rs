@@ -159,6 +159,11 @@ pub fn read(path_without_extension: &Path) -> Result<Record, WfdbError> {
     }
 }
 
+/// Parses the text of a header, as [`read`] does, and forgets it; whether it was one.
+pub fn read_header_text(text: &str) -> bool {
+    header::parse(Path::new("text.hea"), text).is_ok()
+}
+
 fn read_single(folder: &Path, header: &Header, left: &mut u64) -> Result<Record, WfdbError> {
     let read = signal::read_all(folder, header, left)?;
     let mut signals = Vec::new();

@@ -48,14 +48,8 @@ fn line_of(
     let driver = Driver::new(runtime, nowhere(), gateway.id, status, events);
     let uplink = Uplink::new(clock.now(), 1 << 20, 7);
     let health = Health::new(gateway.id, Duration::from_secs(3600), clock.monotonic());
-    let trust = Trust {
-        gateway: gateway.id,
-        roots: fleet.roots.clone(),
-        keyring: fleet.keyring.clone(),
-        keyring_path: folder.join("keyring"),
-        store_epoch: fleet.epoch,
-        unkept: None,
-    };
+    let (roots, keyring) = (fleet.roots.clone(), fleet.keyring.clone());
+    let trust = Trust::new(gateway.id, roots, keyring, folder.join("keyring"));
     let batcher = Batcher::new([Duration::from_secs(1); 4]);
     Line::new(clock, batcher, gateway.buffer, uplink, driver, health, trust)
 }

@@ -40,6 +40,10 @@ mod queries;
 
 mod secrets;
 
+mod any_state;
+
+mod fuzz;
+
 mod fixtures;
 
 mod vectors;

@@ -13,7 +13,7 @@ pub trait Disk {
     /// An open file.
     type File: DiskFile;
 
-    /// Names and sizes of all files.
+    /// Names and sizes of all files, and of folders, which hold nothing of ours and have size 0.
     ///
     /// # Errors
     /// The folder cannot be read.
@@ -110,8 +110,9 @@ impl Disk for Folder {
         for entry in std::fs::read_dir(&self.path)? {
             let entry = entry?;
             let meta = entry.metadata()?;
-            if let (true, Ok(name)) = (meta.is_file(), entry.file_name().into_string()) {
-                files.push((name, meta.len()));
+            let ours = meta.is_file() || meta.is_dir();
+            if let (true, Ok(name)) = (ours, entry.file_name().into_string()) {
+                files.push((name, if meta.is_file() { meta.len() } else { 0 }));
             }
         }
         files.sort();

@@ -35,7 +35,9 @@ impl<D: Disk, S: Sealer> Buffer<D, S> {
             let spare = if self.spares.len() > 1 { self.spares.pop() } else { None };
             if let Some((name, _)) = spare.or_else(|| self.quarantined.pop()) {
                 self.names_dirty = true;
-                self.disk.remove(&name)?;
+                if let Err(error) = self.disk.remove(&name) {
+                    tracing::warn!(file = name, %error, "could not be removed");
+                }
                 continue;
             }
             let lowest = LOWEST_FIRST.iter().find_map(|low| {

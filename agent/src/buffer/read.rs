@@ -5,6 +5,7 @@ use std::io::{Error, ErrorKind, Result};
 use wire::frame::RecordKind;
 use wire::gap::{Cause, Hole};
 use wire::identity::{Lane, RecordHash, SegmentId};
+use wire::segment::Continues;
 use wire::time::ClockState;
 
 use super::disk::Disk;
@@ -144,7 +145,7 @@ impl<D: Disk, S: Sealer> Buffer<D, S> {
             Ok(found) => self.take_scan(ordinal, found, u32::MAX, clock),
             Err(error) => {
                 tracing::error!(ordinal, %error, "a segment cannot be read");
-                if error.kind() == ErrorKind::NotFound {
+                if is_none(&error) {
                     self.quarantine(ordinal, clock);
                 }
             }
@@ -173,6 +174,7 @@ impl<D: Disk, S: Sealer> Buffer<D, S> {
     /// Takes what a scan found into the books. Holes from index `tail` on may be of records that
     /// were never accepted.
     pub(super) fn take_scan(&mut self, ordinal: u64, found: Scan, tail: u32, clock: &ClockState) {
+        let end = self.end_of(ordinal);
         let Some(segment) = self.segments.get_mut(&ordinal) else { return };
         let (lane, id) = (segment.name.lane, segment.name.segment);
         let Some((header, bytes, hash)) = found.header else {
@@ -185,13 +187,15 @@ impl<D: Disk, S: Sealer> Buffer<D, S> {
         segment.opened = Some(header.clock);
         let torn = found.torn_tail && !segment.name.done;
         let mut holes = Vec::new();
-        for (first, last) in found.holes {
+        let last = found.places.last().map_or(0, |place| place.index);
+        let lost = end.filter(|end| end.index > last).map(|end| (last + 1, end.index));
+        for (first, last) in found.holes.into_iter().chain(lost) {
             let known = segment.declared.covers(first, last);
             if !(known || segment.name.done || segment.receipted.covers(first, last)) {
                 segment.declared.insert(first, last);
                 let cause = if first >= tail { Cause::UncertainTail } else { Cause::Damaged };
                 let header = (hash, header.sequence_next);
-                holes.push(hole_between(id, (first, last), &found.places, header, cause));
+                holes.push(hole_between(id, (first, last), &found.places, header, end, cause));
             }
         }
         segment.places = Some(found.places);
@@ -205,6 +209,19 @@ impl<D: Disk, S: Sealer> Buffer<D, S> {
             let cause = if tail < u32::MAX { Cause::UncertainTail } else { Cause::Damaged };
             self.declare_tail(ordinal, cause, clock);
         }
+    }
+
+    /// Where a closed segment ended, as the header of its lane's next segment says.
+    fn end_of(&self, ordinal: u64) -> Option<End> {
+        let segment = self.segments.get(&ordinal)?;
+        let id = segment.name.segment;
+        let mut later = self.segments.range(ordinal + 1..).map(|(_, later)| later);
+        let next = later.find(|later| later.name.lane == segment.name.lane)?;
+        let file = self.disk.open(&next.name.to_string()).ok()?;
+        let (header, _, _) = scan_header(&file, next.name.segment).ok()?.0?;
+        let continued = header.continues.filter(|continues| continues.segment == id)?;
+        let Continues { index, hash, .. } = continued;
+        Some(End { index, hash, sequence_next: header.sequence_next })
     }
 
     fn declare_damaged(&mut self, position: Position, clock: &ClockState) {
@@ -270,11 +287,15 @@ impl<D: Disk, S: Sealer> Buffer<D, S> {
     }
 }
 
+/// Whether there is no such file, but perhaps a folder in its place.
+fn is_none(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::NotFound | ErrorKind::IsADirectory)
+}
+
 /// Whether trying again later can help: not when the medium has lost the bytes.
 fn is_lasting(error: &Error) -> bool {
     const EIO: i32 = 5;
-    error.raw_os_error() == Some(EIO)
-        || matches!(error.kind(), ErrorKind::NotFound | ErrorKind::UnexpectedEof)
+    error.raw_os_error() == Some(EIO) || is_none(error) || error.kind() == ErrorKind::UnexpectedEof
 }
 
 /// A hole that is one record whose numbers are known.
@@ -292,32 +313,43 @@ pub(super) fn hole_of(segment: SegmentId, gone: &Place, cause: Cause) -> Hole {
     }
 }
 
-/// A hole between records that are there: its readings follow from their neighbours' numbers.
+/// The last record of a segment, and the lane sequence behind it.
+#[derive(Clone, Copy)]
+struct End {
+    index: u32,
+    hash: RecordHash,
+    sequence_next: u64,
+}
+
+/// A hole between records that are there, or before the end of the segment: its readings follow
+/// from its neighbours' numbers.
 fn hole_between(
     segment: SegmentId,
     (first, last): (u32, u32),
     places: &[Place],
     (header, sequence_next): (RecordHash, u64),
+    end: Option<End>,
     cause: Cause,
 ) -> Hole {
     let after = places.iter().find(|place| place.index > last);
     let before = places.iter().rev().find(|place| place.index < first);
     let frames = |place: &&Place| place.kind == RecordKind::Frame;
-    let end = places.iter().filter(frames).find(|place| place.index > last);
+    let next = places.iter().filter(frames).find(|place| place.index > last);
     let start = places.iter().rev().filter(frames).find(|place| place.index < first);
     let start = start.map_or(sequence_next, |place| place.sequences.1);
-    let sequences = end.map(|end| end.sequences.0).filter(|end| *end > start);
-    let exact = sequences.map(|end| end - start);
+    let next = next.map(|next| next.sequences.0).or(end.map(|end| end.sequence_next));
+    let sequences = next.filter(|next| *next > start);
+    let exact = sequences.map(|next| next - start);
     let unknown = u64::from(last - first + 1) * BATCH_PAYLOAD_BYTES_MAX as u64;
     let fewest = exact.filter(|_| cause != Cause::UncertainTail).unwrap_or(0);
     Hole {
         segment: Some(segment),
         indexes: (first, last),
-        sequences: sequences.map(|end| (start, end - 1)),
+        sequences: sequences.map(|next| (start, next - 1)),
         readings: (fewest, exact.unwrap_or(unknown)),
         moments: None,
         cause,
         before: Some(before.map_or(header, |place| place.hash)),
-        after: after.map(|place| place.previous),
+        after: after.map(|place| place.previous).or(end.map(|end| end.hash)),
     }
 }

@@ -18,6 +18,7 @@ use wire::segment::{Header, read_header_payload};
 mod name;
 
 use super::disk::DiskFile;
+use crate::limits::SEGMENT_STEP_BYTES;
 pub use name::FileName;
 
 const HEAD_BYTES: usize = 16;
@@ -31,7 +32,7 @@ const READ_BYTES: usize = 1024 * 1024;
 const PIECE_BYTES: usize = 4096;
 
 const _: () = assert!(HEADER_BYTES_MAX + HEAD_BYTES <= SLOT_BYTES as usize + HEAD_BYTES);
-const _: () = assert!(AFTER_SECOND_SLOT <= crate::limits::SEGMENT_STEP_BYTES);
+const _: () = assert!(AFTER_SECOND_SLOT <= SEGMENT_STEP_BYTES);
 
 /// Where the records begin.
 pub(super) const RECORDS_START: u64 = SLOT_BYTES;
@@ -264,6 +265,8 @@ pub fn scan(file: &impl DiskFile, segment: SegmentId) -> Result<Scan> {
     };
     walk(file, segment, &mut scan)?;
     scan.torn_tail |= is_spoilt_after(file, &scan)?;
+    // No file of ours is ever so short: its end was cut off.
+    scan.torn_tail |= size < SEGMENT_STEP_BYTES;
     Ok(scan)
 }
 

@@ -1,10 +1,9 @@
 //! `wardline check`: what is wrong before anything runs.
 
-use super::provision::KeyFiles;
 use super::{ConfigArg, EXIT_CONFIG, Failure, wrong_config};
 use crate::config::Config;
 use crate::intake::ports::Port;
-use crate::seal::keyring::{load_keyring, load_roots, load_signing_key};
+use crate::seal::keyring::{KeyFiles, load_keyring, load_roots, load_signing_key};
 use crate::uplink::tls;
 
 /// Checks configuration, keys and certificate.

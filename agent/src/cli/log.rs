@@ -48,14 +48,23 @@ struct Report {
     readings: u64,
     breaks: u64,
     holes: u64,
+    quarantined: u64,
     signatures_checked: bool,
     first_bad: Option<String>,
+    #[serde(skip)]
+    all_bad: Vec<String>,
 }
+
+/// Bad places that are named one by one.
+const NAMED_MAX: usize = 100;
 
 impl Report {
     fn bad(&mut self, what: String) {
         self.breaks += 1;
-        self.first_bad.get_or_insert(what);
+        self.first_bad.get_or_insert_with(|| what.clone());
+        if self.all_bad.len() < NAMED_MAX {
+            self.all_bad.push(what);
+        }
     }
 }
 
@@ -75,9 +84,21 @@ impl Verify {
             Report { schema: 1, signatures_checked: key.is_some(), ..Report::default() };
         let mut heads: BTreeMap<Lane, (RecordHash, u32)> = BTreeMap::new();
         for (name, _) in folder.list()? {
+            if name.strip_suffix(".bad").and_then(FileName::parse).is_some() {
+                report.quarantined += 1;
+            }
             let Some(parsed) = FileName::parse(&name) else { continue };
-            let file = folder.open(&name)?;
-            let mut found = scan(&file, parsed.segment)?;
+            let read = folder.open(&name).and_then(|file| {
+                let found = scan(&file, parsed.segment)?;
+                Ok((file, found))
+            });
+            let (file, mut found) = match read {
+                Ok(read) => read,
+                Err(error) => {
+                    report.bad(format!("{name}: {error}"));
+                    continue;
+                }
+            };
             if let Some(cut) = parsed.cut {
                 found.cut_at(cut);
             }
@@ -87,15 +108,20 @@ impl Verify {
         if self.json {
             println!("{}", serde_json::to_string(&report)?);
         } else {
+            for bad in &report.all_bad {
+                println!("bad: {bad}");
+            }
             println!(
-                "{} segments, {} frames, {} readings, {} gaps ({} readings), {} holes, {} breaks",
+                "{} segments, {} frames, {} readings, {} gaps ({} readings), {} holes, {} breaks, \
+                 {} files in quarantine",
                 report.segments,
                 report.frames,
                 report.readings,
                 report.gaps,
                 report.gap_readings,
                 report.holes,
-                report.breaks
+                report.breaks,
+                report.quarantined
             );
         }
         match report.first_bad {

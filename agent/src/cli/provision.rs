@@ -1,18 +1,16 @@
 //! `wardline provision`: keys are made here and never leave; the sink answers a request.
 
 use std::fs;
-use std::io::Write;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
-use ed25519_dalek::SigningKey;
 use serde::{Deserialize, Serialize};
 use wire::keyring::Keyring;
 
 use super::{ConfigArg, Failure, wrong_config};
 use crate::config::Config;
-use crate::seal::keyring::{load_roots, load_signing_key, store};
+use crate::seal::keep;
+use crate::seal::keyring::{KeyFiles, key_to_enrol, load_roots, store, take_enrolled};
 
 /// Makes keys and a request, or installs a grant.
 #[derive(Debug, clap::Args)]
@@ -47,6 +45,8 @@ pub struct Grant {
     pub schema: u32,
     /// Name.
     pub gateway: String,
+    /// The Ed25519 public key that was enrolled, hexadecimal.
+    pub signing_key: String,
     /// Certificate, PEM.
     pub certificate: String,
     /// CA of the site, PEM.
@@ -57,39 +57,6 @@ pub struct Grant {
     pub roots_needed: u8,
     /// Keyring, hexadecimal.
     pub keyring: String,
-}
-
-/// Files of the key folder.
-#[derive(Debug)]
-pub struct KeyFiles {
-    /// The folder.
-    pub folder: PathBuf,
-}
-
-impl KeyFiles {
-    /// Below a state folder.
-    #[must_use]
-    pub fn below(state: &Path) -> Self {
-        Self { folder: state.join("keys") }
-    }
-
-    /// Ed25519 seed, twice.
-    #[must_use]
-    pub fn signing(&self) -> PathBuf {
-        self.folder.join("signing.key")
-    }
-
-    /// Pinned roots, twice.
-    #[must_use]
-    pub fn roots(&self) -> PathBuf {
-        self.folder.join("roots")
-    }
-
-    /// Keyring, twice.
-    #[must_use]
-    pub fn keyring(&self) -> PathBuf {
-        self.folder.join("keyring")
-    }
 }
 
 pub(super) fn hex(bytes: &[u8]) -> String {
@@ -105,13 +72,6 @@ fn unhex(text: &str) -> Option<Vec<u8>> {
     pairs.collect()
 }
 
-fn write_secret(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let mut options = fs::OpenOptions::new();
-    let mut file = options.write(true).create_new(true).mode(0o600).open(path)?;
-    file.write_all(bytes)?;
-    file.sync_all()
-}
-
 impl Provision {
     pub(super) fn run(self) -> Result<(), Failure> {
         let config = Config::load(&self.config.config).map_err(wrong_config)?;
@@ -124,23 +84,11 @@ impl Provision {
 
     fn request(&self, config: &Config) -> anyhow::Result<()> {
         let files = KeyFiles::below(&config.state);
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(&files.folder)?;
-        let signing = if files.signing().exists() {
-            load_signing_key(&files.signing())?
-        } else {
-            let mut seed = [0; 32];
-            getrandom::fill(&mut seed).context("the kernel gives no random bytes")?;
-            store(&files.signing(), &seed)?;
-            SigningKey::from_bytes(&seed)
-        };
-        let tls = match fs::read_to_string(&config.broker.key) {
-            Ok(pem) => rcgen::KeyPair::from_pem(&pem)?,
-            Err(_) => {
-                let pair = rcgen::KeyPair::generate()?;
-                write_secret(&config.broker.key, pair.serialize_pem().as_bytes())?;
-                pair
-            }
-        };
+        for folder in [&config.state, &files.folder] {
+            keep::folder(folder).with_context(|| folder.display().to_string())?;
+        }
+        let signing = key_to_enrol(&files)?;
+        let tls = tls_key(&config.broker.key)?;
         let mut params = rcgen::CertificateParams::new(Vec::new())?;
         params.distinguished_name = rcgen::DistinguishedName::new();
         params.distinguished_name.push(rcgen::DnType::CommonName, config.gateway.as_str());
@@ -159,6 +107,18 @@ impl Provision {
     }
 }
 
+/// The key of our certificate; one that cannot be read is set aside for a new one.
+fn tls_key(path: &Path) -> anyhow::Result<rcgen::KeyPair> {
+    let pem = keep::read(path).ok().and_then(|pem| String::from_utf8(pem).ok());
+    if let Some(pair) = pem.and_then(|pem| rcgen::KeyPair::from_pem(&pem).ok()) {
+        return Ok(pair);
+    }
+    keep::set_aside(path);
+    let pair = rcgen::KeyPair::generate()?;
+    keep::write(path, pair.serialize_pem().as_bytes())?;
+    Ok(pair)
+}
+
 fn install(config: &Config, grant: &Path) -> anyhow::Result<()> {
     let text = fs::read_to_string(grant).with_context(|| grant.display().to_string())?;
     let grant: Grant = serde_json::from_str(&text).context("this is no grant")?;
@@ -166,6 +126,9 @@ fn install(config: &Config, grant: &Path) -> anyhow::Result<()> {
         bail!("the grant is for gateway {}, this is {}", grant.gateway, config.gateway);
     }
     let files = KeyFiles::below(&config.state);
+    if !take_enrolled(&files, |key| hex(key.as_bytes()) == grant.signing_key)? {
+        bail!("the grant is for key {}, which is not here: provision again", grant.signing_key);
+    }
     let mut roots = vec![grant.roots_needed];
     for root in &grant.roots {
         let root = unhex(root).filter(|root| root.len() == 32).context("a root key is no key")?;
@@ -175,8 +138,14 @@ fn install(config: &Config, grant: &Path) -> anyhow::Result<()> {
     let document = unhex(&grant.keyring).context("the keyring is not hexadecimal")?;
     Keyring::verify(&document, &load_roots(&files.roots())?)?;
     store(&files.keyring(), &document)?;
-    fs::write(&config.broker.certificate, &grant.certificate)?;
-    fs::write(&config.broker.ca, &grant.ca)?;
+    for (path, pem) in
+        [(&config.broker.certificate, &grant.certificate), (&config.broker.ca, &grant.ca)]
+    {
+        if path.is_dir() {
+            keep::set_aside(path);
+        }
+        fs::write(path, pem).with_context(|| path.display().to_string())?;
+    }
     println!("provisioned {}", config.gateway);
     println!("next: wardline check, then wardline run");
     Ok(())

@@ -9,18 +9,18 @@ use tokio::net::UnixListener;
 use tokio::sync::{mpsc, watch};
 use wire::status::Status as StatusHint;
 
-use super::provision::KeyFiles;
 use super::{ConfigArg, Failure, wrong_config};
 use crate::buffer::disk::Folder;
 use crate::buffer::{Buffer, Writer};
 use crate::clock::{Clock, boot_id};
 use crate::config::Config;
-use crate::health::Health;
+use crate::health::{Alarm, Health};
 use crate::intake::{Registry, ports};
 use crate::limits::INTAKE_CHUNKS_MAX;
 use crate::line::{Line, Trust};
 use crate::seal::batcher::Batcher;
-use crate::seal::keyring::{load_keyring, load_roots, load_signing_key};
+use crate::seal::keep::{self, Kept};
+use crate::seal::keyring::{Custody, KeyFiles};
 use crate::seal::sealer::Seal;
 use crate::uplink::driver::Driver;
 use crate::uplink::machine::Uplink;
@@ -37,7 +37,6 @@ const BROKER_EVENTS_MAX: usize = 256;
 
 impl Run {
     pub(super) fn run(self) -> Result<(), Failure> {
-        let config = Config::load(&self.config.config).map_err(wrong_config)?;
         tracing_subscriber::fmt()
             .with_env_filter(
                 tracing_subscriber::EnvFilter::try_from_env("WARDLINE_LOG")
@@ -45,6 +44,11 @@ impl Run {
             )
             .with_writer(std::io::stderr)
             .init();
+        let Kept { value: config, mended } =
+            Config::load_to_run(&self.config.config).map_err(wrong_config)?;
+        if let Some(words) = &mended {
+            tracing::error!("{words}");
+        }
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .thread_stack_size(512 * 1024)
@@ -53,7 +57,8 @@ impl Run {
             .context("no runtime")?;
         let (broker_events, from_broker) = mpsc::channel(BROKER_EVENTS_MAX);
         let registry = Registry::default();
-        let line = assemble(&config, runtime.handle(), broker_events).map_err(wrong_config)?;
+        let mut line = assemble(&config, runtime.handle(), broker_events)?;
+        line.health.alarm(Alarm::Config, mended.into_iter().collect());
         let screen = line.health.screen();
         let (chunks, intake) = mpsc::channel(INTAKE_CHUNKS_MAX);
         let (stop, stopped) = watch::channel(false);
@@ -93,20 +98,25 @@ fn assemble(
     events: mpsc::Sender<(u64, crate::uplink::driver::FromBroker)>,
 ) -> anyhow::Result<Line<Folder, Seal, Driver>> {
     let files = KeyFiles::below(&config.state);
-    let signing = load_signing_key(&files.signing())?;
-    let roots = load_roots(&files.roots())?;
-    let keyring = load_keyring(&files.keyring(), &roots)?;
+    for folder in [&config.state, &files.folder, &config.state.join("buffer")] {
+        keep::folder(folder).with_context(|| folder.display().to_string())?;
+    }
+    let custody = Custody::open(&files)?;
+    for words in custody.missing.iter().chain(&custody.mended) {
+        tracing::error!("{words}");
+    }
     let mut clock = Clock::new();
     let now = clock.state();
     let folder = Folder::open(&config.state.join("buffer")).context("buffer folder")?;
-    let sealer = Seal::new(signing.clone(), keyring.clone(), config.suite);
+    let sealer = Seal::new(custody.signing.clone(), custody.keyring.clone(), config.suite);
     let boot = boot_id();
     let software = env!("CARGO_PKG_VERSION").to_owned();
     let writer = Writer { gateway: config.gateway, boot, software };
     let (buffer, found) = Buffer::recover(folder, sealer, writer, config.quota, &now)?;
     tracing::info!(?found, start = buffer.start_count(), "buffer recovered");
-    let hint =
-        |online| StatusHint { boot, start_count: buffer.start_count(), online }.sign(&signing);
+    let hint = |online| {
+        StatusHint { boot, start_count: buffer.start_count(), online }.sign(&custody.signing)
+    };
     let status = [hint(true), hint(false)];
     let driver =
         Driver::new(runtime.clone(), config.broker.clone(), config.gateway, status, events);
@@ -114,16 +124,18 @@ fn assemble(
     getrandom::fill(&mut seed).context("the kernel gives no random bytes")?;
     let uplink = Uplink::new(clock.now(), config.window_bytes, u64::from_be_bytes(seed));
     let health = Health::new(config.gateway, config.intervals[3], now.monotonic);
-    let store_epoch = keyring.fleet.store_epoch;
-    let (gateway, keyring_path) = (config.gateway, files.keyring());
-    let trust = Trust { gateway, roots, keyring, keyring_path, store_epoch, unkept: None };
+    let certificate = config.broker.certificate.clone();
+    let trust = Trust::watching(config.gateway, custody, files, certificate, clock.now());
     let batcher = Batcher::new(config.intervals);
     Ok(Line::new(clock, batcher, buffer, uplink, driver, health, trust))
 }
 
 /// Answers every connection with the newest status and closes it.
 async fn serve_status(path: std::path::PathBuf, screen: watch::Receiver<String>) {
-    let _: Result<(), std::io::Error> = tokio::fs::remove_file(&path).await;
+    let removed = tokio::fs::remove_file(&path).await;
+    if removed.is_err_and(|error| error.kind() != std::io::ErrorKind::NotFound) {
+        keep::set_aside(&path);
+    }
     let listener = match UnixListener::bind(&path) {
         Ok(listener) => listener,
         Err(error) => {

@@ -20,10 +20,13 @@ pub struct Status {
 
 impl Status {
     pub(super) fn run(self) -> Result<(), Failure> {
-        let config = Config::load(&self.config.config).map_err(wrong_config)?;
-        let path = config.state.join("status.sock");
-        let mut stream = UnixStream::connect(&path)
-            .with_context(|| format!("{}: is `wardline run` running?", path.display()))
+        let path = &self.config.config;
+        let config = Config::load(path)
+            .or_else(|error| Config::last_good(path).ok_or(error))
+            .map_err(wrong_config)?;
+        let socket = config.state.join("status.sock");
+        let mut stream = UnixStream::connect(&socket)
+            .with_context(|| format!("{}: is `wardline run` running?", socket.display()))
             .map_err(|error| Failure(EXIT_UNREACHABLE, error))?;
         let mut text = String::new();
         stream.read_to_string(&mut text).context("the agent did not answer")?;
@@ -44,6 +47,9 @@ fn show(status: &serde_json::Value) {
     };
     let mut table = comfy_table::Table::new();
     table.load_style(comfy_table::presets::NOTHING);
+    for alarm in status["alarms"].as_array().into_iter().flatten() {
+        println!("ALARM  {}", alarm.as_str().unwrap_or_default());
+    }
     let link = if status["connected"] == true { "connected" } else { "NOT CONNECTED, buffering" };
     table.add_row(["gateway".to_owned(), text("gateway")]);
     table.add_row(["link".to_owned(), link.to_owned()]);

@@ -6,6 +6,7 @@ use wire::receipt::Receipt;
 use super::{Line, Log};
 use crate::buffer::Settled;
 use crate::buffer::disk::Disk;
+use crate::health::Alarm;
 use crate::seal::Sealer;
 use crate::uplink::Hands;
 use crate::uplink::driver::{FromBroker, MessageKind, broker_takes_frames};
@@ -26,11 +27,13 @@ impl<D: Disk, S: Sealer, H: Hands> Line<D, S, H> {
                     tracing::error!(packet_bytes_max, "the broker's packet limit is below a frame");
                 }
                 tracing::info!("connected");
+                self.health.alarm(Alarm::Link, Vec::new());
                 self.unsent = None;
                 self.uplink.handle(now, Event::Up, &log);
             }
             FromBroker::Down(reason) => {
                 tracing::warn!(reason, "not connected");
+                self.health.alarm(Alarm::Link, vec![format!("no connection, buffering: {reason}")]);
                 self.unsent = None;
                 self.uplink.handle(now, Event::Down, &log);
             }
@@ -53,7 +56,7 @@ impl<D: Disk, S: Sealer, H: Hands> Line<D, S, H> {
             }
         };
         let ours = receipt.gateway == self.trust.gateway
-            && receipt.store_epoch == self.trust.keyring.fleet.store_epoch;
+            && Some(receipt.store_epoch) == self.trust.present_epoch();
         if !ours {
             self.health.refused_receipt();
             return;
@@ -89,30 +92,37 @@ impl<D: Disk, S: Sealer, H: Hands> Line<D, S, H> {
                 return;
             }
         };
-        if !keyring.is_newer_than(&self.trust.keyring) {
+        let known = self.trust.keyring.as_ref();
+        if known.is_some_and(|known| !keyring.is_newer_than(known)) {
             // The same keyring again: a sink has come (back), and what it was sent may be gone.
             self.uplink.sink_came(self.clock.now());
             return;
         }
-        self.buffer.sealer_mut().renew(keyring.clone());
-        self.trust.keyring = keyring;
-        self.trust.unkept = Some(bytes.to_vec());
-        tracing::info!("newer keyring in force");
+        self.take_keyring(keyring, Some(bytes.to_vec()));
         self.keep_keyring();
+        self.keys_changed();
+    }
+
+    /// Puts a keyring in force; `unkept` if it is not on the medium yet.
+    pub(super) fn take_keyring(&mut self, keyring: Keyring, unkept: Option<Vec<u8>>) {
+        self.buffer.sealer_mut().renew(keyring.clone());
+        self.trust.keyring = Some(keyring);
+        self.trust.unkept = unkept;
+        tracing::info!("newer keyring in force");
     }
 
     /// Makes a newer keyring lasting, and before that offers again what a restored store has lost:
     /// after a crash in between, the store's new life is noticed once more.
     pub(super) fn keep_keyring(&mut self) {
         let Some(bytes) = self.trust.unkept.take() else { return };
-        if self.trust.store_epoch != self.trust.keyring.fleet.store_epoch {
+        if self.trust.store_epoch != self.trust.present_epoch() {
             tracing::warn!("the store began a new life: everything held is offered again");
             if let Err(error) = self.buffer.offer_again() {
                 tracing::error!(%error, "some segments could not be offered again; trying again");
                 self.trust.unkept = Some(bytes);
                 return;
             }
-            self.trust.store_epoch = self.trust.keyring.fleet.store_epoch;
+            self.trust.store_epoch = self.trust.present_epoch();
             let clock = self.clock.state();
             self.uplink.begin_round(&Log { buffer: &mut self.buffer, clock });
         }

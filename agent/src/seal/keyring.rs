@@ -1,138 +1,235 @@
-//! Custody of keys: the gateway's own and the fleet's keyring, each stored twice.
+//! Custody of keys: the gateway's own and the fleet's keyring, each kept twice.
 //!
-//! Shape:  a file `NAME` and a file `NAME.2`, each 32 bytes SHA-256 of the rest, then the rest;
-//! mode 0600. The first copy that checks wins; a damaged one is written again from it.
+//! Without a signing key a provisional one is made, so that collecting goes on; without a keyring
+//! there is nobody to seal to, so nothing is accepted and devices keep what they have.
 
-use std::fs;
-use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use ed25519_dalek::{SigningKey, VerifyingKey};
-use sha2::{Digest, Sha256};
-use wire::keyring::{Keyring, KeyringError, Roots};
+use wire::keyring::{Keyring, Roots};
+use wire::signed::signing_key_id;
+
+use super::keep::{self, KeepError, Kept};
+
+pub use super::keep::store;
 
 /// Why keys cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum CustodyError {
-    /// Neither copy is whole. Provision again.
-    #[error("{path}: neither copy is whole ({reason}); run `wardline provision` again")]
-    Lost {
-        /// The first copy's path.
-        path: PathBuf,
-        /// What the first copy said.
-        reason: String,
-    },
-    /// The keyring does not verify.
-    #[error("{path}: {error}; fetch the keyring again")]
-    Keyring {
-        /// Its path.
-        path: PathBuf,
-        /// Why.
-        error: KeyringError,
-    },
-    /// Writing failed.
-    #[error("{path}: {error}")]
-    Write {
-        /// Where.
-        path: PathBuf,
-        /// Why.
-        error: io::Error,
-    },
+    /// No copy is whole. Provision again.
+    #[error("{0}; run `wardline provision` again")]
+    Kept(#[from] KeepError),
+    /// The kernel gives no random bytes for a new key. Try again.
+    #[error("the kernel gives no random bytes: {0}")]
+    Random(getrandom::Error),
 }
 
-fn second(path: &Path) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".2");
-    name.into()
+/// Files of the key folder.
+#[derive(Clone, Debug)]
+pub struct KeyFiles {
+    /// The folder.
+    pub folder: PathBuf,
 }
 
-fn read_copy(path: &Path) -> Result<Vec<u8>, String> {
-    let bytes = fs::read(path).map_err(|error| error.to_string())?;
-    let (sum, rest) = bytes.split_at_checked(32).ok_or("too short")?;
-    if Sha256::digest(rest)[..] == *sum { Ok(rest.to_vec()) } else { Err("checksum".into()) }
-}
-
-fn write_copy(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let fresh = path.with_extension("new");
-    let mut options = fs::OpenOptions::new();
-    let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(&fresh)?;
-    file.write_all(&Sha256::digest(bytes))?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    fs::rename(&fresh, path)?;
-    let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-    fs::File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
-}
-
-/// Stores bytes twice.
-///
-/// # Errors
-/// [`CustodyError::Write`]; at least one older copy is then still whole.
-pub fn store(path: &Path, bytes: &[u8]) -> Result<(), CustodyError> {
-    for path in [path.to_owned(), second(path)] {
-        write_copy(&path, bytes).map_err(|error| CustodyError::Write { path, error })?;
+impl KeyFiles {
+    /// Below a state folder.
+    #[must_use]
+    pub fn below(state: &Path) -> Self {
+        Self { folder: state.join("keys") }
     }
-    Ok(())
-}
 
-/// Loads bytes that were stored twice; mends the copy that is damaged.
-///
-/// # Errors
-/// [`CustodyError::Lost`].
-pub fn load(path: &Path) -> Result<Vec<u8>, CustodyError> {
-    let copies = [read_copy(path), read_copy(&second(path))];
-    match copies {
-        [Ok(bytes), Ok(_)] => Ok(bytes),
-        [Ok(bytes), Err(_)] => {
-            mend(&second(path), &bytes);
-            Ok(bytes)
-        }
-        [Err(_), Ok(bytes)] => {
-            mend(path, &bytes);
-            Ok(bytes)
-        }
-        [Err(reason), Err(_)] => Err(CustodyError::Lost { path: path.to_owned(), reason }),
+    /// Ed25519 seed, twice.
+    #[must_use]
+    pub fn signing(&self) -> PathBuf {
+        self.folder.join("signing.key")
+    }
+
+    /// Ed25519 seed that stands in for a lost one until the sink has enrolled it, twice.
+    #[must_use]
+    pub fn provisional(&self) -> PathBuf {
+        self.folder.join("provisional.key")
+    }
+
+    /// Pinned roots, twice.
+    #[must_use]
+    pub fn roots(&self) -> PathBuf {
+        self.folder.join("roots")
+    }
+
+    /// Keyring, twice.
+    #[must_use]
+    pub fn keyring(&self) -> PathBuf {
+        self.folder.join("keyring")
     }
 }
 
-fn mend(path: &Path, bytes: &[u8]) {
-    let mended = write_copy(path, bytes).is_ok();
-    tracing::warn!(path = %path.display(), mended, "one copy was damaged");
+/// What the key folder gave.
+#[derive(Clone, Debug)]
+pub struct Custody {
+    /// Signs headers, frames and gaps.
+    pub signing: SigningKey,
+    /// Whether the sink does not know that key yet.
+    pub provisional: bool,
+    /// Pinned at provisioning; without any, no keyring is believed.
+    pub roots: Roots,
+    /// In force; `None` if neither copy is whole.
+    pub keyring: Option<Keyring>,
+    /// Copies that were mended, in words for people.
+    pub mended: Vec<String>,
+    /// What is missing and what to do, in words for people.
+    pub missing: Vec<String>,
+}
+
+/// Nobody's signature makes a keyring.
+const NO_ROOTS: Roots = Roots { keys: Vec::new(), needed: 1 };
+
+impl Custody {
+    /// Takes what the key folder has, mends what is damaged, and makes a provisional signing key
+    /// where there is none.
+    ///
+    /// # Errors
+    /// [`CustodyError`] only if a provisional key is needed and cannot be made and kept.
+    pub fn open(files: &KeyFiles) -> Result<Self, CustodyError> {
+        let (mut mended, mut missing) = (Vec::new(), Vec::new());
+        let roots = take(load_kept_roots(&files.roots()), &mut mended).unwrap_or_else(|why| {
+            missing.push(format!(
+                "no root keys ({why}): no keyring is believed; install the sink's grant again with \
+                 `wardline provision --grant`"
+            ));
+            NO_ROOTS
+        });
+        let keyring = take(load_kept_keyring(&files.keyring(), &roots), &mut mended);
+        let keyring = keyring.map_err(|why| {
+            missing.push(format!(
+                "no keyring ({why}): nothing can be sealed, devices are held back and keep what \
+                 they have; it comes from the broker, or with `wardline provision --grant`"
+            ));
+        });
+        let (signing, provisional) = match take(load_kept_seed(&files.signing()), &mut mended) {
+            Ok(key) => (key, false),
+            Err(why) => {
+                let key = provisional_key(files, &mut mended)?;
+                let id = signing_key_id(&key.verifying_key());
+                missing.push(format!(
+                    "provisional key {id} ({why}): frames wait until this gateway is enrolled \
+                     again; `wardline provision`, `wardline-sink enroll --new-key`, `wardline \
+                     provision --grant`"
+                ));
+                (key, true)
+            }
+        };
+        Ok(Self { signing, provisional, roots, keyring: keyring.ok(), mended, missing })
+    }
+}
+
+/// The value, and what was mended for it on the list; or why there is none.
+fn take<T>(kept: Result<Kept<T>, KeepError>, mended: &mut Vec<String>) -> Result<T, String> {
+    let kept = kept.map_err(|error| error.to_string())?;
+    mended.extend(kept.mended);
+    Ok(kept.value)
+}
+
+/// The provisional key, made if there is none yet.
+fn provisional_key(files: &KeyFiles, mended: &mut Vec<String>) -> Result<SigningKey, CustodyError> {
+    let path = files.provisional();
+    if let Ok(key) = take(load_kept_seed(&path), mended) {
+        return Ok(key);
+    }
+    tracing::error!(path = %path.display(), "no signing key: a provisional one is made");
+    make_key(&path)
+}
+
+/// The key that a request for enrolment names: the gateway's own, or the one that stands in for
+/// it; a gateway that has neither gets its own.
+///
+/// # Errors
+/// [`CustodyError`] if a key must be made and cannot be kept.
+pub fn key_to_enrol(files: &KeyFiles) -> Result<SigningKey, CustodyError> {
+    let provisional = load_kept_seed(&files.provisional());
+    match (load_kept_seed(&files.signing()), provisional) {
+        (Ok(own), _) => Ok(own.value),
+        (Err(KeepError::Missing { .. }), Err(KeepError::Missing { .. })) => {
+            make_key(&files.signing())
+        }
+        (Err(_), _) => provisional_key(files, &mut Vec::new()),
+    }
+}
+
+/// Takes the key that the sink has enrolled as the gateway's own; `false` if it is not here.
+///
+/// # Errors
+/// [`CustodyError`]; nothing has changed then.
+pub fn take_enrolled(
+    files: &KeyFiles,
+    enrolled: impl Fn(&VerifyingKey) -> bool,
+) -> Result<bool, CustodyError> {
+    let is_it = |kept: &Kept<SigningKey>| enrolled(&kept.value.verifying_key());
+    if load_kept_seed(&files.signing()).is_ok_and(|own| is_it(&own)) {
+        return Ok(true);
+    }
+    let provisional = load_kept_seed(&files.provisional()).ok().filter(is_it);
+    let Some(Kept { value: key, .. }) = provisional else { return Ok(false) };
+    store(&files.signing(), key.as_bytes())?;
+    keep::remove(&files.provisional());
+    Ok(true)
+}
+
+/// Makes a signing key and keeps it.
+///
+/// # Errors
+/// [`CustodyError`]; the key is then not used.
+pub fn make_key(path: &Path) -> Result<SigningKey, CustodyError> {
+    let mut seed = [0; 32];
+    getrandom::fill(&mut seed).map_err(CustodyError::Random)?;
+    store(path, &seed)?;
+    Ok(SigningKey::from_bytes(&seed))
+}
+
+fn load_kept_seed(path: &Path) -> Result<Kept<SigningKey>, KeepError> {
+    keep::load(path, |bytes| {
+        let seed: [u8; 32] = bytes.try_into().map_err(|_| "is no key of 32 bytes".to_owned())?;
+        Ok(SigningKey::from_bytes(&seed))
+    })
+}
+
+/// How many must sign, then 32 bytes each.
+fn load_kept_roots(path: &Path) -> Result<Kept<Roots>, KeepError> {
+    keep::load(path, |bytes| {
+        let (needed, rest) = bytes.split_first().ok_or("is empty")?;
+        let key = |bytes| VerifyingKey::try_from(bytes).map_err(|_| "holds no key".to_owned());
+        let keys: Vec<_> = rest.chunks(32).map(key).collect::<Result<_, _>>()?;
+        let needed = usize::from(*needed);
+        let enough = (1..=keys.len()).contains(&needed);
+        if enough { Ok(Roots { keys, needed }) } else { Err("names too few root keys".into()) }
+    })
+}
+
+fn load_kept_keyring(path: &Path, roots: &Roots) -> Result<Kept<Keyring>, KeepError> {
+    keep::load(path, |bytes| Keyring::verify(bytes, roots).map_err(|error| error.to_string()))
 }
 
 /// Loads the gateway's signing key.
 ///
 /// # Errors
-/// [`CustodyError::Lost`].
+/// [`CustodyError::Kept`].
 pub fn load_signing_key(path: &Path) -> Result<SigningKey, CustodyError> {
-    let bytes = load(path)?;
-    let seed: Result<[u8; 32], _> = bytes.try_into();
-    let lost = |_| CustodyError::Lost { path: path.to_owned(), reason: "length".into() };
-    Ok(SigningKey::from_bytes(&seed.map_err(lost)?))
+    Ok(load_kept_seed(path)?.value)
 }
 
-/// Loads the pinned root keys: how many must sign, then 32 bytes each.
+/// Loads the pinned root keys.
 ///
 /// # Errors
-/// [`CustodyError::Lost`].
+/// [`CustodyError::Kept`].
 pub fn load_roots(path: &Path) -> Result<Roots, CustodyError> {
-    let bytes = load(path)?;
-    let lost = || CustodyError::Lost { path: path.to_owned(), reason: "no root keys".into() };
-    let (needed, rest) = bytes.split_first().ok_or_else(lost)?;
-    let keys: Result<Vec<VerifyingKey>, _> =
-        rest.chunks(32).map(|key| VerifyingKey::try_from(key).map_err(|_| lost())).collect();
-    Ok(Roots { keys: keys?, needed: usize::from(*needed) })
+    Ok(load_kept_roots(path)?.value)
 }
 
 /// Loads the keyring and checks it against the roots.
 ///
 /// # Errors
-/// [`CustodyError`].
+/// [`CustodyError::Kept`].
 pub fn load_keyring(path: &Path, roots: &Roots) -> Result<Keyring, CustodyError> {
-    let document = load(path)?;
-    Keyring::verify(&document, roots)
-        .map_err(|error| CustodyError::Keyring { path: path.to_owned(), error })
+    Ok(load_kept_keyring(path, roots)?.value)
 }
 
 #[cfg(test)]
@@ -140,17 +237,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_damaged_copy_of_a_key_is_mended_from_the_other() {
+    fn a_lost_signing_key_is_stood_in_for_by_one_and_the_same_provisional_key() {
         let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("key");
-        store(&path, b"secret").unwrap();
-        fs::write(&path, b"rubbish").unwrap();
+        let files = KeyFiles { folder: folder.path().to_owned() };
+        let own = make_key(&files.signing()).unwrap();
+        assert!(!Custody::open(&files).unwrap().provisional);
+        std::fs::remove_file(files.signing()).unwrap();
+        assert_eq!(Custody::open(&files).unwrap().signing, own, "one copy is enough");
+        for path in [files.signing(), files.folder.join("signing.key.2")] {
+            std::fs::write(path, "rubbish").unwrap();
+        }
 
-        assert_eq!(load(&path).unwrap(), b"secret");
-        assert_eq!(read_copy(&path).unwrap(), b"secret");
+        let found = Custody::open(&files).unwrap();
 
-        fs::write(&path, b"rubbish").unwrap();
-        fs::write(second(&path), b"").unwrap();
-        assert!(matches!(load(&path), Err(CustodyError::Lost { .. })));
+        assert!(found.provisional && found.signing != own);
+        assert_eq!(Custody::open(&files).unwrap().signing, found.signing);
+        assert!(found.missing.iter().any(|words| words.contains("provisional key")));
+        assert_eq!(std::fs::read(files.signing()).unwrap(), b"rubbish");
     }
 }

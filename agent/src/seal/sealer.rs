@@ -14,7 +14,7 @@ use super::{SealError, Sealer, SegmentDraft};
 /// Seals with the gateway's key to the keyring's recipients.
 pub struct Seal {
     signer: SigningKey,
-    keyring: Keyring,
+    keyring: Option<Keyring>,
     suite: Suite,
     open: Vec<(SegmentId, SegmentKeys)>,
     opened: u64,
@@ -29,9 +29,10 @@ fn kernel(bytes: &mut [u8]) -> Result<(), SealError> {
 }
 
 impl Seal {
-    /// A sealer for one process lifetime.
+    /// A sealer for one process lifetime; without a keyring it waits for one.
     #[must_use]
-    pub fn new(signer: SigningKey, keyring: Keyring, suite: Suite) -> Self {
+    pub fn new(signer: SigningKey, keyring: impl Into<Option<Keyring>>, suite: Suite) -> Self {
+        let keyring = keyring.into();
         Self { signer, keyring, suite, open: Vec::new(), opened: 0, random: kernel }
     }
 
@@ -83,7 +84,8 @@ impl Sealer for Seal {
         let (segment, secret, ephemeral) = name_and_secrets(&bytes, &draft, self.opened);
         zeroize::Zeroize::zeroize(&mut bytes);
         let lane = draft.lane;
-        let recipients = self.keyring.recipients(lane, self.suite);
+        let keyring = self.keyring.as_ref().ok_or(SealError::Keyring)?;
+        let recipients = keyring.recipients(lane, self.suite);
         if recipients.is_empty() {
             return Err(SealError::Recipient { lane });
         }
@@ -129,6 +131,6 @@ impl Sealer for Seal {
     }
 
     fn renew(&mut self, keyring: Keyring) {
-        self.keyring = keyring;
+        self.keyring = Some(keyring);
     }
 }

@@ -15,6 +15,7 @@ use wire::identity::GatewayId;
 use super::{ConfigArg, Failure, wrong_config};
 use crate::config::Config;
 use crate::keys::{KeyFolder, hex};
+use crate::limits::KEYS_MAX;
 use crate::store::query;
 
 /// Answers a gateway's request.
@@ -24,6 +25,10 @@ pub struct Enroll {
     config: ConfigArg,
     /// What `wardline provision` wrote.
     request: PathBuf,
+    /// Takes another key of a gateway that is enrolled: it lost its own. What the old key signed
+    /// stays valid.
+    #[arg(long)]
+    new_key: bool,
     /// Where to write the grant.
     #[arg(long, value_name = "FILE", default_value = "gateway.grant")]
     output: PathBuf,
@@ -43,6 +48,7 @@ struct Request {
 struct Grant {
     schema: u32,
     gateway: String,
+    signing_key: String,
     certificate: String,
     ca: String,
     roots: Vec<String>,
@@ -68,12 +74,19 @@ impl Enroll {
         let key = parse_key(&request.signing_key)?;
         let keys = KeyFolder(config.keys.clone());
         let certificate = sign(&keys, gateway, &request.csr)?;
-        if !query::enroll(&config.store, gateway, &key)? {
-            bail!("gateway {gateway} is enrolled with another key; retire it first");
+        let enrol = if self.new_key { query::enroll_another } else { query::enroll };
+        if !enrol(&config.store, gateway, &key)? {
+            bail!(
+                "gateway {gateway} is enrolled with another key; if this is the same gateway and \
+                 it lost its key, compare the key id {} with what it shows, and add --new-key \
+                 (at most {KEYS_MAX} keys)",
+                wire::signed::signing_key_id(&key)
+            );
         }
         let grant = Grant {
             schema: 1,
             gateway: gateway.to_string(),
+            signing_key: hex(key.as_bytes()),
             certificate,
             ca: String::from_utf8(keys.read("ca.pem")?)?,
             roots: vec![hex(&keys.read("root.pub")?)],

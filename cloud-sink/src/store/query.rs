@@ -1,5 +1,6 @@
 //! Questions to the store: who is enrolled, which segments are known.
 
+use std::collections::HashMap;
 use std::path::Path;
 
 use ed25519_dalek::VerifyingKey;
@@ -8,15 +9,17 @@ use wire::identity::{GatewayId, Lane, SegmentId};
 use wire::receipt::{Disposition, Reason};
 
 use super::StoreError;
+use super::schema::ADDITIONS;
 use super::sqlite::{open_for_reading, optional};
 use crate::clock;
-use crate::verify::Gateway;
+use crate::limits::KEYS_MAX;
+use crate::verify::Enrolled;
 use crate::verify::dispose::Registry;
 
 /// Answers verification from the store.
 pub struct StoreRegistry {
     db: Connection,
-    known: Vec<Gateway>,
+    known: HashMap<GatewayId, Enrolled>,
 }
 
 impl StoreRegistry {
@@ -25,18 +28,24 @@ impl StoreRegistry {
     /// # Errors
     /// [`StoreError`].
     pub fn open(path: &Path) -> Result<Self, StoreError> {
-        Ok(Self { db: open_for_reading(path)?, known: Vec::new() })
+        Ok(Self { db: open_for_reading(path)?, known: HashMap::new() })
     }
 
-    fn look_up(&self, id: GatewayId) -> Result<Option<Gateway>, rusqlite::Error> {
-        let found = self
-            .db
-            .prepare_cached("SELECT id, signing_key FROM gateway WHERE name = ?1")?
-            .query_row([id.as_str()], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, [u8; 32]>(1)?)))
-            .optional()?;
-        Ok(found.and_then(|(row, key)| {
-            VerifyingKey::from_bytes(&key).ok().map(|key| Gateway { row, id, key })
-        }))
+    fn look_up(&self, id: GatewayId) -> Result<Option<Enrolled>, rusqlite::Error> {
+        let mut statement = self.db.prepare_cached(
+            "SELECT gateway.id, gateway_key.signing_key FROM gateway
+               JOIN gateway_key ON gateway_key.gateway = gateway.id
+             WHERE gateway.name = ?1
+             UNION SELECT id, signing_key FROM gateway WHERE name = ?1",
+        )?;
+        let mut rows = statement.query([id.as_str()])?;
+        let mut found: Option<Enrolled> = None;
+        while let Some(row) = rows.next()? {
+            let (row, key): (i64, [u8; 32]) = (row.get(0)?, row.get(1)?);
+            let Ok(key) = VerifyingKey::from_bytes(&key) else { continue };
+            found.get_or_insert(Enrolled { row, keys: Vec::new() }).keys.push(key);
+        }
+        Ok(found)
     }
 }
 
@@ -96,20 +105,15 @@ impl StoreRegistry {
 }
 
 impl Registry for StoreRegistry {
-    fn gateway(&mut self, id: GatewayId) -> Option<Gateway> {
-        if let Some(known) = self.known.iter().find(|gateway| gateway.id == id) {
-            return Some(known.clone());
-        }
-        match self.look_up(id) {
-            Ok(found) => {
-                self.known.extend(found.clone());
-                found
-            }
-            Err(error) => {
-                tracing::error!(%error, "the store does not answer");
-                None
+    fn enrolled(&mut self, id: GatewayId, again: bool) -> Option<&Enrolled> {
+        if again || !self.known.contains_key(&id) {
+            match self.look_up(id) {
+                Ok(Some(found)) => drop(self.known.insert(id, found)),
+                Ok(None) => drop(self.known.remove(&id)),
+                Err(error) => tracing::error!(%error, "the store does not answer"),
             }
         }
+        self.known.get(&id)
     }
 
     fn segment(&mut self, gateway: i64, id: SegmentId) -> Option<(Vec<u8>, Option<Vec<u8>>)> {
@@ -132,18 +136,38 @@ impl Registry for StoreRegistry {
     }
 }
 
-/// Enrols a gateway, or takes a changed key of one whose name is known only with `replace`.
+/// Enrols a gateway.
 ///
 /// # Errors
 /// [`StoreError`]; `Ok(false)` if the name is taken by another key.
 pub fn enroll(path: &Path, id: GatewayId, key: &VerifyingKey) -> Result<bool, StoreError> {
     let db = open_for_reading(path)?;
+    db.execute_batch(ADDITIONS)?;
     db.execute(
         "INSERT INTO gateway (name, signing_key, enrolled_ns) VALUES (?1, ?2, ?3)
          ON CONFLICT DO NOTHING",
         params![id.as_str(), key.as_bytes(), clock::now().0],
     )?;
-    let kept: Option<[u8; 32]> =
-        optional(&db, "SELECT signing_key FROM gateway WHERE name = ?1", [id.as_str()])?;
-    Ok(kept.as_ref() == Some(key.as_bytes()))
+    let sql = "SELECT 1 FROM gateway WHERE name = ?1 AND (signing_key = ?2 OR EXISTS (
+                 SELECT 1 FROM gateway_key
+                 WHERE gateway_key.gateway = gateway.id AND gateway_key.signing_key = ?2))";
+    let found: Option<i64> = optional(&db, sql, params![id.as_str(), key.as_bytes()])?;
+    Ok(found.is_some())
+}
+
+/// The same, or one more key of a gateway that is enrolled; what its others signed stays valid.
+///
+/// # Errors
+/// [`StoreError`]; `Ok(false)` if it has too many keys.
+pub fn enroll_another(path: &Path, id: GatewayId, key: &VerifyingKey) -> Result<bool, StoreError> {
+    if enroll(path, id, key)? {
+        return Ok(true);
+    }
+    let added = open_for_reading(path)?.execute(
+        "INSERT INTO gateway_key (gateway, signing_key, enrolled_ns)
+           SELECT id, ?2, ?3 FROM gateway WHERE name = ?1 AND
+             (SELECT count(*) FROM gateway_key WHERE gateway = gateway.id) < ?4",
+        params![id.as_str(), key.as_bytes(), clock::now().0, KEYS_MAX as i64 - 1],
+    )?;
+    Ok(added == 1)
 }

@@ -71,6 +71,9 @@ CREATE VIEW reading AS
 
 /// Makes what an older store of the same version lacks; it changes the meaning of nothing there.
 pub const ADDITIONS: &str = "
+CREATE TABLE IF NOT EXISTS gateway_key (
+  gateway INTEGER NOT NULL REFERENCES gateway, signing_key BLOB NOT NULL,
+  enrolled_ns INTEGER NOT NULL, PRIMARY KEY (gateway, signing_key)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS said (
   device INTEGER NOT NULL, boot INTEGER NOT NULL, lane INTEGER NOT NULL, first INTEGER NOT NULL,
   evidence INTEGER NOT NULL, last INTEGER NOT NULL, digests BLOB NOT NULL,

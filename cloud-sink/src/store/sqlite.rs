@@ -40,6 +40,7 @@ pub fn create(path: &Path, epoch: StoreEpoch) -> Result<(), StoreError> {
     db.execute_batch("PRAGMA page_size = 8192;")?;
     db.execute_batch(SETTINGS)?;
     db.execute_batch(TABLES)?;
+    db.execute_batch(ADDITIONS)?;
     db.execute("INSERT INTO meta VALUES ('store_epoch', ?1), ('commit', 0)", [epoch.0])?;
     db.pragma_update(None, "user_version", VERSION)?;
     Ok(())

@@ -10,12 +10,12 @@ use wire::segment::{Header, Wrapped, read_header_payload};
 use wire::signed::{Purpose, verify};
 
 use super::keyring::Keys;
-use super::{Content, Disposed, Gateway, Unsigned, Verified};
+use super::{Content, Disposed, Enrolled, Gateway, Unsigned, Verified};
 
 /// What verification asks of the store.
 pub trait Registry {
-    /// An enrolled gateway by name.
-    fn gateway(&mut self, id: GatewayId) -> Option<Gateway>;
+    /// What is enrolled under a name; with `again`, as it is now.
+    fn enrolled(&mut self, id: GatewayId, again: bool) -> Option<&Enrolled>;
     /// The header record and kept secret of a gateway's segment.
     fn segment(&mut self, gateway: i64, id: SegmentId) -> Option<(Vec<u8>, Option<Vec<u8>>)>;
     /// Whether another gateway has shown this segment's header.
@@ -58,7 +58,7 @@ impl<R: Registry> Verifier<R> {
             Err(RecordError::Version { .. }) => return self.foreign(from, lane, bytes),
             Err(error) => return Err(Unsigned::Shape(error.to_string())),
         };
-        let gateway = self.registry.gateway(from).ok_or(Unsigned::Unknown(from))?;
+        let gateway = self.signer(from, record.signed)?;
         let hash = record.hash();
         let unsigned = |error: OpenError| Unsigned::Signature(error.to_string());
         match record.kind {
@@ -70,21 +70,34 @@ impl<R: Registry> Verifier<R> {
                 let common = Common { gateway, hash, bytes };
                 Ok(self.header(common, header, &core, &wrapped))
             }
-            RecordKind::Frame => {
-                verify(&gateway.key, Purpose::Record, record.signed)
-                    .map_err(|error| Unsigned::Signature(error.to_string()))?;
-                self.frame(&record, &gateway, lane, hash)
-                    .map(|disposed| Disposed { bytes: bytes.clone(), ..disposed })
-            }
+            RecordKind::Frame => self
+                .frame(&record, &gateway, lane, hash)
+                .map(|disposed| Disposed { bytes: bytes.clone(), ..disposed }),
             RecordKind::Gap => {
-                let payload = verify(&gateway.key, Purpose::Record, record.signed)
-                    .map_err(|error| Unsigned::Signature(error.to_string()))?;
-                let gap =
-                    Gap::decode(payload).map_err(|error| Unsigned::Shape(error.to_string()))?;
+                let gap = Gap::decode(record.payload)
+                    .map_err(|error| Unsigned::Shape(error.to_string()))?;
                 own_topic(gap.lane, lane)?;
                 Ok(self.gap(Common { gateway, hash, bytes }, gap))
             }
         }
+    }
+
+    /// The gateway of this name, if one of its keys has signed. If none of those that we know has,
+    /// the store is asked once more: it may have lost its key and been enrolled again.
+    fn signer(&mut self, from: GatewayId, signed: &[u8]) -> Result<Gateway, Unsigned> {
+        let mut refused = Unsigned::Unknown(from);
+        for again in [false, true] {
+            let Some(Enrolled { row, keys }) = self.registry.enrolled(from, again) else {
+                continue;
+            };
+            for key in keys {
+                match verify(key, Purpose::Record, signed) {
+                    Ok(_) => return Ok(Gateway { row: *row, id: from, key: *key }),
+                    Err(error) => refused = Unsigned::Signature(error.to_string()),
+                }
+            }
+        }
+        Err(refused)
     }
 
     /// A record of another version: its signature is checked, and it waits for a newer program.
@@ -95,9 +108,7 @@ impl<R: Registry> Verifier<R> {
         bytes: Vec<u8>,
     ) -> Result<Disposed, Unsigned> {
         let record = Foreign::parse(&bytes).map_err(|error| Unsigned::Shape(error.to_string()))?;
-        let gateway = self.registry.gateway(from).ok_or(Unsigned::Unknown(from))?;
-        verify(&gateway.key, Purpose::Record, record.signed)
-            .map_err(|error| Unsigned::Signature(error.to_string()))?;
+        let gateway = self.signer(from, record.signed)?;
         own_topic(record.lane, lane)?;
         Ok(Disposed {
             gateway,

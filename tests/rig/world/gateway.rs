@@ -157,14 +157,8 @@ impl GatewayNode {
         let uplink = Uplink::new(now, WINDOW_BYTES, random.number());
         // The true figure differs from run to run, and with it the length of a report.
         let health = Health::new(gateway, INTERVALS[3], state.monotonic).with_memory(|| 1 << 23);
-        let trust = Trust {
-            gateway,
-            roots: self.fleet.roots.clone(),
-            store_epoch: keyring.fleet.store_epoch,
-            keyring,
-            keyring_path: self.keyring_path.clone(),
-            unkept: None,
-        };
+        let roots = self.fleet.roots.clone();
+        let trust = Trust::new(gateway, roots, keyring, self.keyring_path.clone());
         let (client, disk, books) = (self.client.clone(), self.disk.clone(), self.books.clone());
         let hands = WorldHands { client, disk, books };
         let batcher = Batcher::new(INTERVALS);

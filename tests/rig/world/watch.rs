@@ -30,7 +30,7 @@ impl World {
             oracle::trim::receipted(disk, &self.books, &mut self.receipted, store)?;
         }
         let Some(line) = &self.gateway.line else { return Ok(()) };
-        let versions = line.trust.keyring.versions();
+        let versions = line.trust.keyring.as_ref().map_or((0, 0), |keyring| keyring.versions());
         if versions < self.keyring_seen {
             let what = format!("the keyring fell from {:?} to {versions:?}", self.keyring_seen);
             self.books.borrow_mut().violate("O4 chain", what);
