@@ -9,6 +9,8 @@ pub mod device;
 
 pub mod broker;
 
+pub mod proxy;
+
 pub mod site;
 
 pub mod ledger;
