@@ -36,6 +36,8 @@ mod gateway_line;
 
 mod sink_line;
 
+mod hostile_broker;
+
 mod queries;
 
 mod secrets;
