@@ -38,9 +38,9 @@ pub const RECONNECT_WAIT: (Duration, Duration) =
 pub const RECEIPT_DEADLINE: Duration = Duration::from_secs(10);
 /// A connection, or a record whose bytes go on leaving, may take this long on a thin link.
 ///
-/// 15 KB at 1 kbit/s: more than a handshake, a keyring or a segment's header needs. Longer, and a
-/// link that only trickles would hide a sink that is gone.
-pub const THIN_LINK_DEADLINE: Duration = Duration::from_secs(120);
+/// 22 KB at 1 kbit/s: a handshake, or a keyring and a segment's header, and what TCP sends twice on
+/// such a link. Longer, and a link that only trickles would hide a sink that is gone.
+pub const THIN_LINK_DEADLINE: Duration = Duration::from_secs(180);
 /// Bytes that a link is given without the broker's acknowledgement: least, and at first.
 ///
 /// The first two seconds of 32 kbit/s; a healthy link doubles it at every answer. The least lets
@@ -61,7 +61,7 @@ pub const CONNECT_DEADLINE: Duration = Duration::from_secs(10);
 /// Keep-alive of the connection; a broker cuts after one and a half of it without a whole packet.
 ///
 /// A black hole is seen by the receipt's deadline long before: a health report is always under way.
-pub const KEEP_ALIVE: Duration = Duration::from_secs(90);
+pub const KEEP_ALIVE: Duration = Duration::from_secs(120);
 
 const _: () = assert!(BATCH_PAYLOAD_BYTES_MAX < wire::limits::BATCH_BYTES_MAX);
 const _: () = assert!(KEEP_ALIVE.as_secs() * 3 / 2 >= THIN_LINK_DEADLINE.as_secs());

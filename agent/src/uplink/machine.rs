@@ -15,8 +15,11 @@ use crate::limits::{
 };
 
 mod cursors;
+mod figures;
 mod flight;
 mod pace;
+
+pub use figures::Figures;
 
 use cursors::{CLASSES, Cursors};
 use flight::Flight;
@@ -67,19 +70,6 @@ enum Link {
     Up { since: Instant },
 }
 
-/// Figures for people.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Figures {
-    /// Connections made.
-    pub connects: u64,
-    /// Times the client was rebuilt because receipts stalled.
-    pub rebuilds: u64,
-    /// Records published.
-    pub published: u64,
-    /// Of these, not for the first time on their connection.
-    pub repeated: u64,
-}
-
 /// The machine.
 ///
 /// Invariant: `window_used` is the sum of the bytes of `flights`.
@@ -98,6 +88,8 @@ pub struct Uplink {
     old_credit: i64,
     progress_at: Instant,
     moved_at: Instant,
+    /// The deadline of receipts here: longer by what a connection, leaving or coming back took.
+    patience: Duration,
     round_at: Instant,
     round_due: Option<Instant>,
     stalls: u32,
@@ -106,7 +98,7 @@ pub struct Uplink {
 }
 
 impl Uplink {
-    /// A machine that has not connected yet; `random` spreads the reconnects.
+    /// A machine without a connection; `random` spreads the reconnects.
     #[must_use]
     pub fn new(now: Instant, window_bytes: usize, random: u64) -> Self {
         Self {
@@ -123,6 +115,7 @@ impl Uplink {
             old_credit: 0,
             progress_at: now,
             moved_at: now,
+            patience: RECEIPT_DEADLINE,
             round_at: now,
             round_due: None,
             stalls: 0,
@@ -153,6 +146,9 @@ impl Uplink {
     pub fn handle(&mut self, now: Instant, event: Event, records: &impl Records) {
         match event {
             Event::Up { record_bytes_max } => {
+                if let Link::Connecting { since } = self.link {
+                    self.patience = RECEIPT_DEADLINE + now.duration_since(since);
+                }
                 self.link = Link::Up { since: now };
                 self.record_bytes_max = record_bytes_max;
                 self.pace.begin();
@@ -164,8 +160,9 @@ impl Uplink {
             Event::PubAck => self.pace.acknowledged(now),
             Event::Moved { waiting } => {
                 self.moved_at = now;
-                let leaving = self.flights.values_mut().filter(|f| f.left_at.is_none());
-                leaving.filter(|_| !waiting).for_each(|flight| flight.left_at = Some(now));
+                if !waiting {
+                    self.all_left(now);
+                }
             }
         }
     }
@@ -174,8 +171,9 @@ impl Uplink {
     pub fn receipted(&mut self, now: Instant, segment: SegmentId, first: u32, last: u32) {
         let covered: Vec<(SegmentId, u32)> =
             self.flights.range((segment, first)..=(segment, last)).map(|(key, _)| *key).collect();
-        for key in covered {
-            self.land(key);
+        let landed = covered.into_iter().filter_map(|key| self.land(key));
+        if let Some(sent_at) = landed.map(|flight| flight.sent_at).min() {
+            self.patience = RECEIPT_DEADLINE + now.duration_since(sent_at);
         }
         self.again.retain(|(_, record)| {
             record.segment != segment || !(first..=last).contains(&record.position.index)
@@ -251,8 +249,8 @@ impl Uplink {
             Link::Down { retry_at } => retry_at,
             Link::Connecting { since } => self.connect_until(since) + Duration::from_millis(1),
             Link::Up { .. } => {
-                let late = self.flights.values().map(|flight| flight.late_at(self.moved_at)).min();
-                let late = late.unwrap_or(now + RECEIPT_DEADLINE) + Duration::from_millis(1);
+                let late = self.flights.values().map(|flight| self.late_at(flight)).min();
+                let late = late.unwrap_or(now + self.patience) + Duration::from_millis(1);
                 self.round_due.map_or(late, |due| due.min(late))
             }
         }
@@ -288,13 +286,13 @@ impl Uplink {
         let late: Vec<(SegmentId, u32)> = self
             .flights
             .iter()
-            .filter(|(_, flight)| now > flight.late_at(self.moved_at))
+            .filter(|(_, flight)| now > self.late_at(flight))
             .map(|(key, _)| *key)
             .collect();
         // A broker that withholds its acknowledgements stops us as one that withholds receipts.
         // So does a client that takes nothing more: what is to go again then cannot even leave.
         let blocked = self.stalls > 0 && self.flights.is_empty() && !self.again.is_empty();
-        if late.is_empty() && !blocked && !self.pace.is_stuck(now, self.moved_at) {
+        if late.is_empty() && !blocked && !self.pace.is_stuck(now, self.moved_at, self.patience) {
             return None;
         }
         for key in late {
@@ -303,10 +301,11 @@ impl Uplink {
             }
         }
         self.figures.repeated += self.again.len() as u64;
-        if now.duration_since(self.progress_at) <= RECEIPT_DEADLINE {
+        if now.duration_since(self.progress_at) <= self.patience {
             return None;
         }
         self.stalls += 1;
+        tracing::debug!(stalls = self.stalls, patience = ?self.patience, "no receipt in time");
         self.progress_at = now;
         if self.stalls.is_multiple_of(STALLS_BEFORE_REBUILD) {
             tracing::warn!(stalls = self.stalls, "receipts stalled: client rebuilt");
@@ -315,6 +314,19 @@ impl Uplink {
             return Some(Order::Drop);
         }
         None
+    }
+
+    /// The peer's kernel has everything that was sent so far.
+    fn all_left(&mut self, now: Instant) {
+        for flight in self.flights.values_mut().filter(|flight| flight.left_at.is_none()) {
+            flight.left_at = Some(now);
+            let took = now.duration_since(flight.sent_at);
+            self.patience = self.patience.max(RECEIPT_DEADLINE + took);
+        }
+    }
+
+    fn late_at(&self, flight: &Flight) -> Instant {
+        flight.late_at(self.moved_at, self.patience)
     }
 
     fn land(&mut self, key: (SegmentId, u32)) -> Option<Flight> {

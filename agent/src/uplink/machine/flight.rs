@@ -1,11 +1,11 @@
 //! A record on its way, and until when its receipt is waited for.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use wire::identity::Lane;
 
 use crate::buffer::RecordAt;
-use crate::limits::{RECEIPT_DEADLINE, THIN_LINK_DEADLINE};
+use crate::limits::THIN_LINK_DEADLINE;
 
 /// One record without a receipt.
 #[derive(Clone, Copy, Debug)]
@@ -22,14 +22,10 @@ impl Flight {
         Self { lane, record, sent_at, left_at: None }
     }
 
-    /// From when on it is late: a deadline after the last byte moved, while it leaves; then a
-    /// deadline and as long as it took to leave, since its receipt comes back over the same link.
-    /// Never after the deadline of the thinnest link.
-    pub(super) fn late_at(&self, moved_at: Instant) -> Instant {
-        let due = match self.left_at {
-            None => self.sent_at.max(moved_at) + RECEIPT_DEADLINE,
-            Some(left_at) => left_at + left_at.duration_since(self.sent_at) + RECEIPT_DEADLINE,
-        };
-        due.min(self.sent_at + THIN_LINK_DEADLINE)
+    /// From when on it is late: so long after the last byte moved while it leaves, and so long
+    /// after it has left; never after the deadline of the thinnest link.
+    pub(super) fn late_at(&self, moved_at: Instant, patience: Duration) -> Instant {
+        let begins = self.left_at.unwrap_or(self.sent_at.max(moved_at));
+        (begins + patience).min(self.sent_at + THIN_LINK_DEADLINE)
     }
 }

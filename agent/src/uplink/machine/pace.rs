@@ -2,11 +2,9 @@
 //! it acknowledged late halves it, so that on a thin link an alert waits for seconds, not minutes.
 
 use std::collections::VecDeque;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use crate::limits::{
-    PACE_BYTES, PACE_QUICK, PACE_SLOW, PUBLISHES_MAX, RECEIPT_DEADLINE, THIN_LINK_DEADLINE,
-};
+use crate::limits::{PACE_BYTES, PACE_QUICK, PACE_SLOW, PUBLISHES_MAX, THIN_LINK_DEADLINE};
 
 /// What was given to the link and not acknowledged by the broker, oldest first.
 ///
@@ -35,9 +33,9 @@ impl Pace {
 
     /// Whether more is held back for an acknowledgement that does not come: nothing has moved for
     /// a deadline, or something has for longer than the thinnest link may take.
-    pub(super) fn is_stuck(&self, now: Instant, moved_at: Instant) -> bool {
+    pub(super) fn is_stuck(&self, now: Instant, moved_at: Instant, patience: Duration) -> bool {
         let Some((oldest, _)) = self.out.front().filter(|_| self.is_full()) else { return false };
-        let due = (*oldest).max(moved_at) + RECEIPT_DEADLINE;
+        let due = (*oldest).max(moved_at) + patience;
         now > due.min(*oldest + THIN_LINK_DEADLINE)
     }
 

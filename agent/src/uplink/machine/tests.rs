@@ -261,6 +261,27 @@ fn a_thin_link_is_not_torn_down_while_bytes_go_on_leaving() {
 }
 
 #[test]
+fn a_link_over_which_it_took_long_to_connect_may_be_quiet_for_as_long() {
+    let begin = Instant::now();
+    let slow = Duration::from_secs(24);
+    for (took, wants) in [(slow, RECEIPT_DEADLINE + slow), (Duration::ZERO, RECEIPT_DEADLINE)] {
+        let mut log = Invented { records: [1, 0, 0, 0], bytes: 2000 };
+        let mut uplink = Uplink::new(begin, 1024 * 1024, 7);
+        assert_eq!(uplink.poll(begin, &mut log), Some(Order::Connect));
+        let up = begin + took;
+        uplink.handle(up, UP, &log);
+        assert!(uplink.poll(up, &mut log).is_some());
+
+        assert_eq!(uplink.watch_over(up + wants), None);
+        let seconds = (1..90).map(|second| up + wants + Duration::from_secs(second));
+        let dropped = seconds.map(|now| (now, uplink.watch_over(now))).find(|(_, o)| o.is_some());
+        let after = dropped.map(|(now, _)| now.duration_since(up));
+        let twice = wants * 2 + Duration::from_secs(2);
+        assert!(after.is_some_and(|after| after <= twice), "{after:?}");
+    }
+}
+
+#[test]
 fn a_link_that_trickles_without_a_receipt_is_dropped_all_the_same() {
     let begin = Instant::now();
     let mut log = Invented { records: [0, 400, 0, 0], bytes: 2000 };
