@@ -15,12 +15,16 @@ mod chaos;
 mod choice;
 #[path = "../ward/demo.rs"]
 mod demo;
+#[path = "../ward/hazards.rs"]
+mod hazards;
 #[path = "../ward/recording.rs"]
 mod recording;
 #[path = "../ward/replay.rs"]
 mod replay;
 #[path = "../ward/report.rs"]
 mod report;
+#[path = "../ward/thin.rs"]
+mod thin;
 #[path = "../ward/vectors.rs"]
 mod vectors;
 #[path = "../ward/world.rs"]
@@ -44,6 +48,10 @@ enum Command {
     Replay(replay::Replay),
     /// The rig's own broker, until standard input ends.
     Broker(broker::Broker),
+    /// Everything that a network and a broker can do to the line, each to a site of its own.
+    Hazards(hazards::HazardsCommand),
+    /// The line over a link of a few kilobits a second, in a network namespace.
+    Thin(thin::Thin),
     /// Measures the stages and the whole line.
     Bench(bench::Bench),
     /// Writes the test vectors of every format.
@@ -66,6 +74,8 @@ fn main() -> ExitCode {
             Command::Demo(command) => command.run().await,
             Command::Replay(command) => command.run().await,
             Command::Broker(command) => command.run().await,
+            Command::Hazards(command) => command.run().await,
+            Command::Thin(command) => command.run().await,
             Command::Bench(command) => command.run().await,
             Command::Vectors(command) => command.run(),
             Command::World(command) => command.run(),
