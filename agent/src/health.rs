@@ -62,6 +62,8 @@ pub struct Status {
     pub receipts_refused: u64,
     /// Records that the sink refused.
     pub records_refused: u64,
+    /// Records that are larger than the present broker takes, and wait for another.
+    pub records_parked: u64,
     /// Lanes.
     pub lanes: Vec<LaneStatus>,
     /// Devices.
@@ -294,6 +296,7 @@ impl Health {
             (counter::SEGMENTS_POISONED, log.segments_poisoned),
             (counter::LINK_ERRORS, errors),
             (counter::MEMORY_BYTES, (self.memory)()),
+            (counter::RECORDS_PARKED, uplink.parked()),
         ]
     }
 
@@ -332,6 +335,7 @@ impl Health {
             segments_poisoned: log.segments_poisoned,
             receipts_refused: self.receipts_refused + log.receipts_foreign,
             records_refused: log.records_refused,
+            records_parked: uplink.parked(),
             lanes: lanes.map(lane_status).collect(),
             devices: self.devices.iter().map(|(id, b)| device_status(*id, b, now)).collect(),
         };

@@ -36,15 +36,35 @@ pub const RECONNECT_WAIT: (Duration, Duration) =
     (Duration::from_millis(500), Duration::from_secs(30));
 /// Without a receipt for this long while records are out, they are sent again.
 pub const RECEIPT_DEADLINE: Duration = Duration::from_secs(10);
+/// A connection, or a record whose bytes go on leaving, may take this long on a thin link.
+///
+/// 22 KB at 1 kbit/s: a handshake, or a keyring and a segment's header, and what TCP sends twice on
+/// such a link. Longer, and a link that only trickles would hide a sink that is gone.
+pub const THIN_LINK_DEADLINE: Duration = Duration::from_secs(180);
+/// Bytes that a link is given without the broker's acknowledgement: least, and at first.
+///
+/// The first two seconds of 32 kbit/s; a healthy link doubles it at every answer. The least lets
+/// one record through at a time, since a record is begun whenever less is out.
+pub const PACE_BYTES: (usize, usize) = (1024, 8 * 1024);
+/// What is acknowledged sooner than this lets the pace grow; a quarter of the receipt's deadline.
+pub const PACE_QUICK: Duration = Duration::from_millis(2500);
+/// What is acknowledged later than this halves the pace; half of the receipt's deadline.
+pub const PACE_SLOW: Duration = Duration::from_secs(5);
+/// Between two looks at what moves on the link; a tenth of the receipt's deadline.
+pub const TRAFFIC_LOOK: Duration = Duration::from_secs(1);
 /// Between two rounds that a sink's greeting may start.
 pub const ROUND_WAIT: Duration = Duration::from_secs(2);
 /// Deadlines in a row without any receipt before the client is rebuilt.
 pub const STALLS_BEFORE_REBUILD: u32 = 2;
-/// A connection attempt ends after this long.
+/// A connection attempt in which nothing moves ends after this long.
 pub const CONNECT_DEADLINE: Duration = Duration::from_secs(10);
-/// Keep-alive of the connection.
-pub const KEEP_ALIVE: Duration = Duration::from_secs(15);
+/// Keep-alive of the connection; a broker cuts after one and a half of it without a whole packet.
+///
+/// A black hole is seen by the receipt's deadline long before: a health report is always under way.
+pub const KEEP_ALIVE: Duration = Duration::from_secs(120);
 
 const _: () = assert!(BATCH_PAYLOAD_BYTES_MAX < wire::limits::BATCH_BYTES_MAX);
+const _: () = assert!(KEEP_ALIVE.as_secs() * 3 / 2 >= THIN_LINK_DEADLINE.as_secs());
+const _: () = assert!(RECEIPT_DEADLINE.as_secs() < THIN_LINK_DEADLINE.as_secs());
 const _: () = assert!(WINDOW_ALERT_RESERVE_BYTES >= wire::limits::FRAME_BYTES_MAX);
 const _: () = assert!(GAP_RESERVE_BYTES as usize > 8 * wire::limits::GAP_BYTES_MAX);

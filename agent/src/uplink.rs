@@ -6,6 +6,8 @@ pub mod machine;
 
 pub mod driver;
 
+pub mod traffic;
+
 pub mod tls;
 
 /// What carries out the line's orders to the broker, one connection at a time.

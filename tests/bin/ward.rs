@@ -15,6 +15,8 @@ mod chaos;
 mod choice;
 #[path = "../ward/demo.rs"]
 mod demo;
+#[path = "../ward/hazards.rs"]
+mod hazards;
 #[path = "../ward/planted.rs"]
 mod planted;
 #[path = "../ward/recording.rs"]
@@ -23,6 +25,8 @@ mod recording;
 mod replay;
 #[path = "../ward/report.rs"]
 mod report;
+#[path = "../ward/thin.rs"]
+mod thin;
 #[path = "../ward/vectors.rs"]
 mod vectors;
 #[path = "../ward/world.rs"]
@@ -46,6 +50,10 @@ enum Command {
     Replay(replay::Replay),
     /// The rig's own broker, until standard input ends.
     Broker(broker::Broker),
+    /// Everything that a network and a broker can do to the line, each to a site of its own.
+    Hazards(hazards::HazardsCommand),
+    /// The line over a link of a few kilobits a second, in a network namespace.
+    Thin(thin::Thin),
     /// Measures the stages and the whole line.
     Bench(bench::Bench),
     /// Writes the test vectors of every format.
@@ -68,6 +76,8 @@ fn main() -> ExitCode {
             Command::Demo(command) => command.run().await,
             Command::Replay(command) => command.run().await,
             Command::Broker(command) => command.run().await,
+            Command::Hazards(command) => command.run().await,
+            Command::Thin(command) => command.run().await,
             Command::Bench(command) => command.run().await,
             Command::Vectors(command) => command.run(),
             Command::World(command) => command.run(),

@@ -59,6 +59,12 @@ impl Device {
         *self.progress.borrow()
     }
 
+    /// How far it is, also after the device was given away.
+    #[must_use]
+    pub fn watch(&self) -> watch::Receiver<Progress> {
+        self.progress.clone()
+    }
+
     /// Says nothing new and waits until everything is acknowledged.
     ///
     /// # Errors

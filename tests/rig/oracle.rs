@@ -39,6 +39,7 @@ pub fn judge(world: &mut World) -> Result<()> {
     // What was receipted before a store was restored is not counted again.
     if !world.was_restored() {
         violations.extend(gap_counts(&books.borrow(), &found));
+        violations.extend(signed_for(&books.borrow(), &found));
     }
     for (place, digest) in &found.evidence {
         if books.borrow().bytes.get(place) != Some(digest) {
@@ -121,6 +122,16 @@ fn gap_counts(books: &Books, found: &Stored) -> Vec<Violation> {
             ("O1 lost", what)
         })
         .collect()
+}
+
+/// O5: what was signed for is there.
+fn signed_for(books: &Books, found: &Stored) -> Vec<Violation> {
+    let places = books
+        .signed
+        .iter()
+        .flat_map(|(segment, first, last)| (*first..=*last).map(move |index| (*segment, index)));
+    let gone = places.filter(|place| !found.evidence.contains_key(place));
+    gone.map(|place| ("O5 receipt", format!("{place:?} is signed for and not there"))).collect()
 }
 
 /// O8: what stands on the disk, and how many files, have their bounds.

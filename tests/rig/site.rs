@@ -12,6 +12,8 @@ use anyhow::{Context, Result, bail};
 use serde_json::Value;
 use wire::identity::DeviceId;
 
+use crate::proxy::Papers;
+
 mod forwarder;
 mod layout;
 mod process;
@@ -96,6 +98,34 @@ impl Site {
     #[must_use]
     pub fn forwarder(&self) -> &Forwarder {
         &self.forwarder
+    }
+
+    /// Where the broker listens on the loopback.
+    #[must_use]
+    pub fn broker_port(&self) -> u16 {
+        self.layout.broker_port
+    }
+
+    /// The files that a proxy between gateway and broker needs.
+    #[must_use]
+    pub fn papers(&self) -> Papers {
+        self.layout.papers()
+    }
+
+    /// Leads the gateway to another address than the forwarder's, from its next start on.
+    ///
+    /// # Errors
+    /// Its configuration cannot be rewritten.
+    pub fn lead_gateway_to(&self, host: &str, port: u16) -> Result<()> {
+        self.layout.lead_gateway_to(host, port)
+    }
+
+    /// Takes away what the broker has kept on its disk; for while it is down.
+    ///
+    /// # Errors
+    /// A file is there and cannot be removed.
+    pub fn empty_broker(&self) -> Result<()> {
+        self.layout.empty_broker()
     }
 
     /// Keeps the folder when the site ends.

@@ -6,6 +6,7 @@ mod bedside;
 mod log;
 mod seal;
 mod sending;
+mod sink;
 
 /// One trial.
 #[derive(Clone, Copy, Debug)]
@@ -25,6 +26,10 @@ pub const ALL: &[Trial] = &[
     Trial { name: "flipped header", oracle: "O4 chain", run: seal::flipped_header },
     Trial { name: "lax bytes", oracle: "O2 bytes", run: seal::lax_bytes },
     Trial { name: "one bad record", oracle: "O1 lost", run: log::one_bad_record },
+    Trial { name: "spoilt length", oracle: "O12 total", run: log::spoilt_length },
+    Trial { name: "both headers spoilt", oracle: "O1 lost", run: log::both_headers_spoilt },
+    Trial { name: "forged header", oracle: "O8 bounded", run: sink::forged_header },
+    Trial { name: "broker's limit", oracle: "O7 alive", run: sending::over_the_limit },
     Trial { name: "refused record", oracle: "O7 alive", run: log::refused_record },
     Trial { name: "live alert first", oracle: "O7 alive", run: sending::live_alert_first },
     Trial { name: "reconnects", oracle: "O7 alive", run: sending::reconnects },

@@ -310,6 +310,7 @@ impl World {
             self.network.publish(elapsed, MessageKind::Keyring, keyring);
         }
         for receipt in said.receipts {
+            self.books.borrow_mut().signed.extend(self.sink.signed_for(&receipt));
             self.note(&[b"receipt", &receipt.len().to_be_bytes()]);
             self.network.publish(elapsed, MessageKind::Receipt, receipt);
         }

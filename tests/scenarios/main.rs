@@ -36,6 +36,8 @@ mod gateway_line;
 
 mod sink_line;
 
+mod hostile_broker;
+
 mod queries;
 
 mod secrets;
@@ -45,6 +47,8 @@ mod any_state;
 mod fuzz;
 
 mod fixtures;
+
+mod trials;
 
 mod vectors;
 

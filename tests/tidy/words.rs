@@ -16,6 +16,7 @@ const FILES: &[Exception] = &[
     ("agent/src/health.rs", "reads what the kernel says about this process"),
     ("agent/src/clock.rs", "reads the kernel's boot id"),
     ("agent/src/intake/ports.rs", "removes the socket of an earlier process"),
+    ("agent/src/uplink/traffic.rs", "reads the kernel's table of sockets"),
     ("agent/src/uplink/tls.rs", "reads certificates and their key"),
 ];
 

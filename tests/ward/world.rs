@@ -40,9 +40,10 @@ fn trials(name: &str) -> Result<bool> {
     anyhow::ensure!(!chosen.is_empty(), "no trial is called {name}");
     let mut good = 0;
     for trial in &chosen {
-        match (trial.run)() {
-            Ok(()) => good += 1,
-            Err(what) => eprintln!("trial {}: {}: {what}", trial.name, trial.oracle),
+        match catch_unwind(trial.run) {
+            Ok(Ok(())) => good += 1,
+            Ok(Err(what)) => eprintln!("trial {}: {}: {what}", trial.name, trial.oracle),
+            Err(_) => eprintln!("trial {}: O12 total: a panic", trial.name),
         }
     }
     println!("{good} of {} trials good", chosen.len());

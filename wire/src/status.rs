@@ -83,6 +83,8 @@ pub mod counter {
     pub const LINK_ERRORS: u16 = 11;
     /// Resident memory, bytes.
     pub const MEMORY_BYTES: u16 = 12;
+    /// Records that are larger than the present broker takes, and wait for another.
+    pub const RECORDS_PARKED: u16 = 13;
 }
 
 type HeadWire = (ByteArray<16>, u32, ByteArray<32>);

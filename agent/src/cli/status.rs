@@ -60,6 +60,7 @@ fn show(status: &serde_json::Value) {
         ("readings accepted", "readings_accepted"),
         ("receipts refused", "receipts_refused"),
         ("records refused", "records_refused"),
+        ("records too large for the broker", "records_parked"),
         ("segments poisoned", "segments_poisoned"),
         ("longest sync, ms", "sync_ms_max"),
         ("uptime, s", "uptime_s"),

@@ -9,7 +9,7 @@ use crate::buffer::disk::Disk;
 use crate::health::Alarm;
 use crate::seal::Sealer;
 use crate::uplink::Hands;
-use crate::uplink::driver::{FromBroker, MessageKind, broker_takes_frames};
+use crate::uplink::driver::{FromBroker, MessageKind, broker_takes_frames, record_bytes_max};
 use crate::uplink::machine::Event;
 
 impl<D: Disk, S: Sealer, H: Hands> Line<D, S, H> {
@@ -24,12 +24,16 @@ impl<D: Disk, S: Sealer, H: Hands> Line<D, S, H> {
         match event {
             FromBroker::Up { packet_bytes_max } => {
                 if !broker_takes_frames(packet_bytes_max) {
-                    tracing::error!(packet_bytes_max, "the broker's packet limit is below a frame");
+                    tracing::error!(
+                        packet_bytes_max,
+                        "the broker's packet limit is below a frame: raise it"
+                    );
                 }
                 tracing::info!("connected");
                 self.health.alarm(Alarm::Link, Vec::new());
                 self.unsent = None;
-                self.uplink.handle(now, Event::Up, &log);
+                let record_bytes_max = record_bytes_max(packet_bytes_max);
+                self.uplink.handle(now, Event::Up { record_bytes_max }, &log);
             }
             FromBroker::Down(reason) => {
                 tracing::warn!(reason, "not connected");
@@ -38,6 +42,9 @@ impl<D: Disk, S: Sealer, H: Hands> Line<D, S, H> {
                 self.uplink.handle(now, Event::Down, &log);
             }
             FromBroker::PubAck => self.uplink.handle(now, Event::PubAck, &log),
+            FromBroker::Moved { waiting } => {
+                self.uplink.handle(now, Event::Moved { waiting }, &log);
+            }
             FromBroker::Message { kind: MessageKind::Receipt, bytes } => self.receipt(&bytes),
             FromBroker::Message { kind: MessageKind::Keyring, bytes } => self.keyring(&bytes),
             FromBroker::Message { kind: MessageKind::Command, .. } => {

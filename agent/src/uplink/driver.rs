@@ -1,20 +1,22 @@
 //! The only file of the agent that knows the MQTT client; it carries out, it has no rules.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use rumqttc::{
-    AsyncClient, Event as MqttEvent, IncomingPacketSizeLimit, LastWill, MqttOptions,
-    NetworkOptions, Packet, PublishOptions, QoS, TlsConfiguration, Transport,
+    AsyncClient, Event as MqttEvent, IncomingPacketSizeLimit, LastWill, MqttOptions, Packet,
+    PublishOptions, QoS, TlsConfiguration, Transport,
 };
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 use wire::identity::GatewayId;
-use wire::limits::{FRAME_BYTES_MAX, KEYRING_BYTES_MAX, RECEIPT_BYTES_MAX};
+use wire::limits::{FRAME_BYTES_MAX, GATEWAY_NAME_BYTES_MAX, KEYRING_BYTES_MAX, RECEIPT_BYTES_MAX};
 use wire::topic::{KEYRING, Level, Topic};
 
 use crate::config::Broker;
-use crate::limits::{CONNECT_DEADLINE, KEEP_ALIVE, PUBLISHES_MAX};
+use crate::limits::{KEEP_ALIVE, PUBLISHES_MAX, THIN_LINK_DEADLINE, TRAFFIC_LOOK};
+use crate::uplink::traffic::{self, Traffic};
 use crate::uplink::{Hands, tls};
 
 /// Requests that the client may hold; small, because the log is the queue.
@@ -23,6 +25,10 @@ const CLIENT_QUEUE: usize = 16;
 const INCOMING_BYTES_MAX: usize =
     if KEYRING_BYTES_MAX > RECEIPT_BYTES_MAX { KEYRING_BYTES_MAX } else { RECEIPT_BYTES_MAX }
         + 1024;
+/// MQTT's own bytes around a record: type and length, topic and its length, packet number and an
+/// empty list of properties.
+const PACKET_HEAD_BYTES_MAX: u32 =
+    5 + 2 + "wardline/v1//command".len() as u32 + GATEWAY_NAME_BYTES_MAX as u32 + 2 + 1;
 
 /// What comes from the broker.
 #[derive(Debug)]
@@ -36,6 +42,11 @@ pub enum FromBroker {
     Down(String),
     /// A publish was acknowledged.
     PubAck,
+    /// Bytes came or left; whether some of ours still wait for the link.
+    Moved {
+        /// They do.
+        waiting: bool,
+    },
     /// A message on one of our topics.
     Message {
         /// Which.
@@ -83,20 +94,19 @@ impl Driver {
         Self { runtime, broker, gateway, status, events, generation: 0, client, task }
     }
 
-    fn options(&self) -> std::io::Result<MqttOptions> {
+    fn options(&self, traffic: &Arc<Traffic>) -> std::io::Result<MqttOptions> {
         let broker = (self.broker.host.as_str(), self.broker.port);
         let mut options = MqttOptions::new(self.gateway.as_str(), broker);
         let tls = tls::client(&self.broker)?;
         options.set_transport(Transport::tls_with_config(TlsConfiguration::from(tls)));
         options.set_keep_alive(KEEP_ALIVE.as_secs() as u16);
-        options.set_connect_timeout(CONNECT_DEADLINE);
+        options.set_connect_timeout(THIN_LINK_DEADLINE);
         options.set_max_request_batch(CLIENT_QUEUE);
         options.set_outgoing_inflight_upper_limit(PUBLISHES_MAX as u16);
         let limit = IncomingPacketSizeLimit::Bytes(INCOMING_BYTES_MAX as u32);
         options.set_incoming_packet_size_limit(limit);
-        let mut network = NetworkOptions::new();
-        network.set_tcp_nodelay(true);
-        options.set_network_options(network);
+        let traffic = traffic.clone();
+        options.set_socket_connector(move |host, _| traffic::connect(host, traffic.clone()));
         let topic = Topic { gateway: self.gateway, level: Level::Status }.to_string();
         let will = LastWill::new(topic, self.status[1].clone(), QoS::AtLeastOnce, true, None);
         options.set_last_will(will);
@@ -113,7 +123,8 @@ impl Hands for Driver {
         self.drop_connection();
         let events = self.events.clone();
         let generation = self.generation;
-        let options = match self.options() {
+        let traffic = Arc::new(Traffic::default());
+        let options = match self.options(&traffic) {
             Ok(options) => options,
             Err(error) => {
                 let down = FromBroker::Down(error.to_string());
@@ -124,7 +135,11 @@ impl Hands for Driver {
         let (client, eventloop) = AsyncClient::builder(options).capacity(CLIENT_QUEUE).build();
         self.client = Some(client.clone());
         let (gateway, online) = (self.gateway, self.status[0].clone());
-        let task = self.runtime.spawn(run(client, eventloop, gateway, online, events, generation));
+        let report = report(traffic, events.clone(), generation);
+        let run = run(client, eventloop, gateway, online, events, generation);
+        let task = self.runtime.spawn(async move {
+            tokio::select! { () = run => {} () = report => {} }
+        });
         self.task = Some(task.abort_handle());
     }
 
@@ -153,8 +168,9 @@ async fn run(
     loop {
         let event = match eventloop.poll().await {
             Ok(MqttEvent::Incoming(Packet::ConnAck(connack))) => {
-                greet(&client, gateway, online.clone());
                 let limit = connack.properties.and_then(|properties| properties.max_packet_size);
+                let fits = online.len() <= record_bytes_max(limit) as usize;
+                greet(&client, gateway, fits.then(|| online.clone()));
                 FromBroker::Up { packet_bytes_max: limit }
             }
             Ok(MqttEvent::Incoming(Packet::PubAck(_))) => FromBroker::PubAck,
@@ -177,8 +193,26 @@ async fn run(
     }
 }
 
-/// Subscribes and says that we are there, without waiting inside the loop that must be polled.
-fn greet(client: &AsyncClient, gateway: GatewayId, online: Vec<u8>) {
+/// Says once in a while that something moves on the link; ends only with the connection.
+async fn report(traffic: Arc<Traffic>, events: mpsc::Sender<(u64, FromBroker)>, generation: u64) {
+    let mut before = 0;
+    loop {
+        tokio::time::sleep(TRAFFIC_LOOK).await;
+        let now = traffic.look();
+        if now.bytes == before {
+            continue;
+        }
+        before = now.bytes;
+        let moved = FromBroker::Moved { waiting: now.waiting_bytes > 0 };
+        if events.send((generation, moved)).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// Subscribes and says that we are there, without waiting inside the loop that must be polled; the
+/// status is left out where the broker takes no packet of its size.
+fn greet(client: &AsyncClient, gateway: GatewayId, online: Option<Vec<u8>>) {
     let client = client.clone();
     tokio::spawn(async move {
         let topic = |level| Topic { gateway, level }.to_string();
@@ -187,6 +221,7 @@ fn greet(client: &AsyncClient, gateway: GatewayId, online: Vec<u8>) {
                 return;
             }
         }
+        let Some(online) = online else { return };
         let options = PublishOptions::at_least_once().retained();
         let said = client.publish(topic(Level::Status), online, options).await;
         if said.is_err() {
@@ -206,13 +241,19 @@ fn kind_of(topic: &str) -> Option<MessageKind> {
     }
 }
 
+/// The longest record that goes into a packet of this length; `None` is a broker without a limit.
+#[must_use]
+pub const fn record_bytes_max(packet_bytes_max: Option<u32>) -> u32 {
+    match packet_bytes_max {
+        Some(limit) => limit.saturating_sub(PACKET_HEAD_BYTES_MAX),
+        None => u32::MAX,
+    }
+}
+
 /// Whether a broker that takes packets of this size takes every frame of ours.
 #[must_use]
 pub const fn broker_takes_frames(packet_bytes_max: Option<u32>) -> bool {
-    match packet_bytes_max {
-        Some(limit) => limit as usize >= FRAME_BYTES_MAX + 256,
-        None => true,
-    }
+    record_bytes_max(packet_bytes_max) as usize >= FRAME_BYTES_MAX
 }
 
 /// A pause in which the broker may hear our goodbye.

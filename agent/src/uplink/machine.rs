@@ -10,9 +10,20 @@ use wire::identity::{Lane, SegmentId};
 
 use crate::buffer::{Position, RecordAt};
 use crate::limits::{
-    CONNECT_DEADLINE, PUBLISHES_MAX, RECEIPT_DEADLINE, RECONNECT_WAIT, ROUND_WAIT,
-    STALLS_BEFORE_REBUILD, WINDOW_ALERT_RESERVE_BYTES,
+    CONNECT_DEADLINE, RECEIPT_DEADLINE, RECONNECT_WAIT, ROUND_WAIT, STALLS_BEFORE_REBUILD,
+    THIN_LINK_DEADLINE, WINDOW_ALERT_RESERVE_BYTES,
 };
+
+mod cursors;
+mod figures;
+mod flight;
+mod pace;
+
+pub use figures::Figures;
+
+use cursors::{CLASSES, Cursors};
+use flight::Flight;
+use pace::Pace;
 
 /// What the machine asks of the log.
 pub trait Records {
@@ -25,12 +36,20 @@ pub trait Records {
 /// What happened outside.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Event {
-    /// The broker has taken us.
-    Up,
+    /// The broker has taken us, and takes records up to this length.
+    Up {
+        /// Bytes.
+        record_bytes_max: u32,
+    },
     /// The connection ended or could not be made.
     Down,
     /// One publish was acknowledged, which frees a place and means nothing else.
     PubAck,
+    /// Bytes came, or bytes of ours left; `waiting` says whether some have not left yet.
+    Moved {
+        /// Whether our end of the link still holds bytes.
+        waiting: bool,
+    },
 }
 
 /// What is to be done outside.
@@ -51,46 +70,6 @@ enum Link {
     Up { since: Instant },
 }
 
-#[derive(Clone, Copy, Debug)]
-struct Flight {
-    lane: Lane,
-    record: RecordAt,
-    sent_at: Instant,
-}
-
-/// Where sending stands in a lane: backlog from `old` up to `split`, live from `live` on.
-#[derive(Clone, Copy, Debug, Default)]
-struct Cursor {
-    old: Position,
-    split: Position,
-    live: Position,
-}
-
-/// The classes in their order; `true` is live.
-const CLASSES: [(Lane, bool); 8] = [
-    (Lane::Alert, true),
-    (Lane::Vital, true),
-    (Lane::Health, true),
-    (Lane::Alert, false),
-    (Lane::Vital, false),
-    (Lane::Wave, true),
-    (Lane::Wave, false),
-    (Lane::Health, false),
-];
-
-/// Figures for people.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Figures {
-    /// Connections made.
-    pub connects: u64,
-    /// Times the client was rebuilt because receipts stalled.
-    pub rebuilds: u64,
-    /// Records published.
-    pub published: u64,
-    /// Of these, not for the first time on their connection.
-    pub repeated: u64,
-}
-
 /// The machine.
 ///
 /// Invariant: `window_used` is the sum of the bytes of `flights`.
@@ -101,11 +80,16 @@ pub struct Uplink {
     window_used: usize,
     flights: BTreeMap<(SegmentId, u32), Flight>,
     again: VecDeque<(Lane, RecordAt)>,
-    cursors: [Cursor; 4],
-    publishes: usize,
+    cursors: Cursors,
+    pace: Pace,
+    record_bytes_max: u32,
+    parked: u64,
     /// Bytes that live records owe the backlog: a tenth of theirs, less what it has had.
     old_credit: i64,
     progress_at: Instant,
+    moved_at: Instant,
+    /// The deadline of receipts here: longer by what a connection, leaving or coming back took.
+    patience: Duration,
     round_at: Instant,
     round_due: Option<Instant>,
     stalls: u32,
@@ -114,7 +98,7 @@ pub struct Uplink {
 }
 
 impl Uplink {
-    /// A machine that has not connected yet; `random` spreads the reconnects.
+    /// A machine without a connection; `random` spreads the reconnects.
     #[must_use]
     pub fn new(now: Instant, window_bytes: usize, random: u64) -> Self {
         Self {
@@ -124,10 +108,14 @@ impl Uplink {
             window_used: 0,
             flights: BTreeMap::new(),
             again: VecDeque::new(),
-            cursors: [Cursor::default(); 4],
-            publishes: 0,
+            cursors: Cursors::default(),
+            pace: Pace::new(window_bytes),
+            record_bytes_max: u32::MAX,
+            parked: 0,
             old_credit: 0,
             progress_at: now,
+            moved_at: now,
+            patience: RECEIPT_DEADLINE,
             round_at: now,
             round_due: None,
             stalls: 0,
@@ -142,6 +130,12 @@ impl Uplink {
         self.figures
     }
 
+    /// Records that wait for a broker that takes larger ones.
+    #[must_use]
+    pub const fn parked(&self) -> u64 {
+        self.parked
+    }
+
     /// Whether the broker has taken us.
     #[must_use]
     pub fn is_up(&self) -> bool {
@@ -151,15 +145,25 @@ impl Uplink {
     /// Takes one event.
     pub fn handle(&mut self, now: Instant, event: Event, records: &impl Records) {
         match event {
-            Event::Up => {
+            Event::Up { record_bytes_max } => {
+                if let Link::Connecting { since } = self.link {
+                    self.patience = RECEIPT_DEADLINE + now.duration_since(since);
+                }
                 self.link = Link::Up { since: now };
-                self.publishes = 0;
+                self.record_bytes_max = record_bytes_max;
+                self.pace.begin();
                 (self.progress_at, self.round_at) = (now, now);
                 self.figures.connects += 1;
                 self.begin_round(records);
             }
             Event::Down => self.fall(now),
-            Event::PubAck => self.publishes = self.publishes.saturating_sub(1),
+            Event::PubAck => self.pace.acknowledged(now),
+            Event::Moved { waiting } => {
+                self.moved_at = now;
+                if !waiting {
+                    self.all_left(now);
+                }
+            }
         }
     }
 
@@ -167,14 +171,15 @@ impl Uplink {
     pub fn receipted(&mut self, now: Instant, segment: SegmentId, first: u32, last: u32) {
         let covered: Vec<(SegmentId, u32)> =
             self.flights.range((segment, first)..=(segment, last)).map(|(key, _)| *key).collect();
-        for key in covered {
-            self.land(key);
+        let landed = covered.into_iter().filter_map(|key| self.land(key));
+        if let Some(sent_at) = landed.map(|flight| flight.sent_at).min() {
+            self.patience = RECEIPT_DEADLINE + now.duration_since(sent_at);
         }
         self.again.retain(|(_, record)| {
             record.segment != segment || !(first..=last).contains(&record.position.index)
         });
         // Whatever still waits for its PUBACK has not been receipted either.
-        self.publishes = self.publishes.min(self.flights.len());
+        self.pace.at_most(now, self.flights.len());
         self.progress_at = now;
         (self.stalls, self.attempt) = (0, 0);
     }
@@ -200,11 +205,8 @@ impl Uplink {
         self.flights.clear();
         self.again.clear();
         (self.window_used, self.old_credit, self.round_due) = (0, 0, None);
-        for lane in Lane::ALL {
-            let edge = records.edge(lane);
-            self.cursors[lane as usize] =
-                Cursor { old: Position::default(), split: edge, live: edge };
-        }
+        self.parked = 0;
+        self.cursors = Cursors::begin(records);
     }
 
     /// The next order, or `None` when there is nothing to do before [`Uplink::wake_at`].
@@ -215,7 +217,7 @@ impl Uplink {
                 Some(Order::Connect)
             }
             Link::Down { .. } => None,
-            Link::Connecting { since } if now.duration_since(since) > CONNECT_DEADLINE => {
+            Link::Connecting { since } if now > self.connect_until(since) => {
                 self.fall(now);
                 Some(Order::Drop)
             }
@@ -245,19 +247,24 @@ impl Uplink {
     pub fn wake_at(&self, now: Instant) -> Instant {
         match self.link {
             Link::Down { retry_at } => retry_at,
-            Link::Connecting { since } => since + CONNECT_DEADLINE + Duration::from_millis(1),
+            Link::Connecting { since } => self.connect_until(since) + Duration::from_millis(1),
             Link::Up { .. } => {
-                let oldest = self.flights.values().map(|flight| flight.sent_at).min();
-                let late = oldest.unwrap_or(now) + RECEIPT_DEADLINE + Duration::from_millis(1);
+                let late = self.flights.values().map(|flight| self.late_at(flight)).min();
+                let late = late.unwrap_or(now + self.patience) + Duration::from_millis(1);
                 self.round_due.map_or(late, |due| due.min(late))
             }
         }
     }
 
+    /// When an attempt to connect is given up: nothing has moved, or it takes too long even so.
+    fn connect_until(&self, since: Instant) -> Instant {
+        (since.max(self.moved_at) + CONNECT_DEADLINE).min(since + THIN_LINK_DEADLINE)
+    }
+
     fn fall(&mut self, now: Instant) {
         self.flights.clear();
         self.again.clear();
-        (self.window_used, self.publishes) = (0, 0);
+        self.window_used = 0;
         let (first, longest) = RECONNECT_WAIT;
         // A broker that takes us and drops us at once is spared as one that refuses.
         if let Link::Up { since } = self.link
@@ -276,16 +283,17 @@ impl Uplink {
 
     /// Sends again what no receipt has covered in time; rebuilds when nothing comes at all.
     fn watch(&mut self, now: Instant) -> Option<Order> {
-        let overdue = |flight: &Flight| now.duration_since(flight.sent_at) > RECEIPT_DEADLINE;
         let mut late: Vec<_> = self
             .flights
             .iter()
-            .filter(|(_, flight)| overdue(flight))
+            .filter(|(_, flight)| now > self.late_at(flight))
             .map(|(key, flight)| (flight.sent_at, flight.lane as u8, flight.record.position, *key))
             .collect();
         late.sort_unstable();
         // A broker that withholds its acknowledgements stops us as one that withholds receipts.
-        if late.is_empty() && self.publishes < PUBLISHES_MAX {
+        // So does a client that takes nothing more: what is to go again then cannot even leave.
+        let blocked = self.stalls > 0 && self.flights.is_empty() && !self.again.is_empty();
+        if late.is_empty() && !blocked && !self.pace.is_stuck(now, self.moved_at, self.patience) {
             return None;
         }
         for (_, _, _, key) in late {
@@ -294,10 +302,11 @@ impl Uplink {
             }
         }
         self.figures.repeated += self.again.len() as u64;
-        if now.duration_since(self.progress_at) <= RECEIPT_DEADLINE {
+        if now.duration_since(self.progress_at) <= self.patience {
             return None;
         }
         self.stalls += 1;
+        tracing::debug!(stalls = self.stalls, patience = ?self.patience, "no receipt in time");
         self.progress_at = now;
         if self.stalls.is_multiple_of(STALLS_BEFORE_REBUILD) {
             tracing::warn!(stalls = self.stalls, "receipts stalled: client rebuilt");
@@ -306,6 +315,19 @@ impl Uplink {
             return Some(Order::Drop);
         }
         None
+    }
+
+    /// The peer's kernel has everything that was sent so far.
+    fn all_left(&mut self, now: Instant) {
+        for flight in self.flights.values_mut().filter(|flight| flight.left_at.is_none()) {
+            flight.left_at = Some(now);
+            let took = now.duration_since(flight.sent_at);
+            self.patience = self.patience.max(RECEIPT_DEADLINE + took);
+        }
+    }
+
+    fn late_at(&self, flight: &Flight) -> Instant {
+        flight.late_at(self.moved_at, self.patience)
     }
 
     fn land(&mut self, key: (SegmentId, u32)) -> Option<Flight> {
@@ -317,15 +339,15 @@ impl Uplink {
     fn send(&mut self, now: Instant, records: &mut impl Records) -> Option<Order> {
         // After a stall a single record probes the way until a receipt comes.
         let probing = self.stalls > 0 && !self.flights.is_empty();
-        if self.publishes >= PUBLISHES_MAX || probing {
+        if self.pace.is_full() || probing {
             return None;
         }
         let (lane, record) = self.choose(records)?;
         let key = (record.segment, record.position.index);
         self.land(key);
-        self.flights.insert(key, Flight { lane, record, sent_at: now });
+        self.flights.insert(key, Flight::new(lane, record, now));
         self.window_used += record.bytes as usize;
-        self.publishes += 1;
+        self.pace.gave(now, record.bytes as usize);
         self.figures.published += 1;
         Some(Order::Publish(lane, record))
     }
@@ -333,8 +355,10 @@ impl Uplink {
     fn choose(&mut self, records: &mut impl Records) -> Option<(Lane, RecordAt)> {
         let room = self.window_bytes.saturating_sub(self.window_used);
         let open = room > WINDOW_ALERT_RESERVE_BYTES;
-        if let (true, Some(again)) = (open, self.again.pop_front()) {
-            return Some(again);
+        while open && let Some((lane, record)) = self.again.pop_front() {
+            if self.fits(record) {
+                return Some((lane, record));
+            }
         }
         let owed = open && self.old_credit > 0;
         let backlog = CLASSES.iter().filter(|(_, live)| owed && !live);
@@ -343,7 +367,11 @@ impl Uplink {
             if !open && !reserve {
                 continue;
             }
-            if let Some(record) = self.take(lane, live, records) {
+            let mut next = self.cursors.take(lane, live, records);
+            while next.is_some_and(|record| !self.fits(record)) {
+                next = self.cursors.take(lane, live, records);
+            }
+            if let Some(record) = next {
                 let bytes = i64::from(record.bytes);
                 if live {
                     self.old_credit += bytes / 10;
@@ -357,23 +385,15 @@ impl Uplink {
         None
     }
 
-    fn take(&mut self, lane: Lane, live: bool, records: &mut impl Records) -> Option<RecordAt> {
-        let cursor = &mut self.cursors[lane as usize];
-        let from = if live { cursor.live } else { cursor.old };
-        if !live && from >= cursor.split {
-            return None;
+    /// Whether this broker takes a record; if not, it is parked until another connection.
+    fn fits(&mut self, record: RecordAt) -> bool {
+        let fits = record.bytes <= self.record_bytes_max;
+        if !fits && self.parked == 0 {
+            let limit = self.record_bytes_max;
+            tracing::error!(bytes = record.bytes, limit, "the broker takes no record so large");
         }
-        let record = records.next(lane, from)?;
-        let after = Position { index: record.position.index + 1, ..record.position };
-        if live {
-            cursor.live = after;
-        } else if record.position >= cursor.split {
-            cursor.old = cursor.split;
-            return None;
-        } else {
-            cursor.old = after;
-        }
-        Some(record)
+        self.parked += u64::from(!fits);
+        fits
     }
 }
 

@@ -68,8 +68,7 @@ impl Rows {
             let device = self.series.device(tx, block.source.device)?;
             let tick_ns = 10i64.pow(block.source.tick_exponent.into());
             let base_ns = base_time(batch, block, tick_ns, now);
-            let lane = record.lane as u8;
-            let key = (device, block.source.boot.0);
+            let (lane, key) = (record.lane as u8, (device, block.source.boot.0));
             // A device that came back within the batch repeats itself under the same context;
             // under another one, it is one frame whose context changed in its middle.
             let place = (key, block.context.as_slice());

@@ -4,6 +4,7 @@ use std::fs;
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -13,6 +14,7 @@ use tokio::io::AsyncReadExt;
 use tokio::net::UnixStream;
 
 use super::{Forwarder, Programs, Role};
+use crate::proxy::Papers;
 
 /// Which broker stands between gateway and sink.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -116,6 +118,32 @@ impl Layout {
         enroll.arg("enroll").arg("--config").arg(self.sink_config()).arg(&request);
         run(enroll.arg("--output").arg(&grant))?;
         run(provision().arg("--grant").arg(&grant)).map(drop)
+    }
+
+    pub fn papers(&self) -> Papers {
+        let (sink, gateway) = (self.sink_folder(), self.gateway_folder());
+        Papers {
+            ca: sink.join("keys/ca.pem"),
+            ca_key: sink.join("keys/ca.key"),
+            certificate: gateway.join("state/keys/gateway.pem"),
+            key: gateway.join("state/keys/gateway-tls.key"),
+        }
+    }
+
+    pub fn lead_gateway_to(&self, host: &str, port: u16) -> Result<()> {
+        let mut config: toml::Table = fs::read_to_string(self.gateway_config())?.parse()?;
+        let broker = config.get_mut("broker").and_then(toml::Value::as_table_mut);
+        let broker = broker.context("no section for the broker")?;
+        broker.insert("host".into(), host.into());
+        broker.insert("port".into(), i64::from(port).into());
+        Ok(fs::write(self.gateway_config(), toml::to_string(&config)?)?)
+    }
+
+    pub fn empty_broker(&self) -> Result<()> {
+        for entry in fs::read_dir(self.sink_folder().join("broker"))? {
+            fs::remove_file(entry?.path())?;
+        }
+        Ok(())
     }
 
     /// How one of the three is started.
@@ -228,12 +256,17 @@ fn find_mosquitto() -> Option<PathBuf> {
     folders.map(|folder| folder.join("mosquitto")).find(|path| path.is_file())
 }
 
+/// Ports that this process has looked at.
+static LOOKED_AT: AtomicU32 = AtomicU32::new(0);
+
 /// A port that is free now, below those that the system gives to outgoing connections: a client
-/// that tries again and again while nobody listens could otherwise connect to itself.
+/// that tries again and again while nobody listens could otherwise connect to itself. Never the
+/// same twice: a broker that is down for a while comes back to its own.
 fn free_port() -> Result<u16> {
     let begin = std::process::id() % 12_000;
-    let ports = (0..12_000).map(|step| 20_000 + ((begin + step * 7) % 12_000) as u16);
-    for port in ports {
+    for _ in 0..12_000 {
+        let step = LOOKED_AT.fetch_add(1, Ordering::Relaxed);
+        let port = 20_000 + ((begin + step % 12_000 * 7) % 12_000) as u16;
         if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
             return Ok(port);
         }

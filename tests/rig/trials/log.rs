@@ -12,7 +12,7 @@ use wire::segment::Suite;
 use wire::time::{ClockState, MonotonicNanos, TimeSource};
 
 use super::demand;
-use crate::disk::InventedDisk;
+use crate::disk::{InventedDisk, InventedFile};
 use crate::fleet::{Fleet, named};
 
 type Log = Buffer<InventedDisk, Seal>;
@@ -96,6 +96,48 @@ pub(super) fn one_bad_record() -> Result<(), String> {
         demand(indexes == [(hit, hit)], format!("record {hit} is spoilt, the gaps: {indexes:?}"))?;
     }
     Ok(())
+}
+
+/// The file of the only segment of the vital lane, and its name.
+fn segment_file(disk: &InventedDisk) -> Result<(FileName, InventedFile), String> {
+    let vital = |name: &String| FileName::parse(name).filter(|name| name.lane == Lane::Vital);
+    let name = disk.names().iter().find_map(vital).ok_or("no segment")?;
+    let file = disk.open(&name.to_string()).map_err(|error| error.to_string())?;
+    Ok((name, file))
+}
+
+/// A length that is no length costs its record, and nothing else.
+pub(super) fn spoilt_length() -> Result<(), String> {
+    let disk = InventedDisk::new(1, 16 << 20);
+    drop(filled(&disk)?);
+    let (name, file) = segment_file(&disk)?;
+    let found = scan(&file, name.segment).map_err(|error| error.to_string())?;
+    for (place, length) in found.places.iter().zip([0u32, 1, u32::MAX, 1 << 20, 15]) {
+        let spoilt = file.write_at(&length.to_le_bytes(), place.offset - 12);
+        spoilt.map_err(|error| error.to_string())?;
+    }
+    let frames = readable(&mut start(&disk, &clock(4))?).len();
+    demand(frames >= FRAMES as usize - 5, format!("{frames} records can be read"))
+}
+
+/// A segment without any header is put aside under a gap that names it.
+pub(super) fn both_headers_spoilt() -> Result<(), String> {
+    let disk = InventedDisk::new(1, 16 << 20);
+    drop(filled(&disk)?);
+    drop(start(&disk, &clock(3))?);
+    let (name, file) = segment_file(&disk)?;
+    for slot in [0, 120 * 1024] {
+        file.write_at(&[0xC3; 4096], slot).map_err(|error| error.to_string())?;
+    }
+    let mut log = start(&disk, &clock(4))?;
+    readable(&mut log);
+    log.commit(&clock(5)).map_err(|error| error.to_string())?;
+    let records = readable(&mut log);
+    let named = records.iter().any(|(_, bytes)| {
+        let gap = Record::parse(bytes).ok().and_then(|record| Gap::decode(record.payload).ok());
+        gap.is_some_and(|gap| gap.hole.segment == Some(name.segment) && gap.hole.readings.1 > 0)
+    });
+    demand(named, "no gap names the segment that is gone")
 }
 
 /// What a sink has refused is parked: offered no more, and not forgotten.

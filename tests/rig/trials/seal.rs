@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use ed25519_dalek::SigningKey;
 use wire::frame::{Core, Record, frame_payload, join};
 use wire::identity::{BootId, Lane, RecordHash, SegmentId};
 use wire::seal::{
@@ -18,17 +19,22 @@ use crate::fleet::{Fleet, named};
 /// Frames of one segment whose nonces are compared: more than one byte of index tells apart.
 const NONCES: u32 = 1024;
 
-struct Sealed {
-    fleet: Fleet,
-    header: Vec<u8>,
-    hash: RecordHash,
-    keys: SegmentKeys,
-    segment: SegmentId,
+/// A segment's header and what seals its frames.
+pub(super) struct Sealed {
+    pub(super) fleet: Fleet,
+    pub(super) header: Vec<u8>,
+    pub(super) hash: RecordHash,
+    pub(super) keys: SegmentKeys,
+    pub(super) segment: SegmentId,
 }
 
 fn sealed() -> Result<Sealed, String> {
+    sealed_by(&Fleet::signer(named("gw-1")))
+}
+
+/// A segment of the vital lane, signed by this key.
+pub(super) fn sealed_by(signer: &SigningKey) -> Result<Sealed, String> {
     let fleet = Fleet::new(Suite::X25519);
-    let signer = Fleet::signer(named("gw-1"));
     let header = Header {
         suite: Suite::X25519,
         lane: Lane::Vital,
@@ -53,12 +59,13 @@ fn sealed() -> Result<Sealed, String> {
     let (secret, ephemeral) =
         (SegmentSecret::from_bytes([3; 32]), SegmentSecret::from_bytes([4; 32]));
     let recipients = fleet.keyring.recipients(Lane::Vital, Suite::X25519);
-    let made = seal_header(&header, &secret, &ephemeral, &recipients, &signer);
+    let made = seal_header(&header, &secret, &ephemeral, &recipients, signer);
     let (bytes, hash, keys) = made.map_err(|error| error.to_string())?;
     Ok(Sealed { fleet, header: bytes, hash, keys, segment: header.segment })
 }
 
-fn core(sealed: &Sealed, index: u32) -> Core {
+/// The core of a frame of that segment.
+pub(super) fn core(sealed: &Sealed, index: u32) -> Core {
     Core {
         lane: Lane::Vital,
         segment: sealed.segment,
@@ -70,7 +77,8 @@ fn core(sealed: &Sealed, index: u32) -> Core {
     }
 }
 
-fn plaintext() -> Vec<u8> {
+/// A plaintext that has the shape of a batch.
+pub(super) fn plaintext() -> Vec<u8> {
     // An array of one byte string of 32 zeros.
     [&[0x81, 0x58, 32][..], &[0; 32]].concat()
 }

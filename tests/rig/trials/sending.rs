@@ -16,7 +16,7 @@ struct Invented {
 impl Records for Invented {
     fn next(&mut self, lane: Lane, from: Position) -> Option<RecordAt> {
         let index = from.index;
-        (index < self.records[lane as usize]).then(|| RecordAt {
+        (index < self.records[lane as usize]).then_some(RecordAt {
             position: Position { ordinal: 1, index },
             segment: SegmentId([lane as u8; 16]),
             bytes: 1000,
@@ -43,7 +43,7 @@ pub(super) fn live_alert_first() -> Result<(), String> {
     log.records[Lane::Alert as usize] = 0;
     let mut uplink = Uplink::new(now, 4 << 20, 1);
     demand(uplink.poll(now, &mut log) == Some(Order::Connect), "no connection is wanted")?;
-    uplink.handle(now, Event::Up, &log);
+    uplink.handle(now, Event::Up { record_bytes_max: u32::MAX }, &log);
     for _ in 0..20 {
         uplink.poll(now, &mut log);
         uplink.handle(now, Event::PubAck, &log);
@@ -52,6 +52,19 @@ pub(super) fn live_alert_first() -> Result<(), String> {
     match uplink.poll(now, &mut log) {
         Some(Order::Publish(Lane::Alert, _)) => Ok(()),
         other => Err(format!("an alert waits behind {other:?}")),
+    }
+}
+
+/// A record that a broker does not take waits for another one, and the rest goes on.
+pub(super) fn over_the_limit() -> Result<(), String> {
+    let now = Instant::now();
+    let mut log = Invented { records: [0, 3, 0, 0] };
+    let mut uplink = Uplink::new(now, 4 << 20, 1);
+    demand(uplink.poll(now, &mut log) == Some(Order::Connect), "no connection is wanted")?;
+    uplink.handle(now, Event::Up { record_bytes_max: 999 }, &log);
+    match uplink.poll(now, &mut log) {
+        None => demand(uplink.parked() == 3, "what does not fit is not counted"),
+        Some(order) => Err(format!("a broker that takes 999 bytes is sent {order:?}")),
     }
 }
 

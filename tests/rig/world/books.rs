@@ -46,6 +46,8 @@ pub struct Books {
     pub medium_lied: bool,
     /// Digest of each record that was made, header included.
     pub bytes: BTreeMap<Place, [u8; 32]>,
+    /// What a sink has signed for: segment, first and last index.
+    pub signed: Vec<(SegmentId, u32, u32)>,
     /// Every index that was ever sealed under a segment's key.
     spent: BTreeSet<Place>,
     /// Processes so far, and the one that seals each segment.

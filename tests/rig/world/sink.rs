@@ -10,7 +10,8 @@ use cloud_sink::store::query::{StoreRegistry, enroll};
 use cloud_sink::store::sqlite::{Sqlite, create, open_for_reading};
 use cloud_sink::verify::dispose::Verifier;
 use cloud_sink::verify::keyring::Keys;
-use wire::identity::{GatewayId, Lane};
+use wire::identity::{GatewayId, Lane, SegmentId};
+use wire::receipt::{Disposition, Receipt};
 
 use super::forger::Forger;
 use crate::fleet::Fleet;
@@ -88,6 +89,18 @@ impl SinkNode {
     pub fn robbed(&self) -> Forger {
         let (key, epoch) = (self.fleet.receipt.clone(), self.fleet.epoch);
         Forger { key, epoch, gateway: self.gateway }
+    }
+
+    /// What a receipt of this sink says is stored: segment, first and last index.
+    #[must_use]
+    pub fn signed_for(&self, receipt: &[u8]) -> Vec<(SegmentId, u32, u32)> {
+        let key = self.fleet.receipt.verifying_key();
+        let Ok(receipt) = Receipt::verify(receipt, &[key]) else { return Vec::new() };
+        let ranges = receipt.segments.into_iter().flat_map(|(segment, ranges)| {
+            let kept = ranges.into_iter().filter(|r| r.disposition != Disposition::Refused);
+            kept.map(move |range| (segment, range.first, range.last))
+        });
+        ranges.collect()
     }
 
     /// A record arrives; without a sink there is nobody to take it.

@@ -1,6 +1,10 @@
 //! The rules of sending, one by one, on an invented log.
 
 use super::*;
+use crate::limits::PACE_BYTES;
+
+/// A broker without a limit has taken us.
+const UP: Event = Event::Up { record_bytes_max: u32::MAX };
 
 /// A log that is a list of lanes with so many records each.
 struct Invented {
@@ -25,7 +29,7 @@ impl Records for Invented {
 fn up(records: &mut Invented, now: Instant) -> Uplink {
     let mut uplink = Uplink::new(now, 1024 * 1024, 7);
     assert_eq!(uplink.poll(now, records), Some(Order::Connect));
-    uplink.handle(now, Event::Up, records);
+    uplink.handle(now, UP, records);
     uplink
 }
 
@@ -133,12 +137,12 @@ fn a_broker_that_takes_us_and_drops_us_is_not_rushed() {
         waits += uplink.wake_at(now).saturating_duration_since(now);
         now = now.max(uplink.wake_at(now));
         assert_eq!(uplink.poll(now, &mut log), Some(Order::Connect));
-        uplink.handle(now, Event::Up, &log);
+        uplink.handle(now, UP, &log);
         uplink.handle(now, Event::Down, &log);
     }
     assert!(waits > Duration::from_secs(200), "{waits:?} for forty connections");
 
-    uplink.handle(now, Event::Up, &log);
+    uplink.handle(now, UP, &log);
     now += RECONNECT_WAIT.1 + Duration::from_secs(1);
     uplink.handle(now, Event::Down, &log);
     let wait = uplink.wake_at(now).saturating_duration_since(now);
@@ -157,4 +161,273 @@ fn a_broker_that_acknowledges_nothing_at_all_does_not_stop_us_for_ever() {
         dropped += usize::from(uplink.watch_over(now) == Some(Order::Drop));
     }
     assert!(dropped > 0);
+}
+
+#[test]
+fn a_record_over_the_brokers_limit_is_parked_and_goes_to_a_broker_that_takes_it() {
+    let now = Instant::now();
+    let mut log = Invented { records: [0, 3, 0, 0], bytes: 60_000 };
+    let mut uplink = up(&mut log, now);
+    uplink.handle(now, Event::Down, &log);
+    uplink.handle(now, Event::Up { record_bytes_max: 59_999 }, &log);
+    let (lane, position) = (Lane::Vital, Position { ordinal: 0, index: 0 });
+    let record = log.next(lane, position).unwrap();
+    uplink.repeat(lane, record);
+
+    assert_eq!(sent(&mut uplink, now, &mut log), []);
+    log.records[Lane::Vital as usize] = 4;
+    assert_eq!(sent(&mut uplink, now, &mut log), []);
+    assert_eq!(uplink.parked(), 5, "three, one of them asked for, and one that is live");
+    assert_eq!(uplink.watch_over(now + RECEIPT_DEADLINE * 9), None, "nobody waits for a receipt");
+
+    uplink.handle(now, Event::Down, &log);
+    uplink.handle(now, Event::Up { record_bytes_max: 60_000 }, &log);
+    assert_eq!(sent(&mut uplink, now, &mut log).len(), 4);
+    assert_eq!(uplink.parked(), 0);
+}
+
+#[test]
+fn a_small_record_does_not_wait_for_a_parked_one() {
+    struct Mixed;
+    impl Records for Mixed {
+        fn next(&mut self, lane: Lane, from: Position) -> Option<RecordAt> {
+            let bytes = if from.index.is_multiple_of(2) { 5000 } else { 100 };
+            (lane == Lane::Vital && from.index < 6).then_some(RecordAt {
+                position: Position { ordinal: 0, index: from.index },
+                segment: SegmentId([1; 16]),
+                bytes,
+            })
+        }
+        fn edge(&self, _: Lane) -> Position {
+            Position { ordinal: 0, index: 6 }
+        }
+    }
+    let now = Instant::now();
+    let mut uplink = Uplink::new(now, 1024 * 1024, 7);
+    uplink.handle(now, Event::Up { record_bytes_max: 1000 }, &Mixed);
+    let mut sent = Vec::new();
+
+    while let Some(Order::Publish(_, record)) = uplink.poll(now, &mut Mixed) {
+        sent.push(record.position.index);
+    }
+
+    assert_eq!((sent, uplink.parked()), (vec![1, 3, 5], 3));
+}
+
+/// Lets a link carry one record after the other, `seconds` each, with the receipt as long after it;
+/// how often the connection was dropped, and how many records went more than once.
+fn carried(seconds: u64, carries: u32) -> (u64, u64) {
+    let mut now = Instant::now();
+    let mut log = Invented { records: [0, carries, 0, 0], bytes: 2000 };
+    let mut uplink = up(&mut log, now);
+    let mut on_link = VecDeque::new();
+    let mut landed = VecDeque::new();
+    let (mut there, mut back, mut done) = (0, 0, 0);
+    let tick = |seconds_spent: &mut u64| {
+        *seconds_spent = (*seconds_spent + 1) % seconds;
+        *seconds_spent == 0
+    };
+    for _ in 0..10_000 {
+        now += Duration::from_secs(1);
+        if let Some(Order::Drop) = uplink.watch_over(now) {
+            break;
+        }
+        while let Some(order) = uplink.poll(now, &mut log) {
+            let Order::Publish(_, record) = order else { continue };
+            on_link.push_back(record.position.index);
+        }
+        if !landed.is_empty() && tick(&mut back) {
+            let index = landed.pop_front().unwrap();
+            uplink.receipted(now, SegmentId([Lane::Vital as u8; 16]), index, index);
+            done += 1;
+        }
+        if !on_link.is_empty() && tick(&mut there) {
+            landed.push_back(on_link.pop_front().unwrap());
+            uplink.handle(now, Event::PubAck, &log);
+        }
+        let waiting = !on_link.is_empty();
+        uplink.handle(now, Event::Moved { waiting }, &log);
+        if done >= carries {
+            break;
+        }
+    }
+    (uplink.figures().rebuilds, uplink.figures().published - u64::from(carries))
+}
+
+#[test]
+fn a_thin_link_is_not_torn_down_while_bytes_go_on_leaving() {
+    assert_eq!(carried(16, 30), (0, 0), "2,000 bytes at 1 kbit/s");
+    assert_eq!(carried(1, 30), (0, 0), "at 16 kbit/s");
+}
+
+#[test]
+fn a_link_over_which_it_took_long_to_connect_may_be_quiet_for_as_long() {
+    let begin = Instant::now();
+    let slow = Duration::from_secs(24);
+    for (took, wants) in [(slow, RECEIPT_DEADLINE + slow), (Duration::ZERO, RECEIPT_DEADLINE)] {
+        let mut log = Invented { records: [1, 0, 0, 0], bytes: 2000 };
+        let mut uplink = Uplink::new(begin, 1024 * 1024, 7);
+        assert_eq!(uplink.poll(begin, &mut log), Some(Order::Connect));
+        let up = begin + took;
+        uplink.handle(up, UP, &log);
+        assert!(uplink.poll(up, &mut log).is_some());
+
+        assert_eq!(uplink.watch_over(up + wants), None);
+        let seconds = (1..90).map(|second| up + wants + Duration::from_secs(second));
+        let dropped = seconds.map(|now| (now, uplink.watch_over(now))).find(|(_, o)| o.is_some());
+        let after = dropped.map(|(now, _)| now.duration_since(up));
+        let twice = wants * 2 + Duration::from_secs(2);
+        assert!(after.is_some_and(|after| after <= twice), "{after:?}");
+    }
+}
+
+#[test]
+fn a_link_that_trickles_without_a_receipt_is_dropped_all_the_same() {
+    let begin = Instant::now();
+    let mut log = Invented { records: [0, 400, 0, 0], bytes: 2000 };
+    let mut uplink = up(&mut log, begin);
+    let mut now = begin;
+    let dropped = loop {
+        assert!(now < begin + THIN_LINK_DEADLINE * 5, "it was never dropped");
+        now += Duration::from_secs(1);
+        uplink.handle(now, Event::Moved { waiting: true }, &log);
+        if let Some(Order::Drop) = uplink.watch_over(now) {
+            break now.duration_since(begin);
+        }
+        while uplink.poll(now, &mut log).is_some() {}
+        assert!(uplink.wake_at(now) > now, "it would spin");
+    };
+    let twice = (THIN_LINK_DEADLINE + Duration::from_secs(2)) * 2;
+    assert!(dropped > THIN_LINK_DEADLINE && dropped < twice, "{dropped:?}");
+}
+
+#[test]
+fn receipts_that_stay_out_on_a_busy_healthy_link_are_noticed_as_on_an_idle_one() {
+    let begin = Instant::now();
+    let mut log = Invented { records: [0, 1, 0, 0], bytes: 2000 };
+    let mut uplink = up(&mut log, begin);
+    let mut now = begin;
+    let dropped = loop {
+        assert!(now < begin + THIN_LINK_DEADLINE * 5, "it was never dropped");
+        while let Some(Order::Publish(..)) = uplink.poll(now, &mut log) {
+            uplink.handle(now, Event::PubAck, &log);
+        }
+        now += Duration::from_secs(1);
+        log.records[Lane::Vital as usize] += 1;
+        uplink.handle(now, Event::Moved { waiting: false }, &log);
+        if let Some(Order::Drop) = uplink.watch_over(now) {
+            break now.duration_since(begin);
+        }
+    };
+    assert!(dropped < RECEIPT_DEADLINE * 3, "{dropped:?}");
+}
+
+#[test]
+fn a_handshake_over_a_thin_link_is_not_cut_off_and_one_into_a_black_hole_is() {
+    let begin = Instant::now();
+    let mut log = Invented { records: [0; 4], bytes: 1 };
+    for (moves, wants) in [(true, THIN_LINK_DEADLINE), (false, CONNECT_DEADLINE)] {
+        let mut uplink = Uplink::new(begin, 1024, 7);
+        assert_eq!(uplink.poll(begin, &mut log), Some(Order::Connect));
+        let mut now = begin;
+        while uplink.poll(now, &mut log) != Some(Order::Drop) {
+            assert!(now < begin + THIN_LINK_DEADLINE * 5, "it was never dropped");
+            now += Duration::from_secs(1);
+            if moves {
+                uplink.handle(now, Event::Moved { waiting: true }, &log);
+            }
+        }
+        let took = now.duration_since(begin);
+        assert!(took > wants && took <= wants + Duration::from_secs(2), "{moves} {took:?}");
+    }
+}
+
+#[test]
+fn a_client_that_takes_nothing_more_is_rebuilt_although_nothing_is_out() {
+    let begin = Instant::now();
+    let mut log = Invented { records: [0, 9, 0, 0], bytes: 100 };
+    let mut uplink = up(&mut log, begin);
+    assert_eq!(sent(&mut uplink, begin, &mut log).len(), 9);
+
+    // Its queue is full: the driver asks for nothing more, and only the watchdog is heard.
+    let seconds = (1..60).map(|second| begin + Duration::from_secs(second));
+    let dropped = seconds.map(|now| uplink.watch_over(now)).find(Option::is_some);
+
+    assert_eq!(dropped, Some(Some(Order::Drop)));
+}
+
+#[test]
+fn a_thin_link_is_given_little_at_a_time_and_a_quick_one_the_whole_window() {
+    let mut now = Instant::now();
+    let mut log = Invented { records: [0, 4000, 0, 0], bytes: 1000 };
+    let mut uplink = up(&mut log, now);
+    let mut out = 0;
+    let mut fill = |uplink: &mut Uplink, now, log: &mut Invented| {
+        while uplink.poll(now, log).is_some() {
+            out += 1;
+        }
+        std::mem::take(&mut out)
+    };
+    let at_first = fill(&mut uplink, now, &mut log);
+    assert_eq!(at_first, PACE_BYTES.1.div_ceil(1000));
+
+    for _ in 0..6 {
+        now += Duration::from_secs(9);
+        uplink.handle(now, Event::PubAck, &log);
+        uplink.handle(now, Event::Moved { waiting: true }, &log);
+    }
+    assert_eq!(fill(&mut uplink, now, &mut log), 0, "three are out and that is enough");
+
+    for _ in 0..5 {
+        for _ in 0..48 {
+            uplink.handle(now, Event::PubAck, &log);
+        }
+        assert!(fill(&mut uplink, now, &mut log) > 0);
+    }
+    for _ in 0..48 {
+        uplink.handle(now, Event::PubAck, &log);
+    }
+    assert_eq!(fill(&mut uplink, now, &mut log), crate::limits::PUBLISHES_MAX);
+}
+
+/// Machines of one site whose broker restarts.
+const FLEET: u64 = 1000;
+/// Connections a second that a restarted broker must take from them, at most.
+///
+/// Drawn evenly from half a second, 1,000 first attempts come within half a second: a broker that
+/// is back by then has them all. While it stays away the waits grow, and this is what they leave.
+const ATTEMPTS_A_SECOND: usize = 200;
+
+#[test]
+fn a_thousand_gateways_do_not_storm_a_broker_that_comes_back() {
+    let begin = Instant::now();
+    let away = Duration::from_secs(60);
+    let mut log = Invented { records: [0; 4], bytes: 1 };
+    let mut fleet: Vec<Uplink> = (1..=FLEET)
+        .map(|number| {
+            let mut uplink = Uplink::new(begin, 1024, number.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+            uplink.handle(begin, UP, &log);
+            uplink.handle(begin, Event::Down, &log);
+            uplink
+        })
+        .collect();
+    let mut attempts: BTreeMap<u64, usize> = BTreeMap::new();
+    for ms in 0..120_000 {
+        let now = begin + Duration::from_millis(ms);
+        for uplink in &mut fleet {
+            if !uplink.is_up() && uplink.poll(now, &mut log) == Some(Order::Connect) {
+                *attempts.entry(ms / 1000).or_default() += 1;
+                let back = now.duration_since(begin) >= away;
+                uplink.handle(now, if back { UP } else { Event::Down }, &log);
+            }
+        }
+    }
+
+    let settled = attempts.range(10..).map(|(_, count)| *count).max().unwrap_or(0);
+    assert!(settled <= ATTEMPTS_A_SECOND, "{attempts:?}");
+    let after: usize = attempts.range(60..).map(|(_, count)| *count).sum();
+    assert!(fleet.iter().all(Uplink::is_up), "all are back");
+    assert_eq!(after, FLEET as usize, "each with one attempt");
+    let late = attempts.keys().next_back().copied();
+    assert!(late <= Some(60 + RECONNECT_WAIT.1.as_secs()), "{late:?}");
 }
