@@ -185,7 +185,8 @@ impl<D: Disk, S: Sealer> Buffer<D, S> {
         segment.header = Some((hash, bytes.len() as u32));
         segment.before = header.continues.map(|continues| continues.hash);
         segment.opened = Some(header.clock);
-        let torn = found.torn_tail && !segment.name.done;
+        // Where the next segment says how far this one went, the rest was never accepted.
+        let torn = found.torn_tail && !segment.name.done && end.is_none();
         let mut holes = Vec::new();
         let last = found.places.last().map_or(0, |place| place.index);
         let lost = end.filter(|end| end.index > last).map(|end| (last + 1, end.index));
