@@ -31,6 +31,8 @@ const MANNER: Manner = Manner { window_frames: 256, resend_after: Duration::from
 const START_PATIENCE: Duration = Duration::from_secs(25);
 /// After its end a hazard is overcome within this time, back-off of a minute's storm included.
 const MENDED_WITHIN: Duration = Duration::from_secs(60);
+/// One deadline more than a hazard lasts: the second stall may need a probe of its own.
+const REBUILT_WITHIN: Duration = Duration::from_secs(16);
 /// For the last acknowledgement of a device.
 const ACKNOWLEDGED_WITHIN: Duration = Duration::from_secs(30);
 /// A killed process stays away so long.
@@ -152,6 +154,9 @@ async fn endure(
         Action::Proxy(hazards) => {
             switch(hazards.clone());
             tokio::time::sleep(hazard.lasts).await;
+            if hazard.rebuilds {
+                wait_for_rebuild(site).await;
+            }
         }
         Action::Kill(role) => {
             outcome.fired = u64::from(site.kill(*role)?);
@@ -179,6 +184,16 @@ async fn endure(
     // The bed goes on while the backlog drains; only its last seconds are waited for below.
     outcome.drained_after_s = drained(site, is_off, left).await.as_secs_f64();
     Ok(())
+}
+
+/// Waits until the watchdog has rebuilt the client; whether it has is asked afterwards.
+async fn wait_for_rebuild(site: &Site) {
+    let until = Instant::now() + REBUILT_WITHIN;
+    while number(&site.agent_status().await.unwrap_or_default(), "rebuilds") == 0
+        && Instant::now() < until
+    {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
 }
 
 /// Waits until the backlog is what a bed says in a few seconds, and returns how long that took.
