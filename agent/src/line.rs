@@ -327,7 +327,12 @@ impl<D: Disk, S: Sealer, H: Hands> Line<D, S, H> {
         }
         loop {
             let mut log = Log { buffer: &mut self.buffer, clock };
-            let Some(order) = self.uplink.poll(now, &mut log) else { return };
+            let Some(order) = self.uplink.poll(now, &mut log) else {
+                if self.buffer.backlog_bytes() > 0 {
+                    self.uplink.left_behind(now);
+                }
+                return;
+            };
             if !self.carry_out(order, &clock) {
                 return;
             }

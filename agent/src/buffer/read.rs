@@ -199,7 +199,10 @@ impl<D: Disk, S: Sealer> Buffer<D, S> {
                 holes.push(hole_between(id, (first, last), &found.places, header, end, cause));
             }
         }
-        segment.places = Some(found.places);
+        // What was declared missing stays so, even if the medium gives it back now.
+        let mut places = found.places;
+        places.retain(|place| !segment.declared.contains(place.index));
+        segment.places = Some(places);
         segment.unreceipted_bytes = if segment.name.done { 0 } else { segment.count_unreceipted() };
         for hole in holes {
             if let Err(error) = self.append_gap(lane, hole, clock) {

@@ -14,15 +14,21 @@ use crate::limits::{
     THIN_LINK_DEADLINE, WINDOW_ALERT_RESERVE_BYTES,
 };
 
+mod back_off;
 mod cursors;
+mod events;
 mod figures;
 mod flight;
+mod idle;
 mod pace;
 
+pub use events::{Event, Order};
 pub use figures::Figures;
 
+use back_off::BackOff;
 use cursors::{CLASSES, Cursors};
 use flight::Flight;
+use idle::Idle;
 use pace::Pace;
 
 /// What the machine asks of the log.
@@ -31,36 +37,6 @@ pub trait Records {
     fn next(&mut self, lane: Lane, from: Position) -> Option<RecordAt>;
     /// Where the next record of a lane will be.
     fn edge(&self, lane: Lane) -> Position;
-}
-
-/// What happened outside.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Event {
-    /// The broker has taken us, and takes records up to this length.
-    Up {
-        /// Bytes.
-        record_bytes_max: u32,
-    },
-    /// The connection ended or could not be made.
-    Down,
-    /// One publish was acknowledged, which frees a place and means nothing else.
-    PubAck,
-    /// Bytes came, or bytes of ours left; `waiting` says whether some have not left yet.
-    Moved {
-        /// Whether our end of the link still holds bytes.
-        waiting: bool,
-    },
-}
-
-/// What is to be done outside.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Order {
-    /// Make a connection.
-    Connect,
-    /// Drop the connection, whatever it says about itself.
-    Drop,
-    /// Publish a record.
-    Publish(Lane, RecordAt),
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -75,7 +51,7 @@ enum Link {
 /// Invariant: `window_used` is the sum of the bytes of `flights`.
 pub struct Uplink {
     link: Link,
-    attempt: u32,
+    back_off: BackOff,
     window_bytes: usize,
     window_used: usize,
     flights: BTreeMap<(SegmentId, u32), Flight>,
@@ -93,7 +69,7 @@ pub struct Uplink {
     round_at: Instant,
     round_due: Option<Instant>,
     stalls: u32,
-    random: u64,
+    idle: Idle,
     figures: Figures,
 }
 
@@ -103,7 +79,7 @@ impl Uplink {
     pub fn new(now: Instant, window_bytes: usize, random: u64) -> Self {
         Self {
             link: Link::Down { retry_at: now },
-            attempt: 0,
+            back_off: BackOff::new(random),
             window_bytes,
             window_used: 0,
             flights: BTreeMap::new(),
@@ -119,7 +95,7 @@ impl Uplink {
             round_at: now,
             round_due: None,
             stalls: 0,
-            random: random | 1,
+            idle: Idle::default(),
             figures: Figures::default(),
         }
     }
@@ -181,7 +157,9 @@ impl Uplink {
         // Whatever still waits for its PUBACK has not been receipted either.
         self.pace.at_most(now, self.flights.len());
         self.progress_at = now;
-        (self.stalls, self.attempt) = (0, 0);
+        self.stalls = 0;
+        self.back_off.begin_anew();
+        self.idle = Idle::default();
     }
 
     /// Sends a record again, before the backlog: the sink wants it.
@@ -197,6 +175,15 @@ impl Uplink {
     pub fn sink_came(&mut self, now: Instant) {
         if self.is_up() {
             self.round_due = Some(now.max(self.round_at + ROUND_WAIT));
+        }
+    }
+
+    /// The log holds what no receipt covers, and there is nothing to send: what could not be read
+    /// once may be readable by now, so that everything is offered again after a while.
+    pub fn left_behind(&mut self, now: Instant) {
+        let quiet = self.is_up() && self.flights.is_empty() && self.again.is_empty();
+        if self.idle.is_over(now, quiet) {
+            self.sink_came(now);
         }
     }
 
@@ -265,20 +252,13 @@ impl Uplink {
         self.flights.clear();
         self.again.clear();
         self.window_used = 0;
-        let (first, longest) = RECONNECT_WAIT;
         // A broker that takes us and drops us at once is spared as one that refuses.
         if let Link::Up { since } = self.link
-            && now.duration_since(since) > longest
+            && now.duration_since(since) > RECONNECT_WAIT.1
         {
-            self.attempt = 0;
+            self.back_off.begin_anew();
         }
-        let most = first.saturating_mul(1 << self.attempt.min(10)).min(longest);
-        self.attempt = self.attempt.saturating_add(1);
-        self.random ^= self.random << 13;
-        self.random ^= self.random >> 7;
-        self.random ^= self.random << 17;
-        let wait = most.mul_f64((self.random >> 11) as f64 / (1u64 << 53) as f64);
-        self.link = Link::Down { retry_at: now + wait };
+        self.link = Link::Down { retry_at: now + self.back_off.wait() };
     }
 
     /// Sends again what no receipt has covered in time; rebuilds when nothing comes at all.

@@ -431,3 +431,24 @@ fn a_thousand_gateways_do_not_storm_a_broker_that_comes_back() {
     let late = attempts.keys().next_back().copied();
     assert!(late <= Some(60 + RECONNECT_WAIT.1.as_secs()), "{late:?}");
 }
+
+#[test]
+fn what_could_not_be_read_once_is_offered_again() {
+    let mut now = Instant::now();
+    let mut log = Invented { records: [0, 1, 0, 0], bytes: 10 };
+    let mut uplink = up(&mut log, now);
+    let Some(Order::Publish(_, record)) = uplink.poll(now, &mut log) else { panic!("nothing") };
+    uplink.forget(record.segment, record.position.index);
+    let mut offered = 0;
+    for _ in 0..60 {
+        now += Duration::from_secs(1);
+        match uplink.poll(now, &mut log) {
+            Some(Order::Publish(..)) => {
+                offered += 1;
+                uplink.forget(record.segment, record.position.index);
+            }
+            _ => uplink.left_behind(now),
+        }
+    }
+    assert!((1..6).contains(&offered), "offered {offered} times in a minute");
+}
