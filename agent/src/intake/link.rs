@@ -57,11 +57,13 @@ impl Session {
 
     /// Waits until more of what the device said is durable; returns what it must be told.
     pub async fn next_ack(&mut self) -> Vec<u8> {
-        if let Some((run, durable)) = &mut self.run
-            && durable.changed().await.is_ok()
-            && let Some(sequence) = *durable.borrow_and_update()
-        {
-            return encode_ack(run.boot, sequence);
+        if let Some((run, durable)) = &mut self.run {
+            while durable.changed().await.is_ok() {
+                // What was marked at the introduction may be nothing yet.
+                if let Some(sequence) = *durable.borrow_and_update() {
+                    return encode_ack(run.boot, sequence);
+                }
+            }
         }
         // Nobody has introduced itself: this stream has something to say first.
         std::future::pending().await
@@ -309,6 +311,27 @@ mod tests {
         let ack = encode_ack(SourceBoot(BOOT), 3);
         assert_eq!((taken, repeated, fresh), (vec![1, 2, 3], vec![], vec![4]));
         assert_eq!((answers, told), (ack.clone(), ack));
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn a_device_that_only_waits_is_told_what_became_durable() {
+        let registry = Registry::default();
+        let mut session = Session::new(registry.clone());
+        hear(&mut session, &[hello(), data(1)]).await;
+        let run = registry.run(DeviceId(1), SourceBoot(BOOT));
+        let commit = async {
+            tokio::task::yield_now().await;
+            run.is_durable_to(1);
+            std::future::pending::<()>().await;
+        };
+
+        let told = tokio::select! {
+            biased;
+            told = session.next_ack() => told,
+            () = commit => Vec::new(),
+        };
+
+        assert_eq!(told, encode_ack(SourceBoot(BOOT), 1));
     }
 
     #[tokio::test(flavor = "current_thread")]
