@@ -88,20 +88,21 @@ impl<D: Disk, S: Sealer> Buffer<D, S> {
         head.last = last.map(|(index, hash)| (open.segment, index, hash));
         segment.unreceipted_bytes = segment.count_unreceipted();
         // It becomes durable before the segment that follows.
-        self.name_cut(open.ordinal, durable);
+        if let Err(error) = self.name_cut(open.ordinal, durable) {
+            tracing::error!(ordinal = open.ordinal, %error, "no cut in the name yet");
+        }
         self.finish(open.ordinal);
     }
 
     /// Records behind this index do not count: the name tells the next process.
-    pub(super) fn name_cut(&mut self, ordinal: u64, last: u32) {
-        let Some(segment) = self.segments.get_mut(&ordinal) else { return };
+    pub(super) fn name_cut(&mut self, ordinal: u64, last: u32) -> io::Result<()> {
+        let Some(segment) = self.segments.get_mut(&ordinal) else { return Ok(()) };
         segment.cut = Some(last);
-        let cut = FileName { cut: Some(last), ..segment.name.clone() };
-        match self.disk.rename(&segment.name.to_string(), &cut.to_string()) {
-            Ok(()) => segment.name = cut,
-            Err(error) => tracing::error!(file = %segment.name, %error, "no cut in the name"),
-        }
         self.names_dirty = true;
+        let cut = FileName { cut: Some(last), ..segment.name.clone() };
+        self.disk.rename(&segment.name.to_string(), &cut.to_string())?;
+        segment.name = cut;
+        Ok(())
     }
 
     fn finish(&mut self, ordinal: u64) {
@@ -234,7 +235,7 @@ impl<D: Disk, S: Sealer> Buffer<D, S> {
         Ok(file)
     }
 
-    fn sync_names(&mut self) -> io::Result<()> {
+    pub(super) fn sync_names(&mut self) -> io::Result<()> {
         if self.names_dirty {
             self.disk.sync_names()?;
         }

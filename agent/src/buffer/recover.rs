@@ -8,7 +8,7 @@ use wire::limits::SEGMENT_FRAMES_MAX;
 use wire::segment::Found;
 use wire::time::ClockState;
 
-use super::disk::Disk;
+use super::disk::{Disk, DiskFile};
 use super::segment::{FileName, Scan};
 use super::{AppendError, Buffer, Figures, Head, Quota, Segment, Writer};
 use crate::limits::{BATCH_PAYLOAD_BYTES_MAX, SEGMENT_STEP_BYTES, SPARE_FILES_MAX};
@@ -74,6 +74,9 @@ impl<D: Disk, S: Sealer> Buffer<D, S> {
             buffer.take_file(name, size, &mut recovery);
         }
         buffer.recover_chains(clock, &mut recovery);
+        if let Err(error) = buffer.sync_names() {
+            tracing::warn!(%error, "names may not be durable yet");
+        }
         buffer.keep_reserve();
         Ok((buffer, recovery))
     }
@@ -123,6 +126,7 @@ impl<D: Disk, S: Sealer> Buffer<D, S> {
                 .map(|(ordinal, _)| *ordinal)
                 .collect();
             for ordinal in newest_first {
+                self.make_found_durable(ordinal);
                 let found = match self.examine(ordinal) {
                     Ok(found) => found,
                     Err(error) => {
@@ -143,6 +147,16 @@ impl<D: Disk, S: Sealer> Buffer<D, S> {
             let last = found.places.last().map_or(0, |place| place.index);
             self.take_scan(ordinal, found, last.saturating_sub(GROUP_RECORDS_MAX), clock);
             self.keep_loaded(ordinal);
+        }
+    }
+
+    /// A process that was killed may have left in memory what it wrote last: that looks like a
+    /// record of the medium, and must be one before anybody is shown it.
+    fn make_found_durable(&self, ordinal: u64) {
+        let Some(segment) = self.segments.get(&ordinal) else { return };
+        let synced = self.disk.open(&segment.name.to_string()).and_then(|file| file.sync());
+        if let Err(error) = synced {
+            tracing::warn!(ordinal, %error, "what was written last may not be durable");
         }
     }
 
@@ -199,9 +213,9 @@ impl<D: Disk, S: Sealer> Buffer<D, S> {
         };
         let written =
             self.append_gap(lane, hole, clock).and_then(|()| self.commit_lane(lane, clock));
-        match written {
-            Ok(()) => self.name_cut(ordinal, last),
-            Err(error) => tracing::error!(%error, "a gap could not be written yet"),
+        let named = written.and_then(|()| Ok(self.name_cut(ordinal, last)?));
+        if let Err(error) = named {
+            tracing::error!(%error, "a gap could not be written or named yet");
         }
     }
 

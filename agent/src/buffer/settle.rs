@@ -104,7 +104,19 @@ impl<D: Disk, S: Sealer> Buffer<D, S> {
                 self.close(lane);
             }
         }
+        self.name_cuts();
         self.forget_old(clock);
+    }
+
+    /// Tells the next process of the cuts whose name the medium has refused so far.
+    fn name_cuts(&mut self) {
+        let untold = |segment: &Segment| segment.cut.filter(|_| segment.name.cut.is_none());
+        let untold = self.segments.iter().filter_map(|(at, found)| Some((*at, untold(found)?)));
+        for (ordinal, last) in untold.collect::<Vec<_>>() {
+            if self.name_cut(ordinal, last).is_err() {
+                return;
+            }
+        }
     }
 
     /// Forgets receipted segments that are older than they need be kept.

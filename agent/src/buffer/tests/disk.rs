@@ -60,6 +60,7 @@ struct State {
     failing_writes: Vec<(u64, i32)>,
     failing_syncs: Vec<u64>,
     failing_opens: Option<i32>,
+    renames_refused: bool,
     random: Random,
 }
 
@@ -152,6 +153,7 @@ impl Invented {
             failing_writes: Vec::new(),
             failing_syncs: Vec::new(),
             failing_opens: None,
+            renames_refused: false,
             random: Random::new(seed),
         })))
     }
@@ -201,6 +203,10 @@ impl Invented {
 
     pub(super) fn fail_opens(&self, number: Option<i32>) {
         self.0.borrow_mut().failing_opens = number;
+    }
+
+    pub(super) fn refuse_renames(&self, refuse: bool) {
+        self.0.borrow_mut().renames_refused = refuse;
     }
 
     pub(super) fn set_free(&self, bytes: usize) {
@@ -268,6 +274,9 @@ impl Disk for Invented {
         let state = &mut *self.0.borrow_mut();
         if !state.names.contains_key(from) {
             return Err(ErrorKind::NotFound.into());
+        }
+        if state.renames_refused {
+            return Err(ErrorKind::ReadOnlyFilesystem.into());
         }
         state.rename(NameChange::Rename(from.into(), to.into()))
     }

@@ -280,3 +280,41 @@ fn keys_of_segments_that_never_began_or_were_poisoned_are_wiped() {
 
     assert!(log.sealer_mut().open.len() <= 1);
 }
+
+#[test]
+fn what_a_killed_process_wrote_is_durable_before_it_is_shown() {
+    for seed in 0..20 {
+        let world = World::new(seed, ROOMY);
+        let mut log = world.start(&clock(1));
+        accept(&mut log, Lane::Vital, 1..3, 100, &clock(1));
+        log.append(Lane::Vital, &batch(3, 100), readings(3), &clock(1)).unwrap();
+        drop(log);
+
+        let shown = batches(&everything(&mut world.start(&clock(2)), &clock(2)));
+        world.disk.restart();
+
+        assert!(shown.contains_key(&3), "the page cache outlives a process");
+        let found = batches(&everything(&mut world.start(&clock(3)), &clock(3)));
+        assert_eq!(found, shown, "seed {seed}");
+    }
+}
+
+#[test]
+fn a_cut_whose_name_was_refused_is_named_as_soon_as_the_medium_takes_it() {
+    let world = World::new(12, ROOMY);
+    let mut log = world.start(&clock(1));
+    accept(&mut log, Lane::Vital, 1..3, 100, &clock(1));
+    log.append(Lane::Vital, &batch(3, 100), readings(3), &clock(1)).unwrap();
+    world.disk.fail_sync(1);
+    world.disk.refuse_renames(true);
+    log.commit(&clock(1)).unwrap_err();
+    world.disk.refuse_renames(false);
+
+    log.tend(&clock(2));
+    log.commit(&clock(2)).unwrap();
+    drop(log);
+
+    let all = everything(&mut world.start(&clock(3)), &clock(3));
+    assert_eq!(batches(&all), (1..4).map(|number| (number, 1)).collect());
+    check_chain(&all, true);
+}
