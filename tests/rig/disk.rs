@@ -12,9 +12,11 @@ use std::rc::Rc;
 use std::time::Duration;
 
 mod file;
+mod images;
 
 use crate::random::Random;
 pub use file::InventedFile;
+pub use images::Images;
 
 const SECTOR: usize = 512;
 /// Most of a file is zeros, whose damage shows little: so often another place is tried.
@@ -25,8 +27,8 @@ const EROFS: i32 = 30;
 
 #[derive(Clone, Default)]
 struct Inode {
-    now: Vec<u8>,
-    synced: Vec<u8>,
+    now: Rc<Vec<u8>>,
+    synced: Rc<Vec<u8>>,
     waiting: Vec<(usize, Vec<u8>)>,
     unreadable: Vec<Range<usize>>,
     /// What the last write has written over, and where.
@@ -47,6 +49,8 @@ type Names = BTreeMap<String, usize>;
 pub struct Ailments {
     /// The power goes with this operation from now, 1 being the next.
     pub cut_in: Option<u64>,
+    /// A write that goes with the power reaches the memory whole, to be torn as any that waits.
+    pub cut_after_write: bool,
     /// So many syncs fail.
     pub syncs_fail: u64,
     /// So many writes fail with EIO.
@@ -99,7 +103,8 @@ fn errno(number: i32) -> Error {
     Error::from_raw_os_error(number)
 }
 
-fn put(bytes: &mut Vec<u8>, at: usize, part: &[u8]) {
+fn put(bytes: &mut Rc<Vec<u8>>, at: usize, part: &[u8]) {
+    let bytes = Rc::make_mut(bytes);
     bytes.resize(bytes.len().max(at + part.len()), 0);
     bytes[at..at + part.len()].copy_from_slice(part);
 }
@@ -308,9 +313,10 @@ impl InventedDisk {
         }
         let mut random = Random::new(state.random.number());
         let inode = &mut state.inodes[inode];
-        with(&mut random, &mut inode.synced[at..at + length]);
+        with(&mut random, &mut Rc::make_mut(&mut inode.synced)[at..at + length]);
         if inode.now.len() >= at + length {
-            inode.now[at..at + length].copy_from_slice(&inode.synced[at..at + length]);
+            let spoilt = &inode.synced[at..at + length];
+            Rc::make_mut(&mut inode.now)[at..at + length].copy_from_slice(spoilt);
         }
         true
     }
@@ -334,7 +340,7 @@ impl InventedDisk {
     pub fn durable_files(&self) -> Vec<(String, Vec<u8>)> {
         let state = self.0.borrow();
         let file =
-            |(name, inode): (&String, &usize)| (name.clone(), state.inodes[*inode].synced.clone());
+            |(name, inode): (&String, &usize)| (name.clone(), state.inodes[*inode].synced.to_vec());
         state.names_synced.iter().map(file).collect()
     }
 
@@ -348,7 +354,7 @@ impl InventedDisk {
     #[must_use]
     pub fn bytes(&self, name: &str) -> Option<Vec<u8>> {
         let state = self.0.borrow();
-        state.names.get(name).map(|inode| state.inodes[*inode].now.clone())
+        state.names.get(name).map(|inode| state.inodes[*inode].now.to_vec())
     }
 
     /// Whether some bytes stand anywhere on the disk, in either image.

@@ -25,6 +25,9 @@ pub struct WorldCommand {
     /// Tells the story: each fault and each line of the product's log, on standard error.
     #[arg(long)]
     story: bool,
+    /// Tries all workloads of up to three operations instead, with all that a cut may leave.
+    #[arg(long)]
+    exhaustive: bool,
     /// Puts single rules to hard questions instead: all of them, or the one of this name.
     #[arg(long, value_name = "NAME", num_args = 0..=1, default_missing_value = "")]
     trials: Option<String>,
@@ -48,6 +51,26 @@ fn trials(name: &str) -> Result<bool> {
     }
     println!("{good} of {} trials good", chosen.len());
     Ok(good == chosen.len())
+}
+
+/// Tries every small workload with every cut.
+fn exhaustive() -> bool {
+    let outcome = rig::exhaustive::run();
+    for (what, how) in &outcome.violations {
+        eprintln!("{what}\n  {how}");
+    }
+    let sum = json!({
+        "schema": 1,
+        "workloads": outcome.workloads,
+        "cuts": outcome.cuts,
+        "kills": outcome.kills,
+        "states": outcome.states,
+        "starts": outcome.starts,
+        "moments_sampled": outcome.sampled,
+        "violations": outcome.violations.len(),
+    });
+    println!("{sum}");
+    outcome.violations.is_empty()
 }
 
 fn seeds(text: &str) -> Result<Range<u64>, String> {
@@ -150,6 +173,9 @@ impl WorldCommand {
     pub fn run(self) -> Result<bool> {
         if let Some(name) = &self.trials {
             return trials(name);
+        }
+        if self.exhaustive {
+            return Ok(exhaustive());
         }
         if let Some(number) = self.planted {
             return planted::run(self.json, Some(number).filter(|number| *number > 0));

@@ -287,6 +287,7 @@ struct Window<'a, F> {
     file: &'a F,
     bytes: Vec<u8>,
     start: u64,
+    size: u64,
     /// The file has nothing behind `bytes`.
     last: bool,
 }
@@ -296,7 +297,8 @@ impl<F: DiskFile> Window<'_, F> {
     fn at(&mut self, at: u64, wanted: usize) -> Result<&[u8]> {
         let held = self.start + self.bytes.len() as u64;
         if at < self.start || (at + wanted as u64 > held && !self.last) {
-            self.bytes.resize(READ_BYTES.max(wanted), 0);
+            let left = usize::try_from(self.size.saturating_sub(at)).unwrap_or(usize::MAX);
+            self.bytes.resize(READ_BYTES.max(wanted).min(left.saturating_add(1)), 0);
             let count = read_around(self.file, &mut self.bytes, at)?;
             self.last = count < self.bytes.len();
             self.bytes.truncate(count);
@@ -308,7 +310,7 @@ impl<F: DiskFile> Window<'_, F> {
 }
 
 fn walk(file: &impl DiskFile, segment: SegmentId, scan: &mut Scan) -> Result<()> {
-    let mut window = Window { file, bytes: Vec::new(), start: 0, last: false };
+    let mut window = Window { file, bytes: Vec::new(), start: 0, size: scan.size, last: false };
     let mut at = RECORDS_START;
     while at + RECORD_HEAD_BYTES <= scan.size {
         if (SECOND_SLOT..AFTER_SECOND_SLOT).contains(&at) {

@@ -117,6 +117,10 @@ impl DiskFile for InventedFile {
             state.write(self.inode, bytes, at);
             return Ok(());
         }
+        if cut && state.ailments.cut_after_write {
+            state.write(self.inode, bytes, at);
+            return Err(errno(EIO));
+        }
         if cut || state.ailments.writes_short {
             let part = state.random.below(bytes.len() as u64 + 1) as usize;
             state.write(self.inode, &bytes[..part], at);
