@@ -5,7 +5,7 @@ use std::io::{Error, ErrorKind, Result};
 use wire::frame::RecordKind;
 use wire::gap::{Cause, Hole};
 use wire::identity::{Lane, RecordHash, SegmentId};
-use wire::segment::Continues;
+use wire::segment::{Continues, Found};
 use wire::time::ClockState;
 
 use super::disk::Disk;
@@ -187,6 +187,9 @@ impl<D: Disk, S: Sealer> Buffer<D, S> {
         segment.opened = Some(header.clock);
         // Where the next segment says how far this one went, the rest was never accepted.
         let torn = found.torn_tail && !segment.name.done && end.is_none();
+        // A hole is no more certain for being met again by a later start.
+        let known_torn = end.filter(|end| end.torn).map(|end| uncertain_from(end.index));
+        let tail = tail.min(known_torn.unwrap_or(u32::MAX));
         let mut holes = Vec::new();
         let last = found.places.last().map_or(0, |place| place.index);
         let lost = end.filter(|end| end.index > last).map(|end| (last + 1, end.index));
@@ -225,7 +228,8 @@ impl<D: Disk, S: Sealer> Buffer<D, S> {
         let (header, _, _) = scan_header(&file, next.name.segment).ok()?.0?;
         let continued = header.continues.filter(|continues| continues.segment == id)?;
         let Continues { index, hash, .. } = continued;
-        Some(End { index, hash, sequence_next: header.sequence_next })
+        let sequence_next = header.sequence_next;
+        Some(End { index, hash, sequence_next, torn: header.found == Found::TornTail })
     }
 
     fn declare_damaged(&mut self, position: Position, clock: &ClockState) {
@@ -302,6 +306,14 @@ fn is_lasting(error: &Error) -> bool {
     error.raw_os_error() == Some(EIO) || is_none(error) || error.kind() == ErrorKind::UnexpectedEof
 }
 
+/// Records of one lane that one commit makes durable, at most about: only those may be torn.
+const GROUP_RECORDS_MAX: u32 = 16;
+
+/// The first index of a tail that ends with `last` and may be torn.
+pub(super) fn uncertain_from(last: u32) -> u32 {
+    last.saturating_sub(GROUP_RECORDS_MAX)
+}
+
 /// A hole that is one record whose numbers are known.
 pub(super) fn hole_of(segment: SegmentId, gone: &Place, cause: Cause) -> Hole {
     let frame = gone.kind == RecordKind::Frame;
@@ -323,6 +335,8 @@ struct End {
     index: u32,
     hash: RecordHash,
     sequence_next: u64,
+    /// The start that found the end has found a torn tail before it.
+    torn: bool,
 }
 
 /// A hole between records that are there, or before the end of the segment: its readings follow

@@ -9,6 +9,7 @@ use wire::segment::Found;
 use wire::time::ClockState;
 
 use super::disk::{Disk, DiskFile};
+use super::read::uncertain_from;
 use super::segment::{FileName, Scan};
 use super::{AppendError, Buffer, Figures, Head, Quota, Segment, Writer};
 use crate::limits::{BATCH_PAYLOAD_BYTES_MAX, SEGMENT_STEP_BYTES, SPARE_FILES_MAX};
@@ -26,9 +27,6 @@ pub struct Recovery {
     /// Files that are none of ours, left alone.
     pub strangers: usize,
 }
-
-/// Records of one lane that one commit makes durable, at most about: only those may be torn.
-const GROUP_RECORDS_MAX: u32 = 16;
 
 impl<D: Disk, S: Sealer> Buffer<D, S> {
     /// Opens the log of a folder.
@@ -145,7 +143,7 @@ impl<D: Disk, S: Sealer> Buffer<D, S> {
         }
         for (ordinal, found) in scans {
             let last = found.places.last().map_or(0, |place| place.index);
-            self.take_scan(ordinal, found, last.saturating_sub(GROUP_RECORDS_MAX), clock);
+            self.take_scan(ordinal, found, uncertain_from(last), clock);
             self.keep_loaded(ordinal);
         }
     }
@@ -176,7 +174,9 @@ impl<D: Disk, S: Sealer> Buffer<D, S> {
         let sequences = found.places.iter().map(|place| place.sequences.1).max();
         head.last = Some((segment.name.segment, index, hash));
         head.sequence_next = next.max(sequences.unwrap_or(0));
-        head.found = Some(match (segment.cut, found.torn_tail) {
+        let in_tail = |hole: &(u32, u32)| hole.0 >= uncertain_from(index);
+        let torn = found.torn_tail || found.holes.iter().any(in_tail);
+        head.found = Some(match (segment.cut, torn) {
             (Some(_), _) => Found::Poisoned,
             (None, true) => Found::TornTail,
             (None, false) => Found::WholeTail,

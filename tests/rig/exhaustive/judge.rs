@@ -27,6 +27,9 @@ pub fn judge(stage: &mut Stage) -> Result<(), String> {
     let mut after = stage.branch(bare);
     after.seconds += 1;
     let mut log = after.start().ok_or("it does not start a second time")?;
+    // What is met only when it is read is said with the next commit.
+    everything(&mut log, &clock(after.seconds));
+    lives_on(&mut after, &mut log)?;
     let found = everything(&mut log, &clock(after.seconds));
     check(&found, &after, "second start")?;
     let there: BTreeSet<At> = found.iter().map(|taken| taken.at).collect();
