@@ -19,9 +19,6 @@ use crate::random::Random;
 
 /// More disks than this from one moment are not looked at each; so many are chosen by chance.
 const IMAGES_MAX: u64 = 1 << 16;
-/// Operations of a workload.
-const OPERATIONS_MAX: usize = 3;
-
 /// What all of it came to.
 #[derive(Clone, Debug, Default)]
 pub struct Outcome {
@@ -87,7 +84,7 @@ const BASES: [Base; 4] = [
     },
 ];
 
-fn workloads() -> Vec<Vec<Operation>> {
+fn workloads(operations_max: usize) -> Vec<Vec<Operation>> {
     let mut all: Vec<Vec<Operation>> = vec![Vec::new()];
     let mut begin = 0;
     for _ in 0..std::env::var("OPS").map_or(OPERATIONS_MAX, |n| n.parse().unwrap()) {
@@ -125,13 +122,15 @@ impl Books {
     }
 }
 
-/// Looks at every workload on all cores.
+/// Looks at every workload of so many operations on all cores.
 #[must_use]
-pub fn run() -> Outcome {
+pub fn run(operations_max: usize) -> Outcome {
     let (books, next) = (Books::default(), AtomicUsize::new(0));
     let work: Vec<_> = BASES
         .iter()
-        .flat_map(|base| workloads().into_iter().map(move |operations| (base, operations)))
+        .flat_map(|base| {
+            workloads(operations_max).into_iter().map(move |operations| (base, operations))
+        })
         .collect();
     let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     std::thread::scope(|scope| {

@@ -28,6 +28,8 @@ mod double_delivery;
 
 mod held;
 
+mod exhaustive;
+
 mod two_gateways;
 
 mod receipts;
