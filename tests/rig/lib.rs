@@ -23,6 +23,8 @@ pub mod fleet;
 
 pub mod disk;
 
+pub mod faultfs;
+
 pub mod world;
 
 pub mod oracle;
