@@ -1,9 +1,11 @@
 //! `ward full-disk`: the gateway's medium is full, then read-only, then neither.
 //!
-//! Whoever calls has mounted a small file system of its own. A device talks all the time. It is
-//! held back while nothing can be stored, the status says so, and it goes on when there is room
-//! again, without a restart; what it was acknowledged is in the store.
+//! Whoever calls has mounted an image with a small ext4 of its own. A device talks all the time. It
+//! is held back while nothing can be stored, the status says so, and it goes on when there is room
+//! again, or when the image is mounted anew after ext4 gave up and made itself read-only, without a
+//! restart; what it was acknowledged is in the store.
 
+use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -26,6 +28,9 @@ pub struct FullDisk {
     /// Where the medium is mounted; nothing else may be on it.
     #[arg(long, value_name = "FOLDER")]
     medium: PathBuf,
+    /// What is mounted there.
+    #[arg(long, value_name = "FILE")]
+    image: PathBuf,
 }
 
 /// The last line.
@@ -59,7 +64,8 @@ struct Phase {
 
 const SOCKET: &str = "bed.sock";
 const PAUSE: Duration = Duration::from_millis(2);
-const FLUSH: Duration = Duration::from_millis(50);
+/// Short, so that what is open is soon used up.
+const FLUSH: Duration = Duration::from_millis(10);
 /// Until the line runs, is held back, or goes on.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Between two looks at the status, which changes once a second.
@@ -98,16 +104,13 @@ impl FullDisk {
         report.full = held_back(site, &talker, "No space left", || fill(&filler)).await?;
         fs::remove_file(&filler)?;
         report.full.resumed_after_s = goes_on(&mut talker).await?;
-        self.wait_for(site, false).await?;
+        stores_again(site).await?;
 
-        // A medium can only be mounted read-only while nothing is open for writing.
-        held_back(site, &talker, "No space left", || fill(&filler)).await?;
-        let ro = || self.remount("ro");
-        report.read_only = held_back(site, &talker, "Read-only", ro).await?;
-        self.remount("rw")?;
-        fs::remove_file(&filler)?;
+        self.give_up()?;
+        report.read_only = held_back(site, &talker, "Read-only", || Ok(())).await?;
+        self.mount_anew()?;
         report.read_only.resumed_after_s = goes_on(&mut talker).await?;
-        self.wait_for(site, false).await?;
+        stores_again(site).await?;
 
         let said = talker.end().await?;
         site.wait_for_receipts(PATIENCE).await?;
@@ -122,26 +125,40 @@ impl FullDisk {
         Ok(())
     }
 
-    async fn wait_for(&self, site: &Site, held_back: bool) -> Result<()> {
-        let until = Instant::now() + PATIENCE;
-        while site.agent_status().await.is_none_or(|status| status["held_back"] != held_back) {
-            if Instant::now() > until {
-                bail!("the status does not say `held_back`: {held_back} after {PATIENCE:?}");
-            }
-            tokio::time::sleep(LOOK).await;
-        }
-        Ok(())
+    /// What ext4 does when it meets an error: it is read-only from now on.
+    fn give_up(&self) -> Result<()> {
+        run("mount", &["-o".as_ref(), "remount,abort".as_ref(), self.medium.as_os_str()]).map(drop)
     }
 
-    fn remount(&self, how: &str) -> Result<()> {
-        let options = format!("remount,{how}");
-        let mut command = Command::new("mount");
-        let done = command.args(["-o", &options]).arg(&self.medium).status()?;
-        if !done.success() {
-            bail!("the medium could not be mounted again {how}: {done}");
-        }
-        Ok(())
+    /// What a person does then. The old mount lives on where somebody has something open.
+    fn mount_anew(&self) -> Result<()> {
+        run("umount", &["-l".as_ref(), self.medium.as_os_str()])?;
+        let show = ["--find".as_ref(), "--show".as_ref(), self.image.as_os_str()];
+        let device = run("losetup", &show)?;
+        run("mount", &[device.trim().as_ref(), self.medium.as_os_str()]).map(drop)
     }
+}
+
+/// Runs a command to its end; its standard output.
+fn run(program: &str, arguments: &[&OsStr]) -> Result<String> {
+    let done = Command::new(program).args(arguments).output().context(program.to_owned())?;
+    if !done.status.success() {
+        let words = String::from_utf8_lossy(&done.stderr);
+        bail!("{program} {arguments:?}: {}: {words}", done.status);
+    }
+    Ok(String::from_utf8_lossy(&done.stdout).into_owned())
+}
+
+/// Waits until the status no longer says that devices are held back.
+async fn stores_again(site: &Site) -> Result<()> {
+    let until = Instant::now() + PATIENCE;
+    while site.agent_status().await.is_none_or(|status| status["held_back"] != false) {
+        if Instant::now() > until {
+            bail!("the status does not say after {PATIENCE:?} that storing goes on");
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+    Ok(())
 }
 
 /// Waits for the next acknowledgement; seconds until then.
