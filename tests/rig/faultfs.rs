@@ -54,8 +54,8 @@ impl FaultFs {
         lock(&self.medium).off = true;
     }
 
-    /// The power goes if it has not yet, and comes back, and with it every passing fault ends. Whoever had files open
-    /// must be dead.
+    /// The power goes if it has not yet, and comes back, and with it every passing fault ends.
+    /// Whoever had files open must be dead.
     pub fn cut(&self) -> Cut {
         lock(&self.medium).cut()
     }

@@ -29,7 +29,7 @@ use round::Round;
 #[derive(Debug, clap::Args)]
 pub struct CutsCommand {
     /// How often the power goes.
-    #[arg(long, default_value_t = 500, value_parser = clap::value_parser!(u32).range(5..=1_000_000))]
+    #[arg(long, default_value_t = 500, value_parser = clap::value_parser!(u32).range(5..=100_000))]
     cuts: u32,
     /// Cuts of one gateway; then the next one is provisioned.
     #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(5..=10_000))]
