@@ -40,6 +40,8 @@ pub struct Status {
     pub receipt_age_s: Option<u64>,
     /// Age of the oldest record without a receipt, seconds.
     pub unreceipted_age_s: u64,
+    /// Whether nothing can be stored, so that devices are held back and keep what they have.
+    pub held_back: bool,
     /// What is wrong and what to do, worst first.
     pub alarms: Vec<String>,
     /// Bytes without a receipt.
@@ -324,6 +326,7 @@ impl Health {
             rebuilds: sent.rebuilds,
             receipt_age_s: self.receipt.map(|last| seconds(last, now)),
             unreceipted_age_s: unreceipted_seconds(buffer, clock),
+            held_back: self.alarms.get(&Alarm::Storage).is_some_and(|words| !words.is_empty()),
             alarms: self.alarms.values().flatten().cloned().collect(),
             backlog_bytes: buffer.backlog_bytes(),
             room_bytes: buffer.free_bytes(),

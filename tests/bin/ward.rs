@@ -13,8 +13,12 @@ mod broker;
 mod chaos;
 #[path = "../ward/choice.rs"]
 mod choice;
+#[path = "../ward/cuts.rs"]
+mod cuts;
 #[path = "../ward/demo.rs"]
 mod demo;
+#[path = "../ward/full_disk.rs"]
+mod full_disk;
 #[path = "../ward/hazards.rs"]
 mod hazards;
 #[path = "../ward/planted.rs"]
@@ -25,10 +29,14 @@ mod recording;
 mod replay;
 #[path = "../ward/report.rs"]
 mod report;
+#[path = "../ward/talker.rs"]
+mod talker;
 #[path = "../ward/thin.rs"]
 mod thin;
 #[path = "../ward/vectors.rs"]
 mod vectors;
+#[path = "../ward/vitals.rs"]
+mod vitals;
 #[path = "../ward/world.rs"]
 mod world;
 
@@ -54,6 +62,10 @@ enum Command {
     Hazards(hazards::HazardsCommand),
     /// The line over a link of a few kilobits a second, in a network namespace.
     Thin(thin::Thin),
+    /// The real agent on a medium that loses its power again and again.
+    Cuts(cuts::CutsCommand),
+    /// The line while the gateway's medium is full, and while it is read-only.
+    FullDisk(full_disk::FullDisk),
     /// Measures the stages and the whole line.
     Bench(bench::Bench),
     /// Writes the test vectors of every format.
@@ -78,6 +90,8 @@ fn main() -> ExitCode {
             Command::Broker(command) => command.run().await,
             Command::Hazards(command) => command.run().await,
             Command::Thin(command) => command.run().await,
+            Command::Cuts(command) => command.run().await,
+            Command::FullDisk(command) => command.run().await,
             Command::Bench(command) => command.run().await,
             Command::Vectors(command) => command.run(),
             Command::World(command) => command.run(),

@@ -20,7 +20,7 @@ mod process;
 mod programs;
 
 pub use forwarder::{Forwarder, Traffic};
-pub use layout::{BrokerKind, Intake, Plan};
+pub use layout::{BrokerKind, Ground, Intake, Plan};
 pub use programs::Programs;
 
 use layout::Layout;
@@ -70,8 +70,20 @@ impl Site {
     /// # Errors
     /// A command of the product fails; its words are in the error.
     pub async fn prepare(programs: Programs, plan: &Plan) -> Result<Self> {
+        Self::prepare_on(programs, plan, None).await
+    }
+
+    /// The same with the gateway's state on a medium of its own.
+    ///
+    /// # Errors
+    /// A command of the product fails; its words are in the error.
+    pub async fn prepare_on(
+        programs: Programs,
+        plan: &Plan,
+        ground: Option<&Ground<'_>>,
+    ) -> Result<Self> {
         let forwarder = Forwarder::start().await?;
-        let layout = Layout::provision(&programs, plan, &forwarder)?;
+        let layout = Layout::provision(&programs, plan, ground, &forwarder)?;
         forwarder.aim(layout.broker_port);
         Ok(Self { programs, running: BTreeMap::new(), starts: BTreeMap::new(), forwarder, layout })
     }

@@ -3,9 +3,9 @@
 //! Everything above works on the [`Disk`] trait, so that a simulated disk can cut the power at
 //! every operation, tear and reorder writes, lie, rot and fill up.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{Error, ErrorKind, Result};
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 /// A folder of files.
@@ -75,10 +75,12 @@ pub trait DiskFile {
 }
 
 /// A folder of the real file system.
+///
+/// It is found by its path each time: after a medium was mounted again, a handle from before would
+/// lead to one that is gone.
 #[derive(Debug)]
 pub struct Folder {
     path: PathBuf,
-    handle: File,
 }
 
 impl Folder {
@@ -87,10 +89,8 @@ impl Folder {
     /// # Errors
     /// As the system says.
     pub fn open(path: &Path) -> Result<Self> {
-        let mut builder = std::fs::DirBuilder::new();
-        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-        builder.recursive(true).create(path)?;
-        Ok(Self { path: path.to_owned(), handle: File::open(path)? })
+        make_folder(path)?;
+        Self::existing(path)
     }
 
     /// Opens a folder that must exist, for looking only.
@@ -98,8 +98,39 @@ impl Folder {
     /// # Errors
     /// As the system says.
     pub fn existing(path: &Path) -> Result<Self> {
-        Ok(Self { path: path.to_owned(), handle: File::open(path)? })
+        File::open(path)?;
+        Ok(Self { path: path.to_owned() })
     }
+}
+
+/// Makes a folder, and what is missing above it, of mode 0700; their names survive a power cut.
+///
+/// # Errors
+/// As the system says.
+pub fn make_folder(path: &Path) -> Result<()> {
+    if path.is_dir() {
+        // Whoever made it may have died before its name was durable.
+        if let Err(error) = sync_parent(path) {
+            tracing::warn!(path = %path.display(), %error, "perhaps not durable");
+        }
+        return Ok(());
+    }
+    if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+        make_folder(parent)?;
+    }
+    match DirBuilder::new().mode(0o700).create(path) {
+        Err(error) if !path.is_dir() => Err(error),
+        _ => sync_parent(path),
+    }
+}
+
+/// Makes the name of a file or folder survive a power cut.
+///
+/// # Errors
+/// As the system says.
+pub fn sync_parent(path: &Path) -> Result<()> {
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    File::open(parent.unwrap_or(Path::new(".")))?.sync_all()
 }
 
 impl Disk for Folder {
@@ -144,11 +175,11 @@ impl Disk for Folder {
     }
 
     fn sync_names(&self) -> Result<()> {
-        self.handle.sync_all()
+        File::open(&self.path)?.sync_all()
     }
 
     fn free_bytes(&self) -> Result<u64> {
-        let state = rustix::fs::fstatvfs(&self.handle).map_err(Error::from)?;
+        let state = rustix::fs::statvfs(&self.path).map_err(Error::from)?;
         Ok(state.f_bavail.saturating_mul(state.f_frsize))
     }
 }
@@ -177,5 +208,26 @@ impl DiskFile for File {
 
     fn size(&self) -> Result<u64> {
         Ok(self.metadata()?.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_medium_that_was_mounted_again_is_taken_up() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("state/buffer");
+        let folder = Folder::open(&path).unwrap();
+        std::fs::rename(&path, place.path().join("state/old")).unwrap();
+        assert!(folder.sync_names().is_err() && folder.free_bytes().is_err());
+
+        make_folder(&path).unwrap();
+
+        folder.create("a").unwrap();
+        folder.sync_names().unwrap();
+        assert!(folder.free_bytes().unwrap() > 0);
+        assert_eq!(folder.list().unwrap(), [("a".to_owned(), 0)]);
     }
 }

@@ -144,7 +144,7 @@ fn install(config: &Config, grant: &Path) -> anyhow::Result<()> {
         if path.is_dir() {
             keep::set_aside(path);
         }
-        fs::write(path, pem).with_context(|| path.display().to_string())?;
+        keep::write(path, pem.as_bytes()).with_context(|| path.display().to_string())?;
     }
     println!("provisioned {}", config.gateway);
     println!("next: wardline check, then wardline run");

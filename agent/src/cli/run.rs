@@ -1,6 +1,7 @@
 //! `wardline run`: puts the stages together and lets them go.
 
-use std::sync::Arc;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context;
@@ -65,7 +66,8 @@ impl Run {
         for port in config.ports.clone() {
             runtime.spawn(ports::serve(port, registry.clone(), chunks.clone()));
         }
-        runtime.spawn(serve_status(config.state.join("status.sock"), screen));
+        let socket = config.state.join("status.sock");
+        runtime.spawn(serve_status(socket, screen, SOCKET_LOOK));
         runtime.spawn(async move {
             wait_for_stop().await;
             stop.send_replace(true);
@@ -130,24 +132,86 @@ fn assemble(
     Ok(Line::new(clock, batcher, buffer, uplink, driver, health, trust))
 }
 
-/// Answers every connection with the newest status and closes it.
-async fn serve_status(path: std::path::PathBuf, screen: watch::Receiver<String>) {
-    let removed = tokio::fs::remove_file(&path).await;
-    if removed.is_err_and(|error| error.kind() != std::io::ErrorKind::NotFound) {
-        keep::set_aside(&path);
+/// Between two looks whether our socket still stands in its place.
+const SOCKET_LOOK: Duration = Duration::from_secs(2);
+
+/// Answers every connection with the newest status and closes it. A socket that is gone, as after
+/// its medium was mounted again, is made anew.
+async fn serve_status(path: PathBuf, screen: watch::Receiver<String>, look: Duration) {
+    loop {
+        match listen(&path).await {
+            Ok(listener) => answer(&listener, &path, &screen, look).await,
+            Err(error) => tracing::warn!(path = %path.display(), %error, "no status socket"),
+        }
+        tokio::time::sleep(look).await;
     }
-    let listener = match UnixListener::bind(&path) {
-        Ok(listener) => listener,
-        Err(error) => {
-            tracing::warn!(path = %path.display(), %error, "no status socket");
-            return;
+}
+
+async fn listen(path: &Path) -> std::io::Result<UnixListener> {
+    let removed = tokio::fs::remove_file(path).await;
+    if removed.is_err_and(|error| error.kind() != std::io::ErrorKind::NotFound) {
+        keep::set_aside(path);
+    }
+    UnixListener::bind(path)
+}
+
+/// Answers while the socket stands in its place.
+async fn answer(
+    listener: &UnixListener,
+    path: &Path,
+    screen: &watch::Receiver<String>,
+    look: Duration,
+) {
+    let place = || path.symlink_metadata().ok().map(|meta| (meta.dev(), meta.ino()));
+    let bound = place();
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => {
+                let Ok((mut stream, _)) = accepted else { return };
+                let text = screen.borrow().clone();
+                if stream.write_all(text.as_bytes()).await.is_err() {
+                    tracing::debug!("somebody asked for the status and did not wait");
+                }
+            }
+            () = tokio::time::sleep(look) => {
+                if place() != bound {
+                    return;
+                }
+            }
         }
-    };
-    let screen = Arc::new(screen);
-    while let Ok((mut stream, _)) = listener.accept().await {
-        let text = screen.borrow().clone();
-        if stream.write_all(text.as_bytes()).await.is_err() {
-            tracing::debug!("somebody asked for the status and did not wait");
-        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::AsyncReadExt;
+    use tokio::net::UnixStream;
+
+    #[test]
+    fn a_status_socket_that_is_gone_is_made_anew() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("status.sock");
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let (_shown, screen) = watch::channel("good".to_owned());
+        let ask = async || loop {
+            let Ok(mut stream) = UnixStream::connect(&path).await else {
+                tokio::task::yield_now().await;
+                continue;
+            };
+            let mut text = String::new();
+            stream.read_to_string(&mut text).await.unwrap();
+            break text;
+        };
+
+        runtime.block_on(async {
+            let look = Duration::from_millis(1);
+            let serving = tokio::spawn(serve_status(path.clone(), screen, look));
+            assert_eq!(ask().await, "good");
+            std::fs::remove_file(&path).unwrap();
+
+            assert_eq!(ask().await, "good");
+            serving.abort();
+        });
     }
 }

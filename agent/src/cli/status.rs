@@ -53,6 +53,8 @@ fn show(status: &serde_json::Value) {
     let link = if status["connected"] == true { "connected" } else { "NOT CONNECTED, buffering" };
     table.add_row(["gateway".to_owned(), text("gateway")]);
     table.add_row(["link".to_owned(), link.to_owned()]);
+    let stores = if status["held_back"] == true { "NO, DEVICES ARE HELD BACK" } else { "yes" };
+    table.add_row(["stores".to_owned(), stores.to_owned()]);
     for (name, key) in [
         ("oldest without receipt, s", "unreceipted_age_s"),
         ("backlog, bytes", "backlog_bytes"),

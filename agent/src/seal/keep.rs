@@ -8,10 +8,12 @@
 
 use std::fs;
 use std::io::{self, ErrorKind, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
+
+use crate::buffer::disk::{make_folder, sync_parent};
 
 /// Largest file that is kept twice, bytes; a keyring has at most 64 KiB.
 const BYTES_MAX: u64 = 1024 * 1024;
@@ -105,11 +107,10 @@ pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     file.write_all(bytes)?;
     file.sync_all()?;
     fs::rename(&fresh, path)?;
-    let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-    fs::File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
+    sync_parent(path)
 }
 
-/// Makes a folder of mode 0700; what stands in its place and is none is set aside.
+/// Makes a folder of mode 0700, lasting; what stands in its place and is none is set aside.
 ///
 /// # Errors
 /// As the system says.
@@ -117,7 +118,7 @@ pub fn folder(path: &Path) -> io::Result<()> {
     if path.symlink_metadata().is_ok() && !path.is_dir() {
         set_aside(path);
     }
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
+    make_folder(path)
 }
 
 /// Gives something that cannot be used another name; where it is then, if that was possible.

@@ -45,10 +45,23 @@ pub struct Plan {
     pub flush: Option<Duration>,
 }
 
+/// A medium of its own for the gateway's state.
+pub struct Ground<'a> {
+    /// Where the state shall be.
+    pub state: &'a Path,
+    /// All buffer files together, MiB; `None` keeps the product's default.
+    pub quota_mib: Option<u32>,
+    /// What the file system keeps free, MiB; `None` keeps the product's default.
+    pub free_mib: Option<u32>,
+    /// Happens to the medium after each step of provisioning.
+    pub after_step: &'a (dyn Fn() + Sync),
+}
+
 /// Paths and ports of a site.
 pub struct Layout {
     folder: Option<TempDir>,
     root: PathBuf,
+    state: PathBuf,
     pub broker: BrokerKind,
     pub broker_port: u16,
     mosquitto: Option<PathBuf>,
@@ -59,7 +72,12 @@ const FOLDER_NAME_MAX: usize = 60;
 
 impl Layout {
     /// Makes the folder and everything in it.
-    pub fn provision(programs: &Programs, plan: &Plan, forwarder: &Forwarder) -> Result<Self> {
+    pub fn provision(
+        programs: &Programs,
+        plan: &Plan,
+        ground: Option<&Ground<'_>>,
+        forwarder: &Forwarder,
+    ) -> Result<Self> {
         let below = std::env::temp_dir();
         let below =
             if below.as_os_str().len() > FOLDER_NAME_MAX { PathBuf::from("/tmp") } else { below };
@@ -75,9 +93,11 @@ impl Layout {
         };
         let root = folder.path().to_owned();
         let broker_port = free_port()?;
-        let layout = Self { folder: Some(folder), root, broker, broker_port, mosquitto };
+        let state = ground.map_or_else(|| root.join("gw/state"), |ground| ground.state.to_owned());
+        let folder = Some(folder);
+        let layout = Self { folder, root, state, broker, broker_port, mosquitto };
         layout.make_sink(programs)?;
-        layout.make_gateway(programs, plan, forwarder.port())?;
+        layout.make_gateway(programs, plan, ground, forwarder.port())?;
         Ok(layout)
     }
 
@@ -98,14 +118,20 @@ impl Layout {
         Ok(())
     }
 
-    fn make_gateway(&self, programs: &Programs, plan: &Plan, port: u16) -> Result<()> {
+    fn make_gateway(
+        &self,
+        programs: &Programs,
+        plan: &Plan,
+        ground: Option<&Ground<'_>>,
+        port: u16,
+    ) -> Result<()> {
         let (folder, config) = (self.gateway_folder(), self.gateway_config());
         fs::create_dir(&folder)?;
         let mut init = Command::new(&programs.agent);
         init.args(["init", "--gateway", "gw-1", "--broker", "localhost"]);
         run(init.arg("--output").arg(&config))?;
         let written = fs::read_to_string(&config)?;
-        let adapted = adapt(&written, plan, port).context("wardline.toml")?;
+        let adapted = adapt(&written, plan, ground, port).context("wardline.toml")?;
         fs::write(&config, adapted)?;
         let (request, grant) = (folder.join("gateway.request"), folder.join("gateway.grant"));
         let provision = || {
@@ -113,20 +139,24 @@ impl Layout {
             command.arg("provision").arg("--config").arg(&config);
             command
         };
+        let after_step = || ground.iter().for_each(|ground| (ground.after_step)());
         run(provision().arg("--request").arg(&request))?;
+        after_step();
         let mut enroll = Command::new(&programs.sink);
         enroll.arg("enroll").arg("--config").arg(self.sink_config()).arg(&request);
         run(enroll.arg("--output").arg(&grant))?;
-        run(provision().arg("--grant").arg(&grant)).map(drop)
+        run(provision().arg("--grant").arg(&grant))?;
+        after_step();
+        Ok(())
     }
 
     pub fn papers(&self) -> Papers {
-        let (sink, gateway) = (self.sink_folder(), self.gateway_folder());
+        let (sink, state) = (self.sink_folder(), &self.state);
         Papers {
             ca: sink.join("keys/ca.pem"),
             ca_key: sink.join("keys/ca.key"),
-            certificate: gateway.join("state/keys/gateway.pem"),
-            key: gateway.join("state/keys/gateway-tls.key"),
+            certificate: state.join("keys/gateway.pem"),
+            key: state.join("keys/gateway-tls.key"),
         }
     }
 
@@ -193,10 +223,10 @@ impl Layout {
     }
 
     pub fn status_socket(&self) -> PathBuf {
-        self.gateway_folder().join("state/status.sock")
+        self.state.join("status.sock")
     }
 
-    /// Configuration, state and sockets of the gateway.
+    /// Configuration and sockets of the gateway, and its state where it has no other ground.
     pub fn gateway_folder(&self) -> PathBuf {
         self.root.join("gw")
     }
@@ -215,7 +245,7 @@ impl Layout {
 }
 
 /// The configuration that `wardline init` wrote, with our port and our devices.
-fn adapt(written: &str, plan: &Plan, port: u16) -> Result<String> {
+fn adapt(written: &str, plan: &Plan, ground: Option<&Ground<'_>>, port: u16) -> Result<String> {
     let mut config: toml::Table = written.parse()?;
     let mut set = |section: &str, key: &str, value: toml::Value| {
         let section = config.get_mut(section).and_then(toml::Value::as_table_mut);
@@ -242,6 +272,13 @@ fn adapt(written: &str, plan: &Plan, port: u16) -> Result<String> {
         let ms = i64::try_from(flush.as_millis())?;
         set("seal", "vital_ms", ms.into())?;
         set("seal", "wave_ms", ms.into())?;
+    }
+    if let Some(ground) = ground {
+        let state = ground.state.to_str().context("the state's path is no UTF-8")?;
+        set("gateway", "state", state.into())?;
+        for (key, mib) in [("quota_mib", ground.quota_mib), ("free_mib", ground.free_mib)] {
+            mib.map_or(Ok(()), |mib| set("buffer", key, i64::from(mib).into()))?;
+        }
     }
     Ok(toml::to_string(&config)?)
 }

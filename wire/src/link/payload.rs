@@ -319,6 +319,17 @@ mod tests {
     }
 
     #[test]
+    fn an_alert_is_written_only_if_the_other_side_takes_it() {
+        let alert = |text| Alert { code: 1, source: 2, phase: 0, state: 1, priority: 3, text };
+        let text = "x".repeat(TEXT_BYTES_MAX + 1);
+        let mut writer = DataWriter::new(1234);
+
+        assert!(!writer.alert(&alert(&text)) && writer.is_empty());
+        assert!(writer.alert(&alert(&text[1..])));
+        assert_eq!(Entries::read(writer.finish().as_slice()).unwrap().count(), 1);
+    }
+
+    #[test]
     fn a_hello_says_what_was_written() {
         let channel = Channel {
             code: 131_330,

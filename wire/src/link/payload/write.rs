@@ -1,6 +1,6 @@
 //! Writes the payload of a data frame; says when the next entry no longer fits.
 
-use super::Value;
+use super::{TEXT_BYTES_MAX, Value};
 use crate::decimal::Number;
 use crate::limits::LINK_PAYLOAD_BYTES_MAX;
 use crate::reading::{Alert, Event, Status};
@@ -83,8 +83,11 @@ impl DataWriter {
             })
     }
 
-    /// An alert; `false` if it does not fit.
+    /// An alert; `false` if it does not fit, or its text is longer than the other side takes.
     pub fn alert(&mut self, alert: &Alert<'_>) -> bool {
+        if alert.text.len() > TEXT_BYTES_MAX {
+            return false;
+        }
         self.entry(|writer| {
             writer.array(7).uint(2).uint(alert.code.into()).uint(alert.source.into());
             writer.uint(alert.phase.into()).uint(alert.state.into()).uint(alert.priority.into());
