@@ -132,6 +132,20 @@ impl Site {
         self.layout.lead_gateway_to(host, port)
     }
 
+    /// Sets how long the gateway's vitals and waves wait for others, from its next start on.
+    ///
+    /// # Errors
+    /// Its configuration cannot be rewritten.
+    pub fn flush_after(&self, vital: Duration, wave: Duration) -> Result<()> {
+        self.layout.flush_after(vital, wave)
+    }
+
+    /// The sink's database.
+    #[must_use]
+    pub fn store(&self) -> PathBuf {
+        self.layout.store()
+    }
+
     /// Takes away what the broker has kept on its disk; for while it is down.
     ///
     /// # Errors

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
 use anyhow::Result;
 
@@ -14,8 +15,14 @@ mod bridge;
 mod line;
 #[path = "bench/load.rs"]
 mod load;
+#[path = "bench/outage.rs"]
+mod outage;
 #[path = "bench/stages.rs"]
 mod stages;
+#[path = "bench/watch.rs"]
+mod watch;
+
+use crate::choice::BrokerChoice;
 
 /// Measures the stages and the whole line.
 #[derive(Debug, clap::Args)]
@@ -32,6 +39,15 @@ pub struct Bench {
     /// Numerics a second that devices say in measurements of the whole line.
     #[arg(long, default_value_t = 700_000.0)]
     rate: f64,
+    /// Minutes of W1 that wait at the end of the outage.
+    #[arg(long, default_value_t = 20)]
+    backlog_minutes: u64,
+    /// Which broker, for the outage.
+    #[arg(long, value_enum, default_value = "auto")]
+    broker: BrokerChoice,
+    /// Ends the outage with one line of JSON.
+    #[arg(long)]
+    json: bool,
 }
 
 /// The measurements.
@@ -47,7 +63,9 @@ pub enum What {
     Recover,
     /// Numerics from device to store, and draining after an outage.
     Line,
-    /// The same readings through a mosquitto bridge, and its loss.
+    /// What live readings see of the draining after a long outage, against its limits.
+    Outage,
+    /// The same readings through a mosquitto bridge, its loss and its draining.
     Bridge,
 }
 
@@ -67,46 +85,70 @@ pub fn row(name: impl Into<String>, value: f64, unit: &'static str) -> Row {
     Row { name: name.into(), value, unit }
 }
 
-const ALL: [What; 6] =
-    [What::Seal, What::Wire, What::Append, What::Recover, What::Line, What::Bridge];
+const ALL: [What; 7] =
+    [What::Seal, What::Wire, What::Append, What::Recover, What::Line, What::Outage, What::Bridge];
 
 impl Bench {
-    /// Measures and prints.
+    /// Measures and prints; whether every limit holds.
     ///
     /// # Errors
     /// A part of the line fails.
     pub async fn run(self) -> Result<bool> {
         let wanted = if self.what.is_empty() { ALL.to_vec() } else { self.what.clone() };
         let mut text = String::new();
+        let mut good = true;
         for what in wanted {
+            let mut last_line = None;
             let rows = match what {
                 What::Seal => stages::seal()?,
                 What::Wire => stages::wire_bytes()?,
                 What::Append => stages::append()?,
                 What::Recover => line::recover().await?,
                 What::Line => line::end_to_end(self.seconds, self.rate).await?,
-                What::Bridge => bridge::measure().await?,
+                What::Outage => {
+                    let report = outage::measure(self.broker.kind(), self.backlog()).await?;
+                    report.broken().iter().for_each(|words| eprintln!("ward: {words}"));
+                    good &= report.broken().is_empty();
+                    last_line = self.json.then(|| serde_json::to_string(&report)).transpose()?;
+                    report.rows()
+                }
+                What::Bridge => bridge::measure(self.backlog()).await?,
             };
+            let command = self.command(what);
             for row in rows {
                 let line = format!(
-                    "| {} | {} | {} | {} | {} | `cargo demo -- bench {what:?}` |",
+                    "| {} | {} | {} | {} | {} | `{command}` |",
                     row.name,
                     figure(row.value),
                     row.unit,
                     machine(),
                     commit()
                 );
-                let line = line.replace(&format!("{what:?}"), &format!("{what:?}").to_lowercase());
                 println!("{line}");
                 writeln!(text, "{line}")?;
             }
+            last_line.iter().for_each(|line| println!("{line}"));
         }
         if self.append {
             let path = Path::new("tests/bench/RESULTS.md");
             let before = std::fs::read_to_string(path)?;
             std::fs::write(path, before + &text)?;
         }
-        Ok(true)
+        Ok(good)
+    }
+
+    fn backlog(&self) -> Duration {
+        Duration::from_secs(60 * self.backlog_minutes)
+    }
+
+    /// How the rows of a measurement are made again.
+    fn command(&self, what: What) -> String {
+        let name = format!("{what:?}").to_lowercase();
+        let minutes = match what {
+            What::Outage | What::Bridge => format!(" --backlog-minutes {}", self.backlog_minutes),
+            _ => String::new(),
+        };
+        format!("cargo demo -- bench {name}{minutes}")
     }
 }
 

@@ -161,12 +161,30 @@ impl Layout {
     }
 
     pub fn lead_gateway_to(&self, host: &str, port: u16) -> Result<()> {
+        let port = i64::from(port).into();
+        self.change_gateway("broker", [("host", host.into()), ("port", port)])
+    }
+
+    pub fn flush_after(&self, vital: Duration, wave: Duration) -> Result<()> {
+        let ms = |time: Duration| anyhow::Ok(i64::try_from(time.as_millis())?.into());
+        self.change_gateway("seal", [("vital_ms", ms(vital)?), ("wave_ms", ms(wave)?)])
+    }
+
+    fn change_gateway<const N: usize>(
+        &self,
+        section: &str,
+        values: [(&str, toml::Value); N],
+    ) -> Result<()> {
         let mut config: toml::Table = fs::read_to_string(self.gateway_config())?.parse()?;
-        let broker = config.get_mut("broker").and_then(toml::Value::as_table_mut);
-        let broker = broker.context("no section for the broker")?;
-        broker.insert("host".into(), host.into());
-        broker.insert("port".into(), i64::from(port).into());
+        let section = config.get_mut(section).and_then(toml::Value::as_table_mut);
+        let section = section.context("a section is missing")?;
+        section.extend(values.map(|(key, value)| (key.to_owned(), value)));
         Ok(fs::write(self.gateway_config(), toml::to_string(&config)?)?)
+    }
+
+    /// The sink's database.
+    pub fn store(&self) -> PathBuf {
+        self.sink_folder().join("store.sqlite")
     }
 
     pub fn empty_broker(&self) -> Result<()> {

@@ -150,7 +150,7 @@ async fn loss() -> Result<f64> {
 }
 
 /// The bridge's figures.
-pub async fn measure() -> Result<Vec<Row>> {
+pub async fn measure(_backlog: Duration) -> Result<Vec<Row>> {
     let single = throughput(100_000, 256).await?;
     let hundred = throughput(30_000, 840).await?;
     Ok(vec![

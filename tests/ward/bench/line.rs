@@ -29,7 +29,7 @@ async fn site() -> Result<Site> {
 }
 
 /// Peak resident memory of a process, MB.
-fn peak_memory(id: Option<u32>) -> Result<f64> {
+pub fn peak_memory(id: Option<u32>) -> Result<f64> {
     let id = id.context("not running")?;
     let text = std::fs::read_to_string(format!("/proc/{id}/status"))?;
     let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:")).context("no VmHWM")?;

@@ -25,7 +25,7 @@ pub struct Trial {
 }
 
 /// Where the beds speak.
-const SOCKET: &str = "beds.sock";
+pub const SOCKET: &str = "beds.sock";
 const MANNER: Manner = Manner { window_frames: 256, resend_after: Duration::from_secs(3) };
 /// Until the line runs, and until a process that was killed is up again.
 const START_PATIENCE: Duration = Duration::from_secs(25);
@@ -52,15 +52,21 @@ pub struct Beds {
 impl Beds {
     /// Bed `number` begins to speak to the gateway of a site.
     pub fn begin(site: &Site, number: u32, seed: u64) -> Self {
+        Self::begin_behind(site, number, seed, Duration::ZERO)
+    }
+
+    /// The same with a shift that began a while ago: what the bed has not said yet, it says as fast
+    /// as it is acknowledged, with the times of then, and goes on in real time.
+    pub fn begin_behind(site: &Site, number: u32, seed: u64, behind: Duration) -> Self {
         let port = Port::Unix(site.intake_folder().join(SOCKET));
         let device = Device::start(port, MANNER);
         let progress = device.watch();
         let (stop, stopped) = watch::channel(false);
         let now_ms = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default().as_millis() as i64;
         let shift = Shift {
-            begins: Instant::now(),
-            begins_ns: now_ms * 1_000_000,
-            seconds: SHIFT_SECONDS,
+            begins: Instant::now() - behind,
+            begins_ns: (now_ms - behind.as_millis() as i64) * 1_000_000,
+            seconds: SHIFT_SECONDS + behind.as_secs(),
             restart_after: None,
             stop: stopped,
         };
@@ -71,6 +77,11 @@ impl Beds {
     /// Frames that the device was acknowledged so far.
     pub fn acknowledged(&self) -> u64 {
         self.progress.borrow().acknowledged
+    }
+
+    /// Frames that the device was not acknowledged yet.
+    pub fn kept(&self) -> usize {
+        self.progress.borrow().kept
     }
 
     /// Ends the shift; what was said.
