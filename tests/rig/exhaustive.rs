@@ -87,7 +87,7 @@ const BASES: [Base; 4] = [
 fn workloads(operations_max: usize) -> Vec<Vec<Operation>> {
     let mut all: Vec<Vec<Operation>> = vec![Vec::new()];
     let mut begin = 0;
-    for _ in 0..std::env::var("OPS").map_or(OPERATIONS_MAX, |n| n.parse().unwrap()) {
+    for _ in 0..operations_max {
         let end = all.len();
         for at in begin..end {
             for operation in Operation::ALL {

@@ -24,6 +24,7 @@ pub mod fleet;
 pub mod disk;
 
 pub mod exhaustive;
+
 pub mod faultfs;
 
 pub mod world;
