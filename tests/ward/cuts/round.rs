@@ -117,8 +117,10 @@ impl Round {
     }
 
     async fn tell(&mut self, site: &mut Site, fs: &FaultFs) -> Result<()> {
-        site.start(Role::Broker)?;
-        site.start(Role::Sink)?;
+        // What a sink has taken at once cannot be lost any more: the control keeps it away.
+        if !self.without_sync {
+            start_cloud(site)?;
+        }
         fs.ail(|faults| faults.forgets_sync = self.without_sync);
         let patience = DRAINED_WITHIN;
         let tone = Tone { number: self.number, pause: PAUSE, patience };
@@ -127,6 +129,9 @@ impl Round {
         while self.tally.kinds.values().sum::<u64>() < self.cuts {
             let kind = self.pick();
             self.cut_while(site, fs, &mut talker, kind).await?;
+        }
+        if self.without_sync {
+            start_cloud(site)?;
         }
         self.start(site, &mut talker).await?;
         let said = talker.end().await?;
@@ -223,4 +228,9 @@ impl Round {
         self.tally.taken.pieces_lost += cut.pieces_lost;
         self.tally.taken.names_lost += cut.names_lost;
     }
+}
+
+fn start_cloud(site: &mut Site) -> Result<()> {
+    site.start(Role::Broker)?;
+    site.start(Role::Sink)
 }
