@@ -48,14 +48,9 @@ pub struct CutsCommand {
     json: bool,
 }
 
-/// What became of all rounds.
+/// What happened to a gateway, or to all of them.
 #[derive(Debug, Default, Serialize)]
-struct Report {
-    schema: u32,
-    seed: u64,
-    without_sync: bool,
-    gateways: u32,
-    cuts: u64,
+struct Counts {
     /// Cuts by what was wrong before them.
     kinds: BTreeMap<&'static str, u64>,
     /// The process was killed and the power stayed.
@@ -66,6 +61,18 @@ struct Report {
     slowest_start_ms: u64,
     /// Calls of the agent that faults made fail.
     calls_refused: u64,
+}
+
+/// What became of all rounds.
+#[derive(Debug, Default, Serialize)]
+struct Report {
+    schema: u32,
+    seed: u64,
+    without_sync: bool,
+    gateways: u32,
+    cuts: u64,
+    #[serde(flatten)]
+    counts: Counts,
     pieces_written: u64,
     pieces_lost: u64,
     names_lost: u64,
@@ -84,15 +91,27 @@ struct Report {
 /// What one round adds.
 #[derive(Default)]
 struct Tally {
-    kinds: BTreeMap<&'static str, u64>,
-    kills: u64,
-    starts: u64,
-    failed_starts: u64,
-    slowest_start_ms: u64,
-    calls_refused: u64,
+    counts: Counts,
     taken: Cut,
     vitals: Vitals,
     ledger: Ledger,
+}
+
+impl Counts {
+    fn cuts(&self) -> u64 {
+        self.kinds.values().sum()
+    }
+
+    fn add(&mut self, more: &Self) {
+        for (kind, count) in &more.kinds {
+            *self.kinds.entry(kind).or_default() += count;
+        }
+        self.kills += more.kills;
+        self.starts += more.starts;
+        self.failed_starts += more.failed_starts;
+        self.slowest_start_ms = self.slowest_start_ms.max(more.slowest_start_ms);
+        self.calls_refused += more.calls_refused;
+    }
 }
 
 impl CutsCommand {
@@ -148,15 +167,8 @@ impl CutsCommand {
 impl Report {
     fn add(&mut self, tally: &Tally) {
         show_differences(&tally.ledger);
-        for (kind, count) in &tally.kinds {
-            *self.kinds.entry(kind).or_default() += count;
-            self.cuts += count;
-        }
-        self.kills += tally.kills;
-        self.starts += tally.starts;
-        self.failed_starts += tally.failed_starts;
-        self.slowest_start_ms = self.slowest_start_ms.max(tally.slowest_start_ms);
-        self.calls_refused += tally.calls_refused;
+        self.counts.add(&tally.counts);
+        self.cuts = self.counts.cuts();
         self.pieces_written += tally.taken.pieces;
         self.pieces_lost += tally.taken.pieces_lost;
         self.names_lost += tally.taken.names_lost;
@@ -169,7 +181,7 @@ impl Report {
     }
 
     fn is_good(&self) -> bool {
-        let bad = self.lost + self.duplicates + self.altered + self.failed_starts;
+        let bad = self.lost + self.duplicates + self.altered + self.counts.failed_starts;
         bad == 0 && self.wrong.is_empty() && self.produced > 0
     }
 }

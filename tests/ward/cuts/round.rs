@@ -81,7 +81,7 @@ impl Round {
             .context("the fault file system cannot be mounted: /dev/fuse and root are needed")?;
         let mut site = self.provision(programs, &fs, place.path()).await?;
         let told = self.tell(&mut site, &fs).await;
-        self.tally.calls_refused = fs.refused();
+        self.tally.counts.calls_refused = fs.refused();
         let words = site.last_words();
         // Whoever has files open on the file system ends before it does.
         drop(site);
@@ -126,7 +126,7 @@ impl Round {
         let tone = Tone { number: self.number, pause: PAUSE, patience };
         let mut talker = Talker::begin(site.intake_folder().join(SOCKET), tone);
         self.cut_while(site, fs, &mut talker, Kind::Early).await?;
-        while self.tally.kinds.values().sum::<u64>() < self.cuts {
+        while self.tally.counts.cuts() < self.cuts {
             let kind = self.pick();
             self.cut_while(site, fs, &mut talker, kind).await?;
         }
@@ -180,12 +180,12 @@ impl Round {
             self.let_pass(FAULT_MS).await;
         }
         if let Err(error) = site.check_running() {
-            self.tally.failed_starts += 1;
+            self.tally.counts.failed_starts += 1;
             eprintln!("ward: {error:#}");
         }
         self.look(site);
         if matches!(kind, Kind::Killed) {
-            self.tally.kills += 1;
+            self.tally.counts.kills += 1;
             return site.kill(Role::Agent).map(drop);
         }
         // First the power and then the process: a sync that is under way does not come to its end.
@@ -200,12 +200,12 @@ impl Round {
     async fn start(&mut self, site: &mut Site, talker: &mut Talker) -> Result<()> {
         let (before, began) = (talker.acknowledged(), Instant::now());
         site.start(Role::Agent)?;
-        self.tally.starts += 1;
+        self.tally.counts.starts += 1;
         let acknowledged = talker.wait_beyond(before, START_WITHIN).await;
         let took_ms = began.elapsed().as_millis() as u64;
-        self.tally.slowest_start_ms = self.tally.slowest_start_ms.max(took_ms);
+        self.tally.counts.slowest_start_ms = self.tally.counts.slowest_start_ms.max(took_ms);
         if !acknowledged {
-            self.tally.failed_starts += 1;
+            self.tally.counts.failed_starts += 1;
             bail!("nothing was acknowledged {START_WITHIN:?} after a start");
         }
         Ok(())
@@ -223,7 +223,7 @@ impl Round {
     }
 
     fn count(&mut self, kind: &'static str, cut: Cut) {
-        *self.tally.kinds.entry(kind).or_default() += 1;
+        *self.tally.counts.kinds.entry(kind).or_default() += 1;
         self.tally.taken.pieces += cut.pieces;
         self.tally.taken.pieces_lost += cut.pieces_lost;
         self.tally.taken.names_lost += cut.names_lost;
