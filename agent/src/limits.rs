@@ -31,9 +31,25 @@ pub const PUBLISHES_MAX: usize = 48;
 pub const WINDOW_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Part of the window that only live alerts may use, bytes.
 pub const WINDOW_ALERT_RESERVE_BYTES: usize = 128 * 1024;
+/// What backlog may have out at least, whatever its receipts take; a record is begun below it.
+pub const WINDOW_OLD_BYTES_MIN: usize = 8 * 1024;
+/// A receipt that waited for no longer lets the backlog's part of the window grow.
+pub const QUEUE_SHORT: Duration = Duration::from_millis(40);
+/// A receipt that waited for longer lets it shrink; a third of what live vitals may take.
+pub const QUEUE_LONG: Duration = Duration::from_millis(80);
 /// First and longest wait before a new connection; the wait is drawn from zero to it.
 pub const RECONNECT_WAIT: (Duration, Duration) =
     (Duration::from_millis(500), Duration::from_secs(30));
+/// Least and longest wait after a call that nobody answered: there is nobody to be spared.
+pub const ABSENT_WAIT: (Duration, Duration) =
+    (Duration::from_millis(700), Duration::from_millis(1300));
+/// Between two calls of one attempt; the first that is answered counts.
+///
+/// Kernels repeat a call of theirs after 1, 3 and 7 s, and a link that returns after a minute is to
+/// be used within a second.
+pub const CALL_AGAIN: Duration = Duration::from_secs(1);
+/// An attempt whose calls nobody answers ends after this long.
+pub const ANSWER_DEADLINE: Duration = Duration::from_secs(9);
 /// Without a receipt for this long while records are out, they are sent again.
 pub const RECEIPT_DEADLINE: Duration = Duration::from_secs(10);
 /// A connection, or a record whose bytes go on leaving, may take this long on a thin link.
@@ -65,6 +81,7 @@ pub const KEEP_ALIVE: Duration = Duration::from_secs(120);
 
 const _: () = assert!(BATCH_PAYLOAD_BYTES_MAX < wire::limits::BATCH_BYTES_MAX);
 const _: () = assert!(KEEP_ALIVE.as_secs() * 3 / 2 >= THIN_LINK_DEADLINE.as_secs());
+const _: () = assert!(ANSWER_DEADLINE.as_secs() < CONNECT_DEADLINE.as_secs());
 const _: () = assert!(RECEIPT_DEADLINE.as_secs() < THIN_LINK_DEADLINE.as_secs());
 const _: () = assert!(WINDOW_ALERT_RESERVE_BYTES >= wire::limits::FRAME_BYTES_MAX);
 const _: () = assert!(GAP_RESERVE_BYTES as usize > 8 * wire::limits::GAP_BYTES_MAX);

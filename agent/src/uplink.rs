@@ -6,6 +6,8 @@ pub mod machine;
 
 pub mod driver;
 
+pub mod call;
+
 pub mod traffic;
 
 pub mod tls;

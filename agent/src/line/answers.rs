@@ -35,12 +35,8 @@ impl<D: Disk, S: Sealer, H: Hands> Line<D, S, H> {
                 let record_bytes_max = record_bytes_max(packet_bytes_max);
                 self.uplink.handle(now, Event::Up { record_bytes_max }, &log);
             }
-            FromBroker::Down(reason) => {
-                tracing::warn!(reason, "not connected");
-                self.health.alarm(Alarm::Link, vec![format!("no connection, buffering: {reason}")]);
-                self.unsent = None;
-                self.uplink.handle(now, Event::Down, &log);
-            }
+            FromBroker::Down(reason) => self.not_connected(Event::Down, &reason),
+            FromBroker::Absent(reason) => self.not_connected(Event::Absent, &reason),
             FromBroker::PubAck => self.uplink.handle(now, Event::PubAck, &log),
             FromBroker::Moved { waiting } => {
                 self.uplink.handle(now, Event::Moved { waiting }, &log);
@@ -51,6 +47,14 @@ impl<D: Disk, S: Sealer, H: Hands> Line<D, S, H> {
                 tracing::warn!("a command came; this version knows none");
             }
         }
+    }
+
+    fn not_connected(&mut self, event: Event, reason: &str) {
+        tracing::warn!(reason, "not connected");
+        self.health.alarm(Alarm::Link, vec![format!("no connection, buffering: {reason}")]);
+        self.unsent = None;
+        let (now, clock) = (self.clock.now(), self.clock.state());
+        self.uplink.handle(now, event, &Log { buffer: &mut self.buffer, clock });
     }
 
     fn receipt(&mut self, bytes: &[u8]) {

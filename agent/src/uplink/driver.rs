@@ -16,7 +16,8 @@ use wire::topic::{KEYRING, Level, Topic};
 
 use crate::config::Broker;
 use crate::limits::{KEEP_ALIVE, PUBLISHES_MAX, THIN_LINK_DEADLINE, TRAFFIC_LOOK};
-use crate::uplink::traffic::{self, Traffic};
+use crate::uplink::call::{self, Addresses};
+use crate::uplink::traffic::Traffic;
 use crate::uplink::{Hands, tls};
 
 /// Requests that the client may hold; small, because the log is the queue.
@@ -40,6 +41,8 @@ pub enum FromBroker {
     },
     /// The connection ended.
     Down(String),
+    /// Nobody answered the call.
+    Absent(String),
     /// A publish was acknowledged.
     PubAck,
     /// Bytes came or left; whether some of ours still wait for the link.
@@ -74,6 +77,7 @@ pub struct Driver {
     gateway: GatewayId,
     status: [Vec<u8>; 2],
     events: mpsc::Sender<(u64, FromBroker)>,
+    addresses: Arc<Addresses>,
     generation: u64,
     client: Option<AsyncClient>,
     task: Option<AbortHandle>,
@@ -90,8 +94,9 @@ impl Driver {
         status: [Vec<u8>; 2],
         events: mpsc::Sender<(u64, FromBroker)>,
     ) -> Self {
+        let addresses = Arc::new(Addresses::default());
         let (client, task) = (None, None);
-        Self { runtime, broker, gateway, status, events, generation: 0, client, task }
+        Self { runtime, broker, gateway, status, events, addresses, generation: 0, client, task }
     }
 
     fn options(&self, traffic: &Arc<Traffic>) -> std::io::Result<MqttOptions> {
@@ -105,8 +110,10 @@ impl Driver {
         options.set_outgoing_inflight_upper_limit(PUBLISHES_MAX as u16);
         let limit = IncomingPacketSizeLimit::Bytes(INCOMING_BYTES_MAX as u32);
         options.set_incoming_packet_size_limit(limit);
-        let traffic = traffic.clone();
-        options.set_socket_connector(move |host, _| traffic::connect(host, traffic.clone()));
+        let (known, traffic) = (self.addresses.clone(), traffic.clone());
+        options.set_socket_connector(move |host, _| {
+            call::connect(host, known.clone(), traffic.clone())
+        });
         let topic = Topic { gateway: self.gateway, level: Level::Status }.to_string();
         let will = LastWill::new(topic, self.status[1].clone(), QoS::AtLeastOnce, true, None);
         options.set_last_will(will);
@@ -135,8 +142,12 @@ impl Hands for Driver {
         let (client, eventloop) = AsyncClient::builder(options).capacity(CLIENT_QUEUE).build();
         self.client = Some(client.clone());
         let (gateway, online) = (self.gateway, self.status[0].clone());
-        let report = report(traffic, events.clone(), generation);
-        let run = run(client, eventloop, gateway, online, events, generation);
+        let report = report(traffic.clone(), events.clone(), generation);
+        let greet = move |limit| {
+            let fits = online.len() <= record_bytes_max(limit) as usize;
+            greet(&client, gateway, fits.then(|| online.clone()));
+        };
+        let run = run(eventloop, greet, traffic, events, generation);
         let task = self.runtime.spawn(async move {
             tokio::select! { () = run => {} () = report => {} }
         });
@@ -158,10 +169,9 @@ impl Hands for Driver {
 }
 
 async fn run(
-    client: AsyncClient,
     mut eventloop: rumqttc::EventLoop,
-    gateway: GatewayId,
-    online: Vec<u8>,
+    greet: impl Fn(Option<u32>),
+    traffic: Arc<Traffic>,
     events: mpsc::Sender<(u64, FromBroker)>,
     generation: u64,
 ) {
@@ -169,8 +179,7 @@ async fn run(
         let event = match eventloop.poll().await {
             Ok(MqttEvent::Incoming(Packet::ConnAck(connack))) => {
                 let limit = connack.properties.and_then(|properties| properties.max_packet_size);
-                let fits = online.len() <= record_bytes_max(limit) as usize;
-                greet(&client, gateway, fits.then(|| online.clone()));
+                greet(limit);
                 FromBroker::Up { packet_bytes_max: limit }
             }
             Ok(MqttEvent::Incoming(Packet::PubAck(_))) => FromBroker::PubAck,
@@ -182,7 +191,10 @@ async fn run(
             }
             Ok(_) => continue,
             Err(error) => {
-                let down = FromBroker::Down(error.to_string());
+                let words = error.to_string();
+                let answered = traffic.is_answered();
+                let down =
+                    if answered { FromBroker::Down(words) } else { FromBroker::Absent(words) };
                 let _: Result<(), _> = events.send((generation, down)).await;
                 return;
             }

@@ -1,7 +1,8 @@
 //! The rules of sending, without I/O: events and the time go in, orders come out.
 //!
 //! Order of sending: live alerts, live vitals, old alerts, old vitals, live waves, old waves, with
-//! health between; backlog always gets a tenth. Live is what was accepted since the link came up.
+//! health between; backlog always gets a tenth. Live is what was accepted since the link came up,
+//! and the record before it.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
@@ -11,7 +12,7 @@ use wire::identity::{Lane, SegmentId};
 use crate::buffer::{Position, RecordAt};
 use crate::limits::{
     CONNECT_DEADLINE, RECEIPT_DEADLINE, RECONNECT_WAIT, ROUND_WAIT, STALLS_BEFORE_REBUILD,
-    THIN_LINK_DEADLINE, WINDOW_ALERT_RESERVE_BYTES,
+    THIN_LINK_DEADLINE,
 };
 
 mod back_off;
@@ -21,6 +22,7 @@ mod figures;
 mod flight;
 mod idle;
 mod pace;
+mod window;
 
 pub use events::{Event, Order};
 pub use figures::Figures;
@@ -30,6 +32,7 @@ use cursors::{CLASSES, Cursors};
 use flight::Flight;
 use idle::Idle;
 use pace::Pace;
+use window::Window;
 
 /// What the machine asks of the log.
 pub trait Records {
@@ -47,13 +50,10 @@ enum Link {
 }
 
 /// The machine.
-///
-/// Invariant: `window_used` is the sum of the bytes of `flights`.
 pub struct Uplink {
     link: Link,
     back_off: BackOff,
-    window_bytes: usize,
-    window_used: usize,
+    window: Window,
     flights: BTreeMap<(SegmentId, u32), Flight>,
     again: VecDeque<(Lane, RecordAt)>,
     cursors: Cursors,
@@ -80,8 +80,7 @@ impl Uplink {
         Self {
             link: Link::Down { retry_at: now },
             back_off: BackOff::new(random),
-            window_bytes,
-            window_used: 0,
+            window: Window::new(window_bytes),
             flights: BTreeMap::new(),
             again: VecDeque::new(),
             cursors: Cursors::default(),
@@ -128,11 +127,15 @@ impl Uplink {
                 self.link = Link::Up { since: now };
                 self.record_bytes_max = record_bytes_max;
                 self.pace.begin();
+                self.window.begin();
                 (self.progress_at, self.round_at) = (now, now);
                 self.figures.connects += 1;
                 self.begin_round(records);
             }
-            Event::Down => self.fall(now),
+            Event::Absent if !self.is_up() => {
+                self.link = Link::Down { retry_at: now + self.back_off.absent_wait() };
+            }
+            Event::Absent | Event::Down => self.fall(now),
             Event::PubAck => self.pace.acknowledged(now),
             Event::Moved { waiting } => {
                 self.moved_at = now;
@@ -148,7 +151,11 @@ impl Uplink {
         let covered: Vec<(SegmentId, u32)> =
             self.flights.range((segment, first)..=(segment, last)).map(|(key, _)| *key).collect();
         let landed = covered.into_iter().filter_map(|key| self.land(key));
-        if let Some(sent_at) = landed.map(|flight| flight.sent_at).min() {
+        let landed: Vec<Flight> = landed.collect();
+        for flight in &landed {
+            self.window.receipted(flight, now.duration_since(flight.sent_at));
+        }
+        if let Some(sent_at) = landed.iter().map(|flight| flight.sent_at).min() {
             self.patience = RECEIPT_DEADLINE + now.duration_since(sent_at);
         }
         self.again.retain(|(_, record)| {
@@ -191,8 +198,8 @@ impl Uplink {
     pub fn begin_round(&mut self, records: &impl Records) {
         self.flights.clear();
         self.again.clear();
-        (self.window_used, self.old_credit, self.round_due) = (0, 0, None);
-        self.parked = 0;
+        self.window.clear();
+        (self.old_credit, self.round_due, self.parked) = (0, None, 0);
         self.cursors = Cursors::begin(records);
     }
 
@@ -251,7 +258,7 @@ impl Uplink {
     fn fall(&mut self, now: Instant) {
         self.flights.clear();
         self.again.clear();
-        self.window_used = 0;
+        self.window.clear();
         // A broker that takes us and drops us at once is spared as one that refuses.
         if let Link::Up { since } = self.link
             && now.duration_since(since) > RECONNECT_WAIT.1
@@ -312,7 +319,7 @@ impl Uplink {
 
     fn land(&mut self, key: (SegmentId, u32)) -> Option<Flight> {
         let flight = self.flights.remove(&key)?;
-        self.window_used -= flight.record.bytes as usize;
+        self.window.landed(&flight);
         Some(flight)
     }
 
@@ -322,29 +329,31 @@ impl Uplink {
         if self.pace.is_full() || probing {
             return None;
         }
-        let (lane, record) = self.choose(records)?;
+        let (lane, record, live) = self.choose(records)?;
         let key = (record.segment, record.position.index);
         self.land(key);
-        self.flights.insert(key, Flight::new(lane, record, now));
-        self.window_used += record.bytes as usize;
+        let flight = Flight::new(lane, record, live, now);
+        self.window.sent(&flight);
+        self.flights.insert(key, flight);
         self.pace.gave(now, record.bytes as usize);
         self.figures.published += 1;
         Some(Order::Publish(lane, record))
     }
 
-    fn choose(&mut self, records: &mut impl Records) -> Option<(Lane, RecordAt)> {
-        let room = self.window_bytes.saturating_sub(self.window_used);
-        let open = room > WINDOW_ALERT_RESERVE_BYTES;
+    /// The next record, and whether it is live.
+    fn choose(&mut self, records: &mut impl Records) -> Option<(Lane, RecordAt, bool)> {
+        let open = self.window.is_open();
         while open && let Some((lane, record)) = self.again.pop_front() {
             if self.fits(record) {
-                return Some((lane, record));
+                return Some((lane, record, false));
             }
         }
-        let owed = open && self.old_credit > 0;
+        let takes_backlog = self.window.takes_backlog();
+        let owed = takes_backlog && self.old_credit > 0;
         let backlog = CLASSES.iter().filter(|(_, live)| owed && !live);
         for &(lane, live) in backlog.chain(&CLASSES) {
-            let reserve = (lane, live) == (Lane::Alert, true) && room > 0;
-            if !open && !reserve {
+            let reserve = (lane, live) == (Lane::Alert, true) && self.window.takes_alerts();
+            if !(reserve || if live { open } else { takes_backlog }) {
                 continue;
             }
             let mut next = self.cursors.take(lane, live, records);
@@ -358,7 +367,7 @@ impl Uplink {
                 } else if owed {
                     self.old_credit -= bytes;
                 }
-                return Some((lane, record));
+                return Some((lane, record, live));
             }
         }
         self.old_credit = 0;

@@ -5,17 +5,12 @@
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::{TcpStream, lookup_host};
-use tokio::task::JoinSet;
-
-/// Wait for one address of the broker before the next one is tried beside it.
-const NEXT_ADDRESS: Duration = Duration::from_millis(200);
+use tokio::net::TcpStream;
 
 /// The counters of one connection.
 #[derive(Debug, Default)]
@@ -23,6 +18,7 @@ pub struct Traffic {
     read: AtomicU64,
     written: AtomicU64,
     ends: OnceLock<(SocketAddr, SocketAddr)>,
+    answered: AtomicBool,
 }
 
 /// The state of a connection at one moment.
@@ -35,6 +31,17 @@ pub struct Moved {
 }
 
 impl Traffic {
+    /// Says whether somebody took our call or refused it.
+    pub fn set_answered(&self, answered: bool) {
+        self.answered.store(answered, Ordering::Relaxed);
+    }
+
+    /// Whether somebody took our call or refused it.
+    #[must_use]
+    pub fn is_answered(&self) -> bool {
+        self.answered.load(Ordering::Relaxed)
+    }
+
     /// Looks at the counters and at the kernel's queue; costs one small file of `/proc`.
     #[must_use]
     pub fn look(&self) -> Moved {
@@ -45,31 +52,6 @@ impl Traffic {
     }
 }
 
-/// Connects to the first address of `host` (`name:port`) that answers, and counts from then on.
-///
-/// # Errors
-/// The name is unknown, or no address takes us; the last one's answer.
-pub async fn connect(host: String, traffic: Arc<Traffic>) -> io::Result<Counted> {
-    let mut attempts = JoinSet::new();
-    let mut last = io::Error::other("the broker's name has no address");
-    for address in lookup_host(host).await? {
-        attempts.spawn(TcpStream::connect(address));
-        match tokio::time::timeout(NEXT_ADDRESS, attempts.join_next()).await {
-            Ok(Some(Ok(Ok(stream)))) => return Counted::new(stream, traffic),
-            Ok(Some(Ok(Err(error)))) => last = error,
-            Ok(Some(Err(_)) | None) | Err(_) => {}
-        }
-    }
-    while let Some(attempt) = attempts.join_next().await {
-        match attempt {
-            Ok(Ok(stream)) => return Counted::new(stream, traffic),
-            Ok(Err(error)) => last = error,
-            Err(_) => {}
-        }
-    }
-    Err(last)
-}
-
 /// A stream whose bytes are counted.
 #[derive(Debug)]
 pub struct Counted {
@@ -78,7 +60,11 @@ pub struct Counted {
 }
 
 impl Counted {
-    fn new(stream: TcpStream, traffic: Arc<Traffic>) -> io::Result<Self> {
+    /// Counts from now on.
+    ///
+    /// # Errors
+    /// The connection has ended already.
+    pub fn new(stream: TcpStream, traffic: Arc<Traffic>) -> io::Result<Self> {
         stream.set_nodelay(true)?;
         let ends = (stream.local_addr()?, stream.peer_addr()?);
         traffic.ends.get_or_init(|| ends);
@@ -177,6 +163,7 @@ mod tests {
     use tokio::net::TcpListener;
 
     use super::*;
+    use std::time::Duration;
 
     /// Grows past every buffer of the kernel.
     const MUCH: usize = 64 * 1024;
@@ -186,9 +173,9 @@ mod tests {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
             let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-            let host = listener.local_addr().unwrap().to_string();
             let traffic = Arc::new(Traffic::default());
-            let mut ours = connect(host, traffic.clone()).await.unwrap();
+            let ours = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+            let mut ours = Counted::new(ours, traffic.clone()).unwrap();
             let (mut theirs, _) = listener.accept().await.unwrap();
             let bytes = vec![7; MUCH];
             let mut sent = 0;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, AtomicU64, Ordering};
 
 use anyhow::Result;
+use rustix::net::listen;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
@@ -67,7 +68,8 @@ impl Forwarder {
         self.link.target.store(port, Ordering::Relaxed);
     }
 
-    /// Cuts every connection and refuses new ones, or lets them through again.
+    /// Cuts every connection and leaves new calls unanswered, as a link that is away does; or lets
+    /// them through again.
     pub fn open(&self, open: bool) {
         self.link.open.send_replace(open);
     }
@@ -89,15 +91,48 @@ impl Drop for Forwarder {
     }
 }
 
+/// Calls that the kernel takes for us before we do.
+const CALLS_MAX: i32 = 1024;
+
 async fn accept(listener: TcpListener, link: Arc<Link>) {
     let mut connections = tokio::task::JoinSet::new();
+    let mut open = link.open.subscribe();
     loop {
-        let Ok((gateway, _)) = listener.accept().await else { continue };
-        while connections.try_join_next().is_some() {}
-        if *link.open.borrow() {
-            connections.spawn(forward(gateway, link.clone()));
+        if !*open.borrow_and_update()
+            && let Err(error) = stay_silent(&listener, &mut open).await
+        {
+            eprintln!("the link cannot be silent, it ends: {error}");
+            return;
+        }
+        tokio::select! {
+            call = listener.accept() => {
+                let Ok((gateway, _)) = call else { continue };
+                while connections.try_join_next().is_some() {}
+                connections.spawn(forward(gateway, link.clone()));
+            }
+            _ = open.changed() => {}
         }
     }
+}
+
+/// Until the link is open: the kernel's queue for us is one call long and full, so that it answers
+/// no other.
+async fn stay_silent(
+    listener: &TcpListener,
+    open: &mut watch::Receiver<bool>,
+) -> std::io::Result<()> {
+    listen(listener, 0)?;
+    let address = listener.local_addr()?;
+    let filled = async {
+        let _filler = TcpStream::connect(address).await;
+        std::future::pending::<()>().await;
+    };
+    let ended = tokio::select! {
+        () = filled => true,
+        opened = open.wait_for(|open| *open) => opened.is_err(),
+    };
+    listen(listener, CALLS_MAX)?;
+    if ended { Err(std::io::Error::other("nobody is there to open it")) } else { Ok(()) }
 }
 
 async fn forward(gateway: TcpStream, link: Arc<Link>) {

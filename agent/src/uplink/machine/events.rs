@@ -14,6 +14,8 @@ pub enum Event {
     },
     /// The connection ended or could not be made.
     Down,
+    /// Nobody answered the call: no link, or no broker's machine behind it.
+    Absent,
     /// One publish was acknowledged, which frees a place and means nothing else.
     PubAck,
     /// Bytes came, or bytes of ours left; `waiting` says whether some have not left yet.

@@ -12,14 +12,24 @@ use crate::limits::THIN_LINK_DEADLINE;
 pub(super) struct Flight {
     pub(super) lane: Lane,
     pub(super) record: RecordAt,
+    /// Whether it was accepted since the link came up.
+    pub(super) live: bool,
     pub(super) sent_at: Instant,
     /// When the peer's kernel was known to have all of it.
     pub(super) left_at: Option<Instant>,
 }
 
 impl Flight {
-    pub(super) fn new(lane: Lane, record: RecordAt, sent_at: Instant) -> Self {
-        Self { lane, record, sent_at, left_at: None }
+    pub(super) fn new(lane: Lane, record: RecordAt, live: bool, sent_at: Instant) -> Self {
+        Self { lane, record, live, sent_at, left_at: None }
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        self.record.bytes as usize
+    }
+
+    pub(super) fn old_bytes(&self) -> usize {
+        if self.live { 0 } else { self.bytes() }
     }
 
     /// From when on it is late: so long after the last byte moved while it leaves, and so long

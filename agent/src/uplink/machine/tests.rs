@@ -1,5 +1,7 @@
 //! The rules of sending, one by one, on an invented log.
 
+use std::collections::BTreeSet;
+
 use super::*;
 use crate::limits::PACE_BYTES;
 
@@ -7,15 +9,19 @@ use crate::limits::PACE_BYTES;
 const UP: Event = Event::Up { record_bytes_max: u32::MAX };
 
 /// A log that is a list of lanes with so many records each.
+#[derive(Default)]
 struct Invented {
     records: [u32; 4],
     bytes: u32,
+    receipted: BTreeSet<(usize, u32)>,
 }
 
 impl Records for Invented {
     fn next(&mut self, lane: Lane, from: Position) -> Option<RecordAt> {
-        (from.index < self.records[lane as usize]).then_some(RecordAt {
-            position: Position { ordinal: 0, index: from.index },
+        let mut open = (from.index..self.records[lane as usize])
+            .filter(|index| !self.receipted.contains(&(lane as usize, *index)));
+        open.next().map(|index| RecordAt {
+            position: Position { ordinal: 0, index },
             segment: SegmentId([lane as u8; 16]),
             bytes: self.bytes,
         })
@@ -42,18 +48,33 @@ fn sent(uplink: &mut Uplink, now: Instant, records: &mut Invented) -> Vec<(Lane,
     sent
 }
 
+/// What is sent when the sink stores at once and says so.
+fn stored(uplink: &mut Uplink, now: Instant, records: &mut Invented) -> Vec<(Lane, u32)> {
+    let mut sent = Vec::new();
+    while let Some(Order::Publish(lane, record)) = uplink.poll(now, records) {
+        let index = record.position.index;
+        sent.push((lane, index));
+        records.receipted.insert((lane as usize, index));
+        uplink.handle(now, Event::PubAck, records);
+        uplink.receipted(now, SegmentId([lane as u8; 16]), index, index);
+    }
+    sent
+}
+
 #[test]
 fn live_goes_before_backlog_and_backlog_still_gets_a_tenth() {
     let now = Instant::now();
-    let mut log = Invented { records: [0, 40, 0, 0], bytes: 1000 };
+    let mut log = Invented { records: [0, 40, 0, 0], bytes: 1000, ..Invented::default() };
     let mut uplink = up(&mut log, now);
     log.records = [1, 80, 0, 0];
 
-    let sent = sent(&mut uplink, now, &mut log);
+    let sent = stored(&mut uplink, now, &mut log);
 
     assert_eq!(sent[0], (Lane::Alert, 0));
+    let soon = |index| sent[..5].contains(&(Lane::Vital, index));
+    assert!(soon(0) && soon(39), "the newest, and its header: {sent:?}");
     let is_live = |(lane, index): &&(Lane, u32)| *lane == Lane::Vital && *index >= 40;
-    let live = sent[1..45].iter().filter(is_live).count();
+    let live = sent[1..47].iter().filter(is_live).count();
     assert!((39..=41).contains(&live), "{sent:?}");
     assert_eq!(sent.len(), 81);
 }
@@ -61,7 +82,7 @@ fn live_goes_before_backlog_and_backlog_still_gets_a_tenth() {
 #[test]
 fn a_puback_is_no_progress_and_a_stalled_receipt_rebuilds_the_client() {
     let mut now = Instant::now();
-    let mut log = Invented { records: [0, 3, 0, 0], bytes: 1000 };
+    let mut log = Invented { records: [0, 3, 0, 0], bytes: 1000, ..Invented::default() };
     let mut uplink = up(&mut log, now);
     assert_eq!(sent(&mut uplink, now, &mut log).len(), 3);
 
@@ -85,8 +106,9 @@ fn a_puback_is_no_progress_and_a_stalled_receipt_rebuilds_the_client() {
 #[test]
 fn only_a_receipt_frees_the_window() {
     let now = Instant::now();
-    let mut log = Invented { records: [0, 400, 0, 0], bytes: 60_000 };
+    let mut log = Invented { bytes: 60_000, ..Invented::default() };
     let mut uplink = up(&mut log, now);
+    log.records[Lane::Vital as usize] = 400;
     let first = sent(&mut uplink, now, &mut log).len();
     assert!(first < 20, "{first}");
     assert_eq!(sent(&mut uplink, now, &mut log), []);
@@ -99,7 +121,7 @@ fn only_a_receipt_frees_the_window() {
 #[test]
 fn reconnects_are_spread_over_a_growing_wait() {
     let now = Instant::now();
-    let mut log = Invented { records: [0; 4], bytes: 1 };
+    let mut log = Invented { records: [0; 4], bytes: 1, ..Invented::default() };
     let mut waits = Vec::new();
     for random in 1..200 {
         let mut uplink = Uplink::new(now, 1024, random * 0x9e37_79b9);
@@ -116,7 +138,7 @@ fn reconnects_are_spread_over_a_growing_wait() {
 #[test]
 fn a_broker_that_withholds_pubacks_does_not_stop_what_is_receipted() {
     let now = Instant::now();
-    let mut log = Invented { records: [0, 400, 0, 0], bytes: 10 };
+    let mut log = Invented { records: [0, 400, 0, 0], bytes: 10, ..Invented::default() };
     let mut uplink = up(&mut log, now);
     let mut sent = 0;
     while let Some(Order::Publish(lane, record)) = uplink.poll(now, &mut log) {
@@ -130,7 +152,7 @@ fn a_broker_that_withholds_pubacks_does_not_stop_what_is_receipted() {
 #[test]
 fn a_broker_that_takes_us_and_drops_us_is_not_rushed() {
     let mut now = Instant::now();
-    let mut log = Invented { records: [0; 4], bytes: 1 };
+    let mut log = Invented { records: [0; 4], bytes: 1, ..Invented::default() };
     let mut waits = Duration::ZERO;
     let mut uplink = Uplink::new(now, 1024, 7);
     for _ in 0..40 {
@@ -152,7 +174,7 @@ fn a_broker_that_takes_us_and_drops_us_is_not_rushed() {
 #[test]
 fn a_broker_that_acknowledges_nothing_at_all_does_not_stop_us_for_ever() {
     let mut now = Instant::now();
-    let mut log = Invented { records: [0, 400, 0, 0], bytes: 10 };
+    let mut log = Invented { records: [0, 400, 0, 0], bytes: 10, ..Invented::default() };
     let mut uplink = up(&mut log, now);
     let mut dropped = 0;
     for _ in 0..10 {
@@ -166,7 +188,7 @@ fn a_broker_that_acknowledges_nothing_at_all_does_not_stop_us_for_ever() {
 #[test]
 fn a_record_over_the_brokers_limit_is_parked_and_goes_to_a_broker_that_takes_it() {
     let now = Instant::now();
-    let mut log = Invented { records: [0, 3, 0, 0], bytes: 60_000 };
+    let mut log = Invented { records: [0, 3, 0, 0], bytes: 60_000, ..Invented::default() };
     let mut uplink = up(&mut log, now);
     uplink.handle(now, Event::Down, &log);
     uplink.handle(now, Event::Up { record_bytes_max: 59_999 }, &log);
@@ -182,7 +204,7 @@ fn a_record_over_the_brokers_limit_is_parked_and_goes_to_a_broker_that_takes_it(
 
     uplink.handle(now, Event::Down, &log);
     uplink.handle(now, Event::Up { record_bytes_max: 60_000 }, &log);
-    assert_eq!(sent(&mut uplink, now, &mut log).len(), 4);
+    assert_eq!(stored(&mut uplink, now, &mut log).len(), 4);
     assert_eq!(uplink.parked(), 0);
 }
 
@@ -211,14 +233,14 @@ fn a_small_record_does_not_wait_for_a_parked_one() {
         sent.push(record.position.index);
     }
 
-    assert_eq!((sent, uplink.parked()), (vec![1, 3, 5], 3));
+    assert_eq!((sent, uplink.parked()), (vec![5, 1, 3], 3));
 }
 
 /// Lets a link carry one record after the other, `seconds` each, with the receipt as long after it;
 /// how often the connection was dropped, and how many records went more than once.
 fn carried(seconds: u64, carries: u32) -> (u64, u64) {
     let mut now = Instant::now();
-    let mut log = Invented { records: [0, carries, 0, 0], bytes: 2000 };
+    let mut log = Invented { records: [0, carries, 0, 0], bytes: 2000, ..Invented::default() };
     let mut uplink = up(&mut log, now);
     let mut on_link = VecDeque::new();
     let mut landed = VecDeque::new();
@@ -265,7 +287,7 @@ fn a_link_over_which_it_took_long_to_connect_may_be_quiet_for_as_long() {
     let begin = Instant::now();
     let slow = Duration::from_secs(24);
     for (took, wants) in [(slow, RECEIPT_DEADLINE + slow), (Duration::ZERO, RECEIPT_DEADLINE)] {
-        let mut log = Invented { records: [1, 0, 0, 0], bytes: 2000 };
+        let mut log = Invented { records: [1, 0, 0, 0], bytes: 2000, ..Invented::default() };
         let mut uplink = Uplink::new(begin, 1024 * 1024, 7);
         assert_eq!(uplink.poll(begin, &mut log), Some(Order::Connect));
         let up = begin + took;
@@ -284,7 +306,7 @@ fn a_link_over_which_it_took_long_to_connect_may_be_quiet_for_as_long() {
 #[test]
 fn a_link_that_trickles_without_a_receipt_is_dropped_all_the_same() {
     let begin = Instant::now();
-    let mut log = Invented { records: [0, 400, 0, 0], bytes: 2000 };
+    let mut log = Invented { records: [0, 400, 0, 0], bytes: 2000, ..Invented::default() };
     let mut uplink = up(&mut log, begin);
     let mut now = begin;
     let dropped = loop {
@@ -304,7 +326,7 @@ fn a_link_that_trickles_without_a_receipt_is_dropped_all_the_same() {
 #[test]
 fn receipts_that_stay_out_on_a_busy_healthy_link_are_noticed_as_on_an_idle_one() {
     let begin = Instant::now();
-    let mut log = Invented { records: [0, 1, 0, 0], bytes: 2000 };
+    let mut log = Invented { records: [0, 1, 0, 0], bytes: 2000, ..Invented::default() };
     let mut uplink = up(&mut log, begin);
     let mut now = begin;
     let dropped = loop {
@@ -325,7 +347,7 @@ fn receipts_that_stay_out_on_a_busy_healthy_link_are_noticed_as_on_an_idle_one()
 #[test]
 fn a_handshake_over_a_thin_link_is_not_cut_off_and_one_into_a_black_hole_is() {
     let begin = Instant::now();
-    let mut log = Invented { records: [0; 4], bytes: 1 };
+    let mut log = Invented { records: [0; 4], bytes: 1, ..Invented::default() };
     for (moves, wants) in [(true, THIN_LINK_DEADLINE), (false, CONNECT_DEADLINE)] {
         let mut uplink = Uplink::new(begin, 1024, 7);
         assert_eq!(uplink.poll(begin, &mut log), Some(Order::Connect));
@@ -345,7 +367,7 @@ fn a_handshake_over_a_thin_link_is_not_cut_off_and_one_into_a_black_hole_is() {
 #[test]
 fn a_client_that_takes_nothing_more_is_rebuilt_although_nothing_is_out() {
     let begin = Instant::now();
-    let mut log = Invented { records: [0, 9, 0, 0], bytes: 100 };
+    let mut log = Invented { records: [0, 9, 0, 0], bytes: 100, ..Invented::default() };
     let mut uplink = up(&mut log, begin);
     assert_eq!(sent(&mut uplink, begin, &mut log).len(), 9);
 
@@ -359,8 +381,9 @@ fn a_client_that_takes_nothing_more_is_rebuilt_although_nothing_is_out() {
 #[test]
 fn a_thin_link_is_given_little_at_a_time_and_a_quick_one_the_whole_window() {
     let mut now = Instant::now();
-    let mut log = Invented { records: [0, 4000, 0, 0], bytes: 1000 };
+    let mut log = Invented { bytes: 1000, ..Invented::default() };
     let mut uplink = up(&mut log, now);
+    log.records[Lane::Vital as usize] = 4000;
     let mut out = 0;
     let mut fill = |uplink: &mut Uplink, now, log: &mut Invented| {
         while uplink.poll(now, log).is_some() {
@@ -402,7 +425,7 @@ const ATTEMPTS_A_SECOND: usize = 200;
 fn a_thousand_gateways_do_not_storm_a_broker_that_comes_back() {
     let begin = Instant::now();
     let away = Duration::from_secs(60);
-    let mut log = Invented { records: [0; 4], bytes: 1 };
+    let mut log = Invented { records: [0; 4], bytes: 1, ..Invented::default() };
     let mut fleet: Vec<Uplink> = (1..=FLEET)
         .map(|number| {
             let mut uplink = Uplink::new(begin, 1024, number.wrapping_mul(0x9e37_79b9_7f4a_7c15));
@@ -432,10 +455,111 @@ fn a_thousand_gateways_do_not_storm_a_broker_that_comes_back() {
     assert!(late <= Some(60 + RECONNECT_WAIT.1.as_secs()), "{late:?}");
 }
 
+/// Attempts of one link's gateways in a second at most, while nobody answers and when somebody
+/// does: each waits 0.7 s at least.
+const ABSENT_ATTEMPTS_A_SECOND: usize = 1429;
+
+#[test]
+fn gateways_whose_link_is_away_try_it_every_second_and_are_back_within_two() {
+    let begin = Instant::now();
+    let mut log = Invented { bytes: 1, ..Invented::default() };
+    let (away, tenth) = (Duration::from_secs(600), Duration::from_millis(100));
+    let mut fleet: Vec<Uplink> =
+        (1..=FLEET).map(|number| Uplink::new(begin, 1024, number * 0x9e37_79b9)).collect();
+    let mut now = begin;
+    while now < begin + away + Duration::from_secs(2) {
+        let back = now.duration_since(begin) >= away;
+        let mut attempts = 0;
+        for uplink in &mut fleet {
+            if uplink.poll(now, &mut log) == Some(Order::Connect) {
+                attempts += 1;
+                uplink.handle(now, if back { UP } else { Event::Absent }, &log);
+            }
+        }
+        now += tenth;
+        let settled = now.duration_since(begin) > Duration::from_secs(10);
+        assert!(!settled || attempts * 10 <= ABSENT_ATTEMPTS_A_SECOND * 2, "{attempts} in 0.1 s");
+    }
+    assert!(fleet.iter().all(Uplink::is_up));
+}
+
+/// A sink that stores one record after the other, at the end of a way.
+struct Far {
+    way: Duration,
+    a_record: Duration,
+}
+
+/// Draws a backlog for ten seconds, with a live record every second: old records stored a second,
+/// and the longest that a live one took, from the third on.
+fn drained(far: &Far) -> (usize, Duration) {
+    const BYTES: u32 = 16 * 1024;
+    const LIVE: (Duration, u32) = (Duration::from_secs(1), 10);
+    let begin = Instant::now();
+    let mut log = Invented { records: [0, 0, 1_000_000, 0], bytes: BYTES, ..Invented::default() };
+    let mut uplink = Uplink::new(begin, crate::limits::WINDOW_BYTES_MAX, 7);
+    assert_eq!(uplink.poll(begin, &mut log), Some(Order::Connect));
+    uplink.handle(begin, UP, &log);
+    let (mut now, mut free_at, mut slowest, mut old) = (begin, begin, Duration::ZERO, 0);
+    let mut under_way: VecDeque<(Instant, Instant, Lane, u32)> = VecDeque::new();
+    while now < begin + LIVE.0 * LIVE.1 {
+        now += Duration::from_millis(1);
+        let live = now.duration_since(begin).as_secs() as u32;
+        log.records[Lane::Vital as usize] = live;
+        while let Some((_, sent_at, lane, index)) = under_way.pop_front_if(|(due, ..)| *due <= now)
+        {
+            uplink.handle(now, Event::PubAck, &log);
+            uplink.receipted(now, SegmentId([lane as u8; 16]), index, index);
+            match lane {
+                Lane::Vital if index > 2 => slowest = slowest.max(now.duration_since(sent_at)),
+                Lane::Vital => {}
+                _ => old += 1,
+            }
+        }
+        while let Some(Order::Publish(lane, record)) = uplink.poll(now, &mut log) {
+            free_at = free_at.max(now + far.way / 2) + far.a_record;
+            under_way.push_back((free_at + far.way / 2, now, lane, record.position.index));
+        }
+    }
+    (old / LIVE.1 as usize, slowest)
+}
+
+#[test]
+fn live_records_do_not_wait_behind_a_backlog_that_the_sink_cannot_take_faster() {
+    let a_record = Duration::from_millis(8);
+    for way in [2, 30, 300].map(Duration::from_millis) {
+        let (old, slowest) = drained(&Far { way, a_record });
+
+        assert!(slowest < way + Duration::from_millis(150), "{slowest:?} over {way:?}");
+        assert!(old > 60, "{old} a second of 125 over {way:?}");
+    }
+}
+
+#[test]
+fn a_way_that_becomes_longer_does_not_leave_the_backlog_at_its_least() {
+    let mut window = window::Window::new(crate::limits::WINDOW_BYTES_MAX);
+    let record =
+        RecordAt { position: Position::default(), segment: SegmentId([0; 16]), bytes: 8192 };
+    let flight = Flight::new(Lane::Wave, record, false, Instant::now());
+    let receipts = |window: &mut window::Window, ms| {
+        for _ in 0..300 {
+            window.receipted(&flight, Duration::from_millis(ms));
+        }
+        let mut out = 0;
+        while out < 100 && window.takes_backlog() {
+            window.sent(&flight);
+            out += 1;
+        }
+        out
+    };
+    assert_eq!(receipts(&mut window, 20), 100, "a quick way takes much");
+    window.clear();
+    assert_eq!(receipts(&mut window, 120), 100, "a longer one takes as much in the end");
+}
+
 #[test]
 fn what_could_not_be_read_once_is_offered_again() {
     let mut now = Instant::now();
-    let mut log = Invented { records: [0, 1, 0, 0], bytes: 10 };
+    let mut log = Invented { records: [0, 1, 0, 0], bytes: 10, ..Invented::default() };
     let mut uplink = up(&mut log, now);
     let Some(Order::Publish(_, record)) = uplink.poll(now, &mut log) else { panic!("nothing") };
     uplink.forget(record.segment, record.position.index);
