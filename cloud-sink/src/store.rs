@@ -9,9 +9,13 @@ mod heard;
 
 mod notes;
 
+mod parked;
+
 pub mod query;
 
 mod rows;
+
+mod runs;
 
 mod said;
 

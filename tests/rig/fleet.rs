@@ -69,6 +69,12 @@ impl Fleet {
         Self::in_life(self.suite, self.copy_pairs(), self.keyring.fleet.version + 1)
     }
 
+    /// The same site once more.
+    #[must_use]
+    pub fn copy(&self) -> Self {
+        Self::in_life(self.suite, self.copy_pairs(), self.keyring.fleet.version)
+    }
+
     /// The sink's pairs once more.
     #[must_use]
     pub fn copy_pairs(&self) -> Vec<Pair> {

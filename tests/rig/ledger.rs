@@ -243,7 +243,7 @@ impl Value {
     }
 }
 
-/// The values of a channel, by time.
+/// The values of a channel, by time; of one that only counted none, so that all rows are foreign.
 fn said_values(channel: &SaidChannel) -> Box<dyn Iterator<Item = Value> + '_> {
     match &channel.values {
         Values::Numerics(values) => Box::new(values.iter().map(|(time_ns, what, status)| Value {
@@ -263,6 +263,7 @@ fn said_values(channel: &SaidChannel) -> Box<dyn Iterator<Item = Value> + '_> {
                 })
             }))
         }
+        Values::Counted(_) => Box::new(std::iter::empty()),
     }
 }
 

@@ -22,6 +22,7 @@ pub mod forger;
 mod gateway;
 mod network;
 mod sink;
+mod sinks;
 mod time;
 mod watch;
 
@@ -36,7 +37,7 @@ use books::SharedBooks;
 use faults::Fault;
 use gateway::GatewayNode;
 use network::Network;
-use sink::SinkNode;
+use sinks::Sinks;
 
 /// What one step lets pass.
 const TICK: Duration = Duration::from_millis(100);
@@ -90,7 +91,7 @@ pub struct World {
     gateway: GatewayNode,
     devices: Vec<Bedside>,
     network: Network,
-    sink: SinkNode,
+    sinks: Sinks,
     books: SharedBooks,
     disk_well_at: Duration,
     line_well_at: Duration,
@@ -125,7 +126,9 @@ impl World {
         let books = SharedBooks::default();
         let mut network = Network::new(random.number());
         let document = fleet.document.clone();
-        let sink = SinkNode::create(folder.path(), Fleet::with(suite, fleet.copy_pairs()), id)?;
+        // Two sinks share a subscription and a store in a share of the worlds.
+        let count = if seed % 4 == 1 { 2 } else { 1 };
+        let sinks = Sinks::create(folder.path(), fleet.copy(), id, count)?;
         let gateway = GatewayNode::new(
             fleet,
             id,
@@ -141,7 +144,7 @@ impl World {
             gateway,
             devices: (1..=DEVICES).map(|id| Bedside::new(DeviceId(id))).collect(),
             network,
-            sink,
+            sinks,
             books,
             disk_well_at: Duration::ZERO,
             line_well_at: Duration::ZERO,
@@ -182,7 +185,7 @@ impl World {
         let books = self.books.borrow();
         self.outcome.violations.clone_from(&books.violations);
         self.outcome.accepted = books.accepted.len() as u64;
-        self.outcome.commits = self.sink.commits;
+        self.outcome.commits = self.sinks.commits();
         self.outcome.trace = self.trace.clone().finalize().into();
         Ok(self.outcome.clone())
     }
@@ -234,7 +237,8 @@ impl World {
         self.gateway.disk.ail(|ails| *ails = crate::disk::Ailments::default());
         self.gateway.disk.make_readable();
         self.network.trouble = network::Trouble::default();
-        (self.sink.kill, self.sink.full_until, self.cut_by) = (None, Duration::ZERO, None);
+        self.sinks.heal();
+        self.cut_by = None;
         self.gateway.stick_random(false);
         self.devices.iter_mut().for_each(|device| device.garbled = 0);
     }
@@ -247,10 +251,10 @@ impl World {
         let arrived = self.network.step(elapsed, TICK, &mut self.random);
         for (lane, bytes) in arrived.records {
             self.note(&[b"record", &[lane as u8], &bytes.len().to_be_bytes()]);
-            self.sink.deliver(lane, bytes);
+            self.sinks.deliver(lane, bytes, &mut self.random);
         }
         self.gateway.step(arrived.events, &mut self.random);
-        self.let_sink_work(elapsed)?;
+        self.let_sinks_work(elapsed)?;
         let now = self.gateway.now();
         let heard = self.gateway.line.is_some();
         for device in self.devices.iter_mut().filter(|_| heard) {
@@ -304,15 +308,16 @@ impl World {
         }
     }
 
-    fn let_sink_work(&mut self, elapsed: Duration) -> Result<()> {
-        let said = self.sink.step(elapsed)?;
-        if let Some(keyring) = said.keyring {
-            self.network.publish(elapsed, MessageKind::Keyring, keyring);
-        }
-        for receipt in said.receipts {
-            self.books.borrow_mut().signed.extend(self.sink.signed_for(&receipt));
-            self.note(&[b"receipt", &receipt.len().to_be_bytes()]);
-            self.network.publish(elapsed, MessageKind::Receipt, receipt);
+    fn let_sinks_work(&mut self, elapsed: Duration) -> Result<()> {
+        for said in self.sinks.step(elapsed)? {
+            if let Some(keyring) = said.keyring {
+                self.network.publish(elapsed, MessageKind::Keyring, keyring);
+            }
+            for receipt in said.receipts {
+                self.books.borrow_mut().signed.extend(self.sinks.signed_for(&receipt));
+                self.note(&[b"receipt", &receipt.len().to_be_bytes()]);
+                self.network.publish(elapsed, MessageKind::Receipt, receipt);
+            }
         }
         Ok(())
     }
@@ -322,14 +327,10 @@ impl World {
         self.devices.get_mut(at)
     }
 
-    fn restore_store(&mut self) -> Result<bool> {
-        self.sink.restore()
-    }
-
     /// Where the sink's store lies.
     #[must_use]
     pub fn store(&self) -> &std::path::Path {
-        self.sink.path()
+        self.sinks.path()
     }
 
     /// What was written down.

@@ -50,9 +50,9 @@ async fn call(host: &str, known: &Addresses) -> io::Result<TcpStream> {
                 return Ok(stream);
             }
         }
-        match tokio::time::timeout(CALL_AGAIN, taken(&mut calls, &mut last)).await {
-            Ok(taken) => return taken.ok_or(last),
-            Err(_) => {}
+        let taken = tokio::time::timeout(CALL_AGAIN, taken(&mut calls, &mut last)).await;
+        if let Ok(taken) = taken {
+            return taken.ok_or(last);
         }
     }
 }

@@ -1,6 +1,6 @@
 //! From a verified batch to rows: each reading once, whoever repeats it.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::{Transaction, params};
 use wire::batch::{Batch, Block, Table, WaveRun, wave};
@@ -9,21 +9,18 @@ use wire::identity::DeviceId;
 use wire::reading::ChannelKind;
 use wire::time::DeviceClock;
 
-use super::heard::{Run, RunKey};
+use super::heard::RunKey;
 use super::notes::{insert_conflict, insert_health, insert_note};
+use super::runs::Runs;
 use super::said::{self, Digests};
 use super::series::Series;
 use crate::verify::Disposed;
-
-/// Runs of devices whose ranges stay in memory.
-const RUNS_MAX: usize = 4096;
 
 /// What was learnt about devices and series, as the database has it.
 #[derive(Debug, Default)]
 pub(super) struct Rows {
     series: Series,
-    runs: HashMap<RunKey, Run>,
-    dirty: HashSet<RunKey>,
+    pub(super) runs: Runs,
 }
 
 /// What all rows of one block have in common.
@@ -103,9 +100,7 @@ impl Rows {
             let numbers: Vec<i64> = digests.iter().map(|(number, _)| *number).collect();
             let who = (record.gateway.row, record.lane as u8);
             let frame = (record.segment, record.index);
-            self.load_run(tx, key)?;
-            self.runs.entry(key).or_default().add(who, &numbers, frame);
-            self.dirty.insert(key);
+            self.runs.change(tx, key)?.add(who, &numbers, frame);
             said::insert(tx, evidence, key, who.1, &digests)?;
         }
         Ok(())
@@ -136,9 +131,8 @@ impl Rows {
         digests: &Digests,
     ) -> Result<BTreeSet<i64>, rusqlite::Error> {
         let lane = record.lane as u8;
-        self.load_run(tx, key)?;
         let mut conflicts = BTreeSet::new();
-        let Some(run) = self.runs.get(&key) else { return Ok(conflicts) };
+        let run = self.runs.of(tx, key)?;
         let ends = digests.first().zip(digests.last());
         if !ends.is_some_and(|(first, last)| run.touches(lane, first.0, last.0)) {
             return Ok(conflicts);
@@ -159,8 +153,7 @@ impl Rows {
     ) -> Result<(), rusqlite::Error> {
         let (first, last) = (numbers(at.block).min(), numbers(at.block).max());
         let Some((first, last)) = first.zip(last) else { return Ok(()) };
-        self.load_run(tx, key)?;
-        let stored = self.runs.get(&key).is_some_and(|run| run.touches(at.lane, first, last));
+        let stored = self.runs.of(tx, key)?.touches(at.lane, first, last);
         let repeated = stored || at.seen.range(first..=last).next().is_some();
         for table in &at.block.tables {
             self.insert_table(tx, at, table, key, repeated)?;
@@ -177,7 +170,7 @@ impl Rows {
     }
 
     fn is_heard(&self, key: RunKey, at: &At<'_>, number: i64) -> bool {
-        let stored = self.runs.get(&key).is_some_and(|run| run.contains(at.lane, number));
+        let stored = self.runs.known(key).is_some_and(|run| run.contains(at.lane, number));
         (stored && !at.conflicts.contains(&number)) || at.seen.contains(&number)
     }
 
@@ -290,45 +283,6 @@ impl Rows {
         }
         stretches.retain(|(_, count)| *count > 0);
         stretches
-    }
-
-    fn load_run(&mut self, tx: &Transaction<'_>, key: RunKey) -> Result<(), rusqlite::Error> {
-        if self.runs.contains_key(&key) {
-            return Ok(());
-        }
-        if self.runs.len() > RUNS_MAX {
-            self.save_heard(tx)?;
-            self.runs.clear();
-        }
-        let mut statement = tx.prepare_cached(
-            "SELECT gateway, lane, first, last FROM heard WHERE device = ?1 AND boot = ?2
-             ORDER BY gateway, lane, first",
-        )?;
-        let mut rows = statement.query(params![key.0, key.1])?;
-        let mut run = Run::default();
-        while let Some(row) = rows.next()? {
-            run.lane(row.get(0)?, row.get(1)?).ranges.push((row.get(2)?, row.get(3)?));
-        }
-        self.runs.insert(key, run);
-        Ok(())
-    }
-
-    /// Writes the ranges that changed; belongs to the same transaction as their rows.
-    pub(super) fn save_heard(&mut self, tx: &Transaction<'_>) -> Result<(), rusqlite::Error> {
-        for key in self.dirty.drain() {
-            let Some(run) = self.runs.get(&key) else { continue };
-            tx.prepare_cached("DELETE FROM heard WHERE device = ?1 AND boot = ?2")?
-                .execute(params![key.0, key.1])?;
-            let mut insert =
-                tx.prepare_cached("INSERT INTO heard VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?;
-            for heard in &run.lanes {
-                for (first, last) in &heard.ranges {
-                    let (lane, gateway) = (heard.lane, heard.gateway);
-                    insert.execute(params![key.0, key.1, lane, gateway, first, last])?;
-                }
-            }
-        }
-        Ok(())
     }
 }
 

@@ -8,11 +8,11 @@ use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use wire::identity::{GatewayId, RecordHash, SegmentId, StoreEpoch};
 use wire::receipt::{Disposition, Range, Reason};
 
+use super::parked::{has_header, may_park, unpark};
 use super::rows::Rows;
 use super::schema::{ADDITIONS, SETTINGS, TABLES, VERSION};
 use super::{Committed, Store, StoreError};
 use crate::clock;
-use crate::limits::PARKED_MAX;
 use crate::verify::{Content, Disposed};
 
 /// A segment as one gateway and lane speak of it: nobody can take another's by naming it.
@@ -24,6 +24,8 @@ pub struct Sqlite {
     epoch: StoreEpoch,
     rows: Rows,
     segments: HashMap<SegmentKey, i64>,
+    /// The last commit that was ours.
+    last_commit: i64,
 }
 
 /// Longest wait for another process that writes.
@@ -76,8 +78,8 @@ impl Sqlite {
         db.set_prepared_statement_cache_capacity(64);
         let epoch: [u8; 16] =
             db.query_row("SELECT value FROM meta WHERE key = 'store_epoch'", [], |r| r.get(0))?;
-        let (rows, segments) = (Rows::default(), HashMap::new());
-        Ok(Self { db, epoch: StoreEpoch(epoch), rows, segments })
+        let (rows, segments, last_commit) = (Rows::default(), HashMap::new(), 0);
+        Ok(Self { db, epoch: StoreEpoch(epoch), rows, segments, last_commit })
     }
 
     /// Counts bytes that no known gateway has signed.
@@ -94,6 +96,9 @@ impl Sqlite {
     }
 }
 
+/// The number of a commit in this store's life.
+const NEXT_COMMIT: &str = "UPDATE meta SET value = value + 1 WHERE key = 'commit' RETURNING value";
+
 /// What became of one record, for the receipt.
 struct Fate {
     gateway: GatewayId,
@@ -107,8 +112,8 @@ struct Fate {
 
 impl Store for Sqlite {
     fn commit(&mut self, group: &[Disposed]) -> Result<Committed, StoreError> {
-        let Self { db, rows, segments, .. } = self;
-        let result = commit_group(db, rows, segments, group);
+        let result = commit_group(self, group);
+        let Self { rows, segments, .. } = self;
         if result.is_err() {
             // What the caches learnt was rolled back with the transaction.
             *rows = Rows::default();
@@ -122,18 +127,19 @@ impl Store for Sqlite {
     }
 }
 
-fn commit_group(
-    db: &mut Connection,
-    rows: &mut Rows,
-    segments: &mut HashMap<SegmentKey, i64>,
-    group: &[Disposed],
-) -> Result<Committed, StoreError> {
+fn commit_group(store: &mut Sqlite, group: &[Disposed]) -> Result<Committed, StoreError> {
+    let Sqlite { db, rows, segments, last_commit, .. } = store;
     if segments.len() > SEGMENT_ROWS_MAX {
         segments.clear();
     }
     let tx = db.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+    let number: i64 = tx.query_row(NEXT_COMMIT, [], |row| row.get(0))?;
+    if number != *last_commit + 1 {
+        // Another sink has committed, perhaps what we do not know of.
+        rows.runs.forget();
+    }
     let now = clock::now().0;
-    let mut committed = Committed::default();
+    let mut committed = Committed { commit: number.cast_unsigned(), ..Committed::default() };
     let mut fates = Vec::with_capacity(group.len());
     let mut parked = HashMap::new();
     for record in group {
@@ -144,38 +150,11 @@ fn commit_group(
         }
         fates.push(take(&tx, rows, segments, record, now, &mut committed)?);
     }
-    rows.save_heard(&tx)?;
-    committed.commit = tx.query_row(
-        "UPDATE meta SET value = value + 1 WHERE key = 'commit' RETURNING value",
-        [],
-        |row| row.get::<_, i64>(0).map(i64::cast_unsigned),
-    )?;
+    rows.runs.save(&tx)?;
     tx.commit()?;
+    *last_commit = number;
     sum_up(fates, &mut committed);
     Ok(committed)
-}
-
-/// Whether one more record without a segment header may be kept for a gateway.
-fn may_park(
-    tx: &Transaction<'_>,
-    parked: &mut HashMap<i64, u64>,
-    gateway: i64,
-) -> Result<bool, rusqlite::Error> {
-    let count = match parked.get(&gateway) {
-        Some(count) => *count,
-        None => {
-            tx.prepare_cached(
-                "SELECT count(*) FROM evidence JOIN segment ON segment.id = evidence.segment
-                 WHERE evidence.disposition <> 1 AND evidence.disposition = ?1
-                   AND evidence.reason = ?2 AND segment.gateway = ?3",
-            )?
-            .query_row(params![Disposition::Held as u8, Reason::NoHeader as u8, gateway], |row| {
-                row.get::<_, i64>(0).map(i64::cast_unsigned)
-            })?
-        }
-    };
-    parked.insert(gateway, count + 1);
-    Ok(count < PARKED_MAX)
 }
 
 fn segment_row(
@@ -210,7 +189,13 @@ fn take(
     let segment = segment_row(tx, segments, record)?;
     let (mut disposition, mut reason) = (record.disposition, record.reason);
     match insert_evidence(tx, segment, record, now)? {
-        Some(evidence) => keep_content(tx, rows, segment, evidence, record, now, committed)?,
+        Some(evidence) => {
+            keep_content(tx, rows, segment, evidence, record, now, committed)?;
+            if reason == Reason::NoHeader && has_header(tx, segment)? {
+                // Another sink has committed the header since this one was looked for.
+                committed.parked.push((record.gateway.id, record.lane, record.bytes.clone()));
+            }
+        }
         None => {
             let (evidence, before) = existing(tx, segment, record)?;
             let better = before.0 != Disposition::Stored && disposition == Disposition::Stored;
@@ -327,25 +312,6 @@ fn keep_content(
         }
         Content::Frame { batch: None, .. } | Content::Foreign => {}
         Content::Gap(gap) => super::notes::insert_gap(tx, evidence, record.gateway.row, gap)?,
-    }
-    Ok(())
-}
-
-/// Hands parked records of a segment back for verification, now that its header is here.
-fn unpark(
-    tx: &Transaction<'_>,
-    segment: i64,
-    record: &Disposed,
-    committed: &mut Committed,
-) -> Result<(), rusqlite::Error> {
-    let mut statement = tx.prepare_cached(
-        "SELECT bytes FROM evidence WHERE segment = ?1 AND disposition = ?2 AND reason = ?3
-         ORDER BY idx",
-    )?;
-    let held = params![segment, Disposition::Held as u8, Reason::NoHeader as u8];
-    let parked = statement.query_map(held, |row| row.get::<_, Vec<u8>>(0))?;
-    for bytes in parked {
-        committed.parked.push((record.gateway.id, record.lane, bytes?));
     }
     Ok(())
 }

@@ -72,6 +72,13 @@ impl Bed {
         Self { device, speech, patient, boot, samples: 0 }
     }
 
+    /// Writes down how much is said, and not what.
+    #[must_use]
+    pub fn counting(mut self) -> Self {
+        self.speech.count_only();
+        self
+    }
+
     /// Speaks through one shift, then waits for the last acknowledgement and says what was said.
     ///
     /// # Errors

@@ -33,6 +33,8 @@ pub enum Values {
     Numerics(Vec<(i64, Number, Status)>),
     /// Samples without a break.
     Waves(Vec<Stretch>),
+    /// So many of either, which nobody will compare.
+    Counted(u64),
 }
 
 /// Samples without a break.
@@ -88,6 +90,21 @@ impl SaidChannel {
         Self { info, values }
     }
 
+    /// Nothing yet, and only how many values there are will be known.
+    #[must_use]
+    pub fn counted(info: ChannelInfo) -> Self {
+        Self { info, values: Values::Counted(0) }
+    }
+
+    /// Adds a number.
+    pub fn numeric(&mut self, time_ns: i64, number: Number, status: Status) {
+        match &mut self.values {
+            Values::Numerics(values) => values.push((time_ns, number, status)),
+            Values::Counted(count) => *count += 1,
+            Values::Waves(_) => {}
+        }
+    }
+
     /// Samples a second; `None` for a numeric.
     #[must_use]
     pub fn rate(&self) -> Option<Rate> {
@@ -99,7 +116,14 @@ impl SaidChannel {
 
     /// Adds samples, to the last stretch if they continue it.
     pub fn wave(&mut self, origin_ns: i64, first: u64, status: Status, samples: &[Option<i32>]) {
-        let Values::Waves(stretches) = &mut self.values else { return };
+        let stretches = match &mut self.values {
+            Values::Waves(stretches) => stretches,
+            Values::Counted(count) => {
+                *count += samples.len() as u64;
+                return;
+            }
+            Values::Numerics(_) => return,
+        };
         let continued = stretches.last_mut().filter(|last| {
             (last.origin_ns, last.status) == (origin_ns, status)
                 && last.first + last.samples.len() as u64 == first
@@ -121,6 +145,7 @@ impl Values {
         match self {
             Self::Numerics(values) => values.len() as u64,
             Self::Waves(stretches) => stretches.iter().map(|s| s.samples.len() as u64).sum(),
+            Self::Counted(count) => *count,
         }
     }
 

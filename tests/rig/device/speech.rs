@@ -8,7 +8,7 @@ use wire::reading::{Alert, Channel, ChannelKind, Mode, Status};
 use wire::time::DeviceClock;
 
 use super::machine::Utterance;
-use super::said::{Said, SaidAlert, SaidChannel, Values};
+use super::said::{Said, SaidAlert, SaidChannel};
 
 /// What a device says about itself.
 #[derive(Clone, Debug)]
@@ -37,6 +37,7 @@ pub struct Speech {
     said: Said,
     first: usize,
     samples_fit: usize,
+    counts_only: bool,
 }
 
 impl Speech {
@@ -44,7 +45,12 @@ impl Speech {
     #[must_use]
     pub fn new(about: About) -> Self {
         let said = Said::new(about.device);
-        Self { about, said, first: 0, samples_fit: SAMPLES_FIRST }
+        Self { about, said, first: 0, samples_fit: SAMPLES_FIRST, counts_only: false }
+    }
+
+    /// Writes down how many values are said from now on, and not which: hours of them fit.
+    pub fn count_only(&mut self) {
+        self.counts_only = true;
     }
 
     /// What was said so far.
@@ -65,7 +71,8 @@ impl Speech {
     /// One channel alone does not fit a frame, or there are more parts than a hello can have.
     pub fn introduce(&mut self, boot: u32, channels: &[ChannelInfo]) -> Result<Utterance> {
         self.first = self.said.channels.len();
-        self.said.channels.extend(channels.iter().cloned().map(SaidChannel::new));
+        let said = if self.counts_only { SaidChannel::counted } else { SaidChannel::new };
+        self.said.channels.extend(channels.iter().cloned().map(said));
         let channels: Vec<Channel<'_>> = channels.iter().map(borrowed).collect();
         let about = (
             self.about.device,
@@ -128,9 +135,7 @@ impl Speech {
         for (channel, (number, status)) in
             self.said.channels[self.first + channel..].iter_mut().zip(numbers)
         {
-            if let Values::Numerics(values) = &mut channel.values {
-                values.push((time_ns, *number, *status));
-            }
+            channel.numeric(time_ns, *number, *status);
         }
         Ok(utterances)
     }

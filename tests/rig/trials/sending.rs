@@ -1,5 +1,6 @@
 //! The rules of sending: what goes first, and how often a broker is tried.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use agent::buffer::{Position, RecordAt};
@@ -8,15 +9,18 @@ use wire::identity::{Lane, SegmentId};
 
 use super::demand;
 
-/// Records of each lane, all of one size, one segment a lane.
+/// Records of each lane, all of one size, one segment a lane, and which are receipted.
+#[derive(Default)]
 struct Invented {
     records: [u32; 4],
+    receipted: BTreeSet<(usize, u32)>,
 }
 
 impl Records for Invented {
     fn next(&mut self, lane: Lane, from: Position) -> Option<RecordAt> {
-        let index = from.index;
-        (index < self.records[lane as usize]).then_some(RecordAt {
+        let mut open = (from.index..self.records[lane as usize])
+            .filter(|index| !self.receipted.contains(&(lane as usize, *index)));
+        open.next().map(|index| RecordAt {
             position: Position { ordinal: 1, index },
             segment: SegmentId([lane as u8; 16]),
             bytes: 1000,
@@ -38,15 +42,18 @@ const ATTEMPTS_A_SECOND_MAX: u64 = 250;
 /// A new alert is the next thing that is sent, whatever waits.
 pub(super) fn live_alert_first() -> Result<(), String> {
     let now = Instant::now();
-    let mut log = Invented { records: [0, BACKLOG, 0, 0] };
-    log.records[Lane::Vital as usize] = BACKLOG;
-    log.records[Lane::Alert as usize] = 0;
+    let mut log = Invented { records: [0, BACKLOG, 0, 0], ..Invented::default() };
     let mut uplink = Uplink::new(now, 4 << 20, 1);
     demand(uplink.poll(now, &mut log) == Some(Order::Connect), "no connection is wanted")?;
     uplink.handle(now, Event::Up { record_bytes_max: u32::MAX }, &log);
     for _ in 0..20 {
-        uplink.poll(now, &mut log);
+        let Some(Order::Publish(lane, record)) = uplink.poll(now, &mut log) else {
+            return Err("the backlog is not sent".into());
+        };
+        let index = record.position.index;
+        log.receipted.insert((lane as usize, index));
         uplink.handle(now, Event::PubAck, &log);
+        uplink.receipted(now, record.segment, index, index);
     }
     log.records[Lane::Alert as usize] = 1;
     match uplink.poll(now, &mut log) {
@@ -58,7 +65,7 @@ pub(super) fn live_alert_first() -> Result<(), String> {
 /// A record that a broker does not take waits for another one, and the rest goes on.
 pub(super) fn over_the_limit() -> Result<(), String> {
     let now = Instant::now();
-    let mut log = Invented { records: [0, 3, 0, 0] };
+    let mut log = Invented { records: [0, 3, 0, 0], ..Invented::default() };
     let mut uplink = Uplink::new(now, 4 << 20, 1);
     demand(uplink.poll(now, &mut log) == Some(Order::Connect), "no connection is wanted")?;
     uplink.handle(now, Event::Up { record_bytes_max: 999 }, &log);
@@ -71,7 +78,7 @@ pub(super) fn over_the_limit() -> Result<(), String> {
 /// A broker that restarts is not overrun by those that lost it.
 pub(super) fn reconnects() -> Result<(), String> {
     let start = Instant::now();
-    let mut log = Invented { records: [0; 4] };
+    let mut log = Invented { records: [0; 4], ..Invented::default() };
     let mut gateways: Vec<Uplink> =
         (0..GATEWAYS).map(|seed| Uplink::new(start, 1 << 20, seed * 0x9E37_79B9 + 1)).collect();
     for second in 0..60u64 {

@@ -137,12 +137,12 @@ impl World {
             Fault::KeyringReplayed => {
                 return Ok(self.network.replay(now, MessageKind::Keyring, &mut self.random));
             }
-            Fault::SinkKilledBefore => self.sink.kill = Some(Kill::BeforeCommit),
-            Fault::SinkKilledAfter => self.sink.kill = Some(Kill::BeforeReceipt),
-            Fault::SinkAway => self.sink.end(spell.long),
-            Fault::StoreFull => self.sink.full_until = spell.long,
-            Fault::StoreBackedUp => self.sink.back_up()?,
-            Fault::StoreRestored => return self.restore_store(),
+            Fault::SinkKilledBefore => self.sinks.kill_one(Kill::BeforeCommit, &mut self.random),
+            Fault::SinkKilledAfter => self.sinks.kill_one(Kill::BeforeReceipt, &mut self.random),
+            Fault::SinkAway => self.sinks.end(spell.long),
+            Fault::StoreFull => self.sinks.fill(spell.long),
+            Fault::StoreBackedUp => self.sinks.back_up()?,
+            Fault::StoreRestored => return self.sinks.restore(),
             Fault::ClockForward => self.gateway.time.step_wall(7 * YEAR_NS),
             Fault::ClockBack => self.gateway.time.step_wall(-7 * YEAR_NS),
             Fault::Clock1970 => self.gateway.time.step_wall(-super::time::START_NS),
@@ -211,7 +211,7 @@ impl World {
         let trouble = &mut self.network.trouble;
         if let Some(how) = forged {
             trouble.forged = (long, how);
-            self.network.forger = Some(self.sink.robbed());
+            self.network.forger = Some(self.sinks.robbed());
             return true;
         }
         match fault {
@@ -230,8 +230,9 @@ impl World {
             Fault::OneByOne => trouble.one_by_one_until = long,
             Fault::BrokerRestart => {
                 self.network.cut(now, short);
+                self.network.trouble.refused_until = short;
                 self.network.keyring = None;
-                self.sink.end(short);
+                self.sinks.end(short);
             }
             _ => return false,
         }

@@ -85,8 +85,10 @@ impl Hands for WorldHands {
 /// What the network does wrong; moments are of the world's time.
 #[derive(Clone, Debug, Default)]
 pub struct Trouble {
-    /// No connection can be made, and the present one has ended.
+    /// Nobody answers a call, and the present connection has ended.
     pub cut_until: Duration,
+    /// The broker's machine answers, and no broker.
+    pub refused_until: Duration,
     /// What the gateway sends vanishes without a word.
     pub up_lost_until: Duration,
     /// What the gateway should get vanishes without a word.
@@ -167,6 +169,11 @@ fn copy(event: &FromBroker) -> Option<FromBroker> {
     }
 }
 
+/// Whether nothing comes after it on its connection.
+fn ends(event: &FromBroker) -> bool {
+    matches!(event, FromBroker::Down(_) | FromBroker::Absent(_))
+}
+
 impl Default for Network {
     fn default() -> Self {
         Self {
@@ -245,7 +252,7 @@ impl Network {
     /// The broker takes a connection before anything else, and its end comes when it comes: only
     /// messages and acknowledgements overtake each other.
     fn tell_gateway(&mut self, now: Duration, generation: u64, event: FromBroker) {
-        let in_order = matches!(event, FromBroker::Up { .. } | FromBroker::Down(_));
+        let in_order = matches!(event, FromBroker::Up { .. }) || ends(&event);
         let due = now + if in_order { LATENCY } else { self.late() };
         let message = Message::ToGateway(event);
         self.transit.push(Transit { due, generation, message });
@@ -284,8 +291,7 @@ impl Network {
                     arrived.records.push((lane, bytes));
                 }
                 Message::ToGateway(event) => {
-                    let ended = matches!(event, FromBroker::Down(_));
-                    if now < self.trouble.down_lost_until && !ended {
+                    if now < self.trouble.down_lost_until && !ends(&event) {
                         continue;
                     }
                     if let (true, Some(again)) = (twice, copy(&event)) {
@@ -322,8 +328,10 @@ impl Network {
         if !wants {
             return;
         }
-        if now < self.trouble.cut_until {
+        if now < self.trouble.refused_until {
             self.tell_gateway(now, generation, FromBroker::Down("refused".into()));
+        } else if now < self.trouble.cut_until {
+            self.tell_gateway(now, generation, FromBroker::Absent("nobody answers".into()));
         } else if now >= self.trouble.up_lost_until.max(self.trouble.down_lost_until) {
             self.connected = Some(generation);
             self.tell_gateway(now, generation, FromBroker::Up { packet_bytes_max: None });

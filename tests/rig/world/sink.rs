@@ -3,11 +3,12 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use cloud_sink::receipt;
 use cloud_sink::store::Store;
 use cloud_sink::store::query::{StoreRegistry, enroll};
 use cloud_sink::store::sqlite::{Sqlite, create, open_for_reading};
+use cloud_sink::verify::Disposed;
 use cloud_sink::verify::dispose::Verifier;
 use cloud_sink::verify::keyring::Keys;
 use wire::identity::{GatewayId, Lane, SegmentId};
@@ -25,7 +26,7 @@ pub enum Kill {
     BeforeReceipt,
 }
 
-/// Records in one transaction.
+/// Records in one transaction, and verified ahead of it.
 const GROUP_MAX: usize = 128;
 
 /// The sink.
@@ -35,6 +36,8 @@ pub struct SinkNode {
     gateway: GatewayId,
     parts: Option<(Verifier<StoreRegistry>, Sqlite)>,
     queue: Vec<(GatewayId, Lane, Vec<u8>)>,
+    /// Verified in the last step, to be committed in the next: two threads of the real one.
+    verified: Vec<Disposed>,
     /// Where it ends when next it has something to do.
     pub kill: Option<Kill>,
     /// It is away until then.
@@ -70,12 +73,43 @@ impl SinkNode {
             gateway,
             parts: None,
             queue: Vec::new(),
+            verified: Vec::new(),
             kill: None,
             off_until: Duration::ZERO,
             full_until: Duration::ZERO,
             commits: 0,
             has_backup: false,
         })
+    }
+
+    /// Another sink over the same store.
+    #[must_use]
+    pub fn beside(&self) -> Self {
+        Self {
+            path: self.path.clone(),
+            fleet: self.fleet.copy(),
+            gateway: self.gateway,
+            parts: None,
+            queue: Vec::new(),
+            verified: Vec::new(),
+            kill: None,
+            off_until: self.off_until,
+            full_until: self.full_until,
+            commits: 0,
+            has_backup: false,
+        }
+    }
+
+    /// Whether it takes records.
+    #[must_use]
+    pub const fn is_up(&self) -> bool {
+        self.parts.is_some()
+    }
+
+    /// Whether there is a copy of the store to be put back.
+    #[must_use]
+    pub const fn has_backup(&self) -> bool {
+        self.has_backup
     }
 
     /// The store's file.
@@ -114,6 +148,12 @@ impl SinkNode {
     pub fn end(&mut self, off_until: Duration) {
         (self.parts, self.off_until, self.kill) = (None, off_until, None);
         self.queue.clear();
+        self.verified.clear();
+    }
+
+    /// Ends without a word, and may start at once.
+    pub fn stop(&mut self) {
+        self.end(self.off_until);
     }
 
     /// Somebody makes a copy of the store.
@@ -121,22 +161,20 @@ impl SinkNode {
     /// # Errors
     /// The files cannot be copied.
     pub fn back_up(&mut self) -> Result<()> {
-        self.end(self.off_until);
+        self.stop();
         open_for_reading(&self.path)?.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)")?;
         std::fs::copy(&self.path, self.path.with_extension("backup"))?;
         self.has_backup = true;
         Ok(())
     }
 
-    /// Somebody puts yesterday's copy back, and says so by a new life; whether there was one.
+    /// Somebody puts yesterday's copy back, and says so by a new life.
     ///
     /// # Errors
     /// The files cannot be copied.
-    pub fn restore(&mut self) -> Result<bool> {
-        if !std::mem::take(&mut self.has_backup) {
-            return Ok(false);
-        }
-        self.end(self.off_until);
+    pub fn restore(&mut self) -> Result<()> {
+        self.has_backup = false;
+        self.stop();
         self.fleet = self.fleet.reborn();
         for end in ["sqlite-wal", "sqlite-shm"] {
             let _: std::io::Result<()> = std::fs::remove_file(self.path.with_extension(end));
@@ -144,7 +182,7 @@ impl SinkNode {
         std::fs::copy(self.path.with_extension("backup"), &self.path)?;
         let db = open_for_reading(&self.path)?;
         db.execute("UPDATE meta SET value = ?1 WHERE key = 'store_epoch'", [self.fleet.epoch.0])?;
-        Ok(true)
+        Ok(())
     }
 
     fn start(&mut self) -> Result<()> {
@@ -175,29 +213,38 @@ impl SinkNode {
             }
             return Ok(said);
         }
-        if self.queue.is_empty() || now < self.full_until {
-            return Ok(said);
+        if now >= self.full_until {
+            self.commit(now, &mut said)?;
         }
+        if let Some((verifier, _)) = &mut self.parts {
+            let room = GROUP_MAX.saturating_sub(self.verified.len()).min(self.queue.len());
+            let group = self.queue.drain(..room);
+            let verified = group
+                .filter_map(|(gateway, lane, bytes)| verifier.dispose(gateway, lane, bytes).ok());
+            self.verified.extend(verified);
+        }
+        Ok(said)
+    }
+
+    fn commit(&mut self, now: Duration, said: &mut Said) -> Result<()> {
+        let Some((_, store)) = self.parts.as_mut().filter(|_| !self.verified.is_empty()) else {
+            return Ok(());
+        };
         if self.kill == Some(Kill::BeforeCommit) {
             self.end(now + Duration::from_secs(2));
-            return Ok(said);
+            return Ok(());
         }
-        let taken = self.queue.len().min(GROUP_MAX);
-        let group: Vec<_> = self.queue.drain(..taken).collect();
-        let (verifier, store) = self.parts.as_mut().context("the sink is up")?;
-        let verified = group
-            .into_iter()
-            .filter_map(|(gateway, lane, bytes)| verifier.dispose(gateway, lane, bytes).ok());
-        let verified: Vec<_> = verified.collect();
+        let verified = std::mem::take(&mut self.verified);
         let committed = store.commit(&verified)?;
+        let epoch = store.epoch();
         self.commits += 1;
         if self.kill == Some(Kill::BeforeReceipt) {
             self.end(now + Duration::from_secs(2));
-            return Ok(said);
+            return Ok(());
         }
-        let receipts = receipt::sign(&committed, store.epoch(), &self.fleet.receipt);
+        let receipts = receipt::sign(&committed, epoch, &self.fleet.receipt);
         said.receipts = receipts.into_iter().map(|receipt| receipt.bytes).collect();
         self.queue.extend(committed.parked);
-        Ok(said)
+        Ok(())
     }
 }

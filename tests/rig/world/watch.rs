@@ -24,7 +24,7 @@ impl World {
     /// O5: only what is stored is taken for receipted. O4: the keyring's version never falls.
     pub(super) fn look_at_trust(&mut self) -> Result<()> {
         if !(self.was_restored() || self.medium_lied()) {
-            let path = self.sink.path();
+            let path = self.sinks.path();
             let store = || Ok(open_for_reading(path)?);
             let disk = &self.gateway.disk;
             oracle::trim::receipted(disk, &self.books, &mut self.receipted, store)?;

@@ -13,6 +13,9 @@ use rumqttc::{
 
 use super::{Row, row};
 
+#[path = "bridge_drain.rs"]
+mod drain;
+
 struct Broker(Child);
 
 impl Drop for Broker {
@@ -39,7 +42,8 @@ fn start(folder: &Path, name: &str, config: &str) -> Result<Broker> {
 }
 
 /// Both brokers' configurations: Debian's defaults, persistence on, the queue as long as needed.
-fn configs(folder: &Path, edge: u16, cloud: u16) -> (String, String) {
+/// The edge reaches the cloud at `link`.
+fn configs(folder: &Path, edge: u16, cloud: u16, link: u16) -> (String, String) {
     let common = |name: &str, port: u16| {
         format!(
             "listener {port} 127.0.0.1\nallow_anonymous true\nuser root\npersistence true\n\
@@ -48,7 +52,7 @@ fn configs(folder: &Path, edge: u16, cloud: u16) -> (String, String) {
         )
     };
     let bridge = format!(
-        "connection up\naddress 127.0.0.1:{cloud}\ntopic bench out 1\ncleansession false\n\
+        "connection up\naddress 127.0.0.1:{link}\ntopic bench out 1\ncleansession false\n\
          bridge_protocol_version mqttv50\nrestart_timeout 1\n"
     );
     (common("edge", edge) + &bridge, common("cloud", cloud))
@@ -116,7 +120,7 @@ async fn publish(port: u16, messages: u64, bytes: usize) -> Result<()> {
 async fn throughput(messages: u64, bytes: usize) -> Result<f64> {
     let folder = tempfile::tempdir()?;
     let (edge_port, cloud_port) = (free_port()?, free_port()?);
-    let (edge, cloud) = configs(folder.path(), edge_port, cloud_port);
+    let (edge, cloud) = configs(folder.path(), edge_port, cloud_port, cloud_port);
     let _cloud = start(folder.path(), "cloud", &cloud)?;
     wait_for(cloud_port).await?;
     let _edge = start(folder.path(), "edge", &edge)?;
@@ -135,7 +139,7 @@ async fn loss() -> Result<f64> {
     const MESSAGES: u64 = 20_000;
     let folder = tempfile::tempdir()?;
     let (edge_port, cloud_port) = (free_port()?, free_port()?);
-    let (edge, cloud) = configs(folder.path(), edge_port, cloud_port);
+    let (edge, cloud) = configs(folder.path(), edge_port, cloud_port, cloud_port);
     let running = start(folder.path(), "edge", &edge)?;
     wait_for(edge_port).await?;
     publish(edge_port, MESSAGES, 256).await?;
@@ -150,10 +154,10 @@ async fn loss() -> Result<f64> {
 }
 
 /// The bridge's figures.
-pub async fn measure(_backlog: Duration) -> Result<Vec<Row>> {
+pub async fn measure(backlog: Duration) -> Result<Vec<Row>> {
     let single = throughput(100_000, 256).await?;
     let hundred = throughput(30_000, 840).await?;
-    Ok(vec![
+    let mut rows = vec![
         row("bridge (mosquitto): one 256-byte message a reading", single, "1/s"),
         row("bridge (mosquitto): 100 readings in 840 bytes", hundred * 100.0, "1/s"),
         row(
@@ -161,5 +165,7 @@ pub async fn measure(_backlog: Duration) -> Result<Vec<Row>> {
             loss().await?,
             "of 1",
         ),
-    ])
+    ];
+    rows.extend(drain::measure(backlog).await?);
+    Ok(rows)
 }

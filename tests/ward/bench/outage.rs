@@ -37,8 +37,8 @@ const PATIENCE: Duration = Duration::from_secs(1800);
 /// Beds speak in real time so long before the link returns, and after the backlog is gone.
 const CALM: Duration = Duration::from_secs(4);
 const LOOK: Duration = Duration::from_millis(100);
-/// Beds whose every value is compared with the export; the others' values are counted.
-const COMPARED: usize = 2;
+/// Minutes of beds whose every value is compared with the export; the others' values are counted.
+const COMPARED_MINUTES: u64 = 40;
 
 /// What must hold.
 const FIRST_LIVE_S: f64 = 2.0;
@@ -101,7 +101,7 @@ pub async fn measure(broker: Option<BrokerKind>, backlog: Duration) -> Result<Re
     let (beds, began_ns) = fall_behind(&mut site, backlog, &mut report).await?;
     let returned_ns = drain(&mut site, &mut report).await.with_context(|| site.last_words())?;
     report.backlog_s = (returned_ns - began_ns) as f64 / 1e9;
-    finish(&mut site, beds, &mut report).await?;
+    finish(&mut site, beds, compared(backlog), &mut report).await?;
     let gained = watch.end()?;
     report.evaluate(&gained, returned_ns);
     report.judge();
@@ -117,7 +117,10 @@ async fn fall_behind(
 ) -> Result<(Vec<Beds>, i64)> {
     let began = Instant::now();
     let began_ns = now_ns() - backlog.as_nanos() as i64;
-    let begin = |number| Beds::begin_behind(site, number, 7, backlog - APART * number);
+    let begin = |number: u32| {
+        let is_compared = u64::from(number) < compared(backlog);
+        Beds::begin_behind(site, (number, 7, is_compared), backlog - APART * number)
+    };
     let beds: Vec<Beds> = (0..BEDS).map(begin).collect();
     let frames = backlog.as_secs() * FRAMES_A_SECOND;
     let caught_up = |bed: &Beds| bed.acknowledged() >= frames && bed.kept() < LIVE_FRAMES;
@@ -171,18 +174,28 @@ async fn drain(site: &mut Site, report: &mut Report) -> Result<i64> {
 }
 
 /// The beds end and everything is receipted; what they said is compared with what is stored.
-async fn finish(site: &mut Site, beds: Vec<Beds>, report: &mut Report) -> Result<()> {
+async fn finish(
+    site: &mut Site,
+    beds: Vec<Beds>,
+    compared: u64,
+    report: &mut Report,
+) -> Result<()> {
     let mut said = Vec::new();
     for bed in beds {
         said.push(bed.end().await?);
     }
     site.wait_for_receipts(START_PATIENCE).await?;
     report.produced = said.iter().map(|said| said.values()).sum();
-    let ledger = tokio::task::block_in_place(|| settle(site, &said[..COMPARED]))?;
+    let ledger = tokio::task::block_in_place(|| settle(site, &said[..compared as usize]))?;
     show_differences(&ledger);
     (report.lost, report.altered) = (ledger.lost, ledger.altered);
     report.duplicates = ledger.duplicates_stored;
     Ok(())
+}
+
+/// The first so many beds are compared value by value.
+fn compared(backlog: Duration) -> u64 {
+    (60 * COMPARED_MINUTES / backlog.as_secs().max(1)).clamp(1, BEDS.into())
 }
 
 fn clinical_backlog(status: &Value) -> u64 {

@@ -52,12 +52,17 @@ pub struct Beds {
 impl Beds {
     /// Bed `number` begins to speak to the gateway of a site.
     pub fn begin(site: &Site, number: u32, seed: u64) -> Self {
-        Self::begin_behind(site, number, seed, Duration::ZERO)
+        Self::begin_behind(site, (number, seed, true), Duration::ZERO)
     }
 
     /// The same with a shift that began a while ago: what the bed has not said yet, it says as fast
-    /// as it is acknowledged, with the times of then, and goes on in real time.
-    pub fn begin_behind(site: &Site, number: u32, seed: u64, behind: Duration) -> Self {
+    /// as it is acknowledged, with the times of then, and goes on in real time. Unless it is to be
+    /// `compared`, it only counts what it says.
+    pub fn begin_behind(
+        site: &Site,
+        (number, seed, compared): (u32, u64, bool),
+        behind: Duration,
+    ) -> Self {
         let port = Port::Unix(site.intake_folder().join(SOCKET));
         let device = Device::start(port, MANNER);
         let progress = device.watch();
@@ -70,7 +75,9 @@ impl Beds {
             restart_after: None,
             stop: stopped,
         };
-        let work = Bed::new(number, seed, device).work(shift, ACKNOWLEDGED_WITHIN);
+        let bed = Bed::new(number, seed, device);
+        let bed = if compared { bed } else { bed.counting() };
+        let work = bed.work(shift, ACKNOWLEDGED_WITHIN);
         Self { task: tokio::spawn(work), progress, stop }
     }
 

@@ -1,5 +1,5 @@
 //! How much may be out without a receipt, and how much of that may be backlog: so much that its
-//! receipts come little later than the quickest did, since what waits behind it at the sink is live.
+//! receipts come little later than the quickest did, since live records wait behind it at the sink.
 
 use std::time::Duration;
 

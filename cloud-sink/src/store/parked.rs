@@ -1,0 +1,58 @@
+//! Records that wait for their segment's header.
+
+use std::collections::HashMap;
+
+use rusqlite::{Transaction, params};
+use wire::receipt::{Disposition, Reason};
+
+use super::Committed;
+use crate::limits::PARKED_MAX;
+use crate::verify::Disposed;
+
+/// Whether one more record without a segment header may be kept for a gateway.
+pub(super) fn may_park(
+    tx: &Transaction<'_>,
+    parked: &mut HashMap<i64, u64>,
+    gateway: i64,
+) -> Result<bool, rusqlite::Error> {
+    let count = match parked.get(&gateway) {
+        Some(count) => *count,
+        None => {
+            tx.prepare_cached(
+                "SELECT count(*) FROM evidence JOIN segment ON segment.id = evidence.segment
+                 WHERE evidence.disposition <> 1 AND evidence.disposition = ?1
+                   AND evidence.reason = ?2 AND segment.gateway = ?3",
+            )?
+            .query_row(params![Disposition::Held as u8, Reason::NoHeader as u8, gateway], |row| {
+                row.get::<_, i64>(0).map(i64::cast_unsigned)
+            })?
+        }
+    };
+    parked.insert(gateway, count + 1);
+    Ok(count < PARKED_MAX)
+}
+
+/// Whether a segment's header is stored by now.
+pub(super) fn has_header(tx: &Transaction<'_>, segment: i64) -> Result<bool, rusqlite::Error> {
+    tx.prepare_cached("SELECT header IS NOT NULL FROM segment WHERE id = ?1")?
+        .query_row([segment], |row| row.get(0))
+}
+
+/// Hands parked records of a segment back for verification, now that its header is here.
+pub(super) fn unpark(
+    tx: &Transaction<'_>,
+    segment: i64,
+    record: &Disposed,
+    committed: &mut Committed,
+) -> Result<(), rusqlite::Error> {
+    let mut statement = tx.prepare_cached(
+        "SELECT bytes FROM evidence WHERE segment = ?1 AND disposition = ?2 AND reason = ?3
+         ORDER BY idx",
+    )?;
+    let held = params![segment, Disposition::Held as u8, Reason::NoHeader as u8];
+    let parked = statement.query_map(held, |row| row.get::<_, Vec<u8>>(0))?;
+    for bytes in parked {
+        committed.parked.push((record.gateway.id, record.lane, bytes?));
+    }
+    Ok(())
+}
