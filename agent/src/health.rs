@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use wire::batch::Source;
 use wire::identity::{DeviceId, GatewayId, Lane, SourceBoot};
 use wire::reading::Mode;
-use wire::status::{DeviceHealth, HealthReport, counter};
+use wire::status::{DeviceHealth, HealthReport, alarm, counter};
 use wire::time::{ClockState, DeviceClock, MonotonicNanos};
 
 use crate::buffer::Buffer;
@@ -89,6 +89,21 @@ pub enum Alarm {
     Certificate,
     /// There is no connection.
     Link,
+}
+
+impl Alarm {
+    /// Its place among the bits of a report.
+    const fn bit(self) -> Option<u8> {
+        match self {
+            Self::Storage => Some(alarm::STORAGE),
+            Self::Keys => Some(alarm::KEYS),
+            Self::Config => Some(alarm::CONFIG),
+            Self::Mended => Some(alarm::MENDED),
+            Self::Keyring => Some(alarm::KEYRING),
+            Self::Certificate => Some(alarm::CERTIFICATE),
+            Self::Link => None,
+        }
+    }
 }
 
 /// One lane.
@@ -299,7 +314,13 @@ impl Health {
             (counter::LINK_ERRORS, errors),
             (counter::MEMORY_BYTES, (self.memory)()),
             (counter::RECORDS_PARKED, uplink.parked()),
+            (counter::ALARMS, self.alarm_bits()),
         ]
+    }
+
+    fn alarm_bits(&self) -> u64 {
+        let on = self.alarms.iter().filter(|(_, words)| !words.is_empty());
+        on.filter_map(|(kind, _)| kind.bit()).fold(0, |bits, bit| bits | 1 << bit)
     }
 
     /// Shows the state to whoever asks on the status socket; once a second is enough.

@@ -7,6 +7,7 @@ use clap::{Parser, Subcommand};
 
 mod enroll;
 mod export;
+mod incidents;
 mod init;
 mod run;
 mod status;
@@ -30,6 +31,8 @@ enum Command {
     Run(run::Run),
     /// Shows the ledger: what is present, double, missing, linked, forked, held, refused.
     Status(status::Status),
+    /// Shows what needs a person and what to do; takes an incident or closes it.
+    Incidents(incidents::Incidents),
     /// Writes a device's readings into files.
     Export(export::Export),
 }
@@ -58,6 +61,14 @@ fn wrong_config(error: impl Into<anyhow::Error>) -> Failure {
     Failure(EXIT_CONFIG, error.into())
 }
 
+/// A table without lines, under a header.
+fn table<const N: usize>(header: [&str; N]) -> comfy_table::Table {
+    let mut table = comfy_table::Table::new();
+    table.load_style(comfy_table::presets::NOTHING);
+    table.set_header(header);
+    table
+}
+
 impl Cli {
     /// Carries the command out.
     #[must_use]
@@ -67,6 +78,7 @@ impl Cli {
             Command::Enroll(command) => command.run(),
             Command::Run(command) => command.run(),
             Command::Status(command) => command.run(),
+            Command::Incidents(command) => command.run(),
             Command::Export(command) => command.run(),
         };
         match result {

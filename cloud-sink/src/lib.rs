@@ -1,4 +1,5 @@
-//! The path of a reading through the cloud: receive, verify, store, receipt, export.
+//! The path of a reading through the cloud: receive, verify, store, receipt, export,
+//! and what of it needs a person.
 //!
 //! Informational: Wardline carries readings, it is not an alarm system.
 
@@ -25,5 +26,7 @@ pub mod line;
 pub mod codes;
 
 pub mod export;
+
+pub mod incident;
 
 pub mod cli;

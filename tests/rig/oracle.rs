@@ -8,6 +8,7 @@ use wire::gap::Gap;
 
 pub mod chain;
 pub mod durable;
+pub mod seen;
 mod stored;
 pub mod trim;
 
@@ -59,6 +60,8 @@ pub fn judge(world: &mut World) -> Result<()> {
         violations.push(("O9 secret", "a patient's mark is on the disk or the network".into()));
     }
     violations.extend(bounds(world));
+    let overlooked = world.overlooked()?;
+    violations.extend(overlooked.into_iter().map(|wrong| ("O11 seen", wrong)));
     let mut shown: BTreeMap<&str, usize> = BTreeMap::new();
     for (oracle, what) in violations {
         let count = shown.entry(oracle).or_default();

@@ -11,12 +11,13 @@ use agent::buffer::Quota;
 use anyhow::Result;
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
-use wire::identity::DeviceId;
+use wire::identity::{DeviceId, Lane};
 use wire::segment::Suite;
 
 pub mod bedside;
 pub mod books;
 mod cards;
+mod ending;
 pub mod faults;
 pub mod forger;
 mod gateway;
@@ -29,6 +30,7 @@ mod watch;
 use crate::disk::InventedDisk;
 use crate::fleet::{Fleet, named};
 use crate::oracle;
+use crate::oracle::seen::Seen;
 use crate::random::Random;
 use agent::clock::Source;
 use agent::uplink::driver::MessageKind;
@@ -43,8 +45,8 @@ use sinks::Sinks;
 const TICK: Duration = Duration::from_millis(100);
 /// How long things go wrong.
 const TROUBLE: Duration = Duration::from_secs(8 * 60);
-/// How long the line may take afterwards until nothing waits any more.
-const DRAIN: Duration = Duration::from_secs(15 * 60);
+/// How long all is well before what is still called wrong is looked at: four reports.
+const CALM: Duration = Duration::from_secs(60);
 /// Devices of a world.
 const DEVICES: u64 = 2;
 /// Of so many steps, one brings a fault.
@@ -79,6 +81,8 @@ pub struct Outcome {
     pub files_max: usize,
     /// See above.
     pub disk_bytes_max: usize,
+    /// Incidents that were opened, by kind.
+    pub incidents: BTreeMap<String, u64>,
     /// Oracle and what it saw.
     pub violations: Vec<(&'static str, String)>,
     /// Hash of everything that happened, in order.
@@ -102,6 +106,7 @@ pub struct World {
     receipted: BTreeSet<String>,
     keyring_seen: (u64, u64),
     quota_bytes: u64,
+    seen: Seen,
     outcome: Outcome,
     trace: Sha256,
     _folder: TempDir,
@@ -153,6 +158,7 @@ impl World {
             receipted: BTreeSet::new(),
             keyring_seen: (0, 0),
             quota_bytes: quota.bytes_max,
+            seen: Seen::default(),
             outcome: Outcome { seed, ..Outcome::default() },
             trace: Sha256::new(),
             _folder: folder,
@@ -181,6 +187,7 @@ impl World {
             self.swap_card();
             self.drain()?;
         }
+        self.let_be(CALM)?;
         oracle::judge(&mut self)?;
         let books = self.books.borrow();
         self.outcome.violations.clone_from(&books.violations);
@@ -190,33 +197,8 @@ impl World {
         Ok(self.outcome.clone())
     }
 
-    /// Lets the line work until nothing waits any more: O7.
-    fn drain(&mut self) -> Result<()> {
-        let end = self.elapsed() + DRAIN;
-        while self.elapsed() < end && !self.is_calm() {
-            self.tick(false)?;
-        }
-        if !self.is_calm() {
-            let backlog = self.gateway.backlog_bytes();
-            let devices: Vec<_> = self.devices.iter().map(Bedside::unacknowledged).collect();
-            let held_back = self.gateway.line.as_ref().map(|line| line.is_held_back());
-            let what = format!(
-                "{backlog:?} bytes and {devices:?} readings wait; held back: {held_back:?}; room \
-                 for {} chunks",
-                self.gateway.chunks.capacity()
-            );
-            self.books.borrow_mut().violate("O7 alive", what);
-        }
-        Ok(())
-    }
-
     fn elapsed(&self) -> Duration {
         self.gateway.time.elapsed()
-    }
-
-    fn is_calm(&self) -> bool {
-        let idle = self.devices.iter().all(Bedside::is_idle);
-        idle && self.gateway.backlog_bytes() == Some(0)
     }
 
     fn go_wrong(&mut self, fault: Option<Fault>) -> Result<()> {
@@ -232,17 +214,6 @@ impl World {
         Ok(())
     }
 
-    /// Everything is well from now on.
-    fn heal(&mut self) {
-        self.gateway.disk.ail(|ails| *ails = crate::disk::Ailments::default());
-        self.gateway.disk.make_readable();
-        self.network.trouble = network::Trouble::default();
-        self.sinks.heal();
-        self.cut_by = None;
-        self.gateway.stick_random(false);
-        self.devices.iter_mut().for_each(|device| device.garbled = 0);
-    }
-
     fn tick(&mut self, saying: bool) -> Result<()> {
         self.gateway.time.pass(TICK + self.gateway.disk.take_delay());
         let elapsed = self.elapsed();
@@ -251,10 +222,14 @@ impl World {
         let arrived = self.network.step(elapsed, TICK, &mut self.random);
         for (lane, bytes) in arrived.records {
             self.note(&[b"record", &[lane as u8], &bytes.len().to_be_bytes()]);
+            if lane == Lane::Health {
+                self.seen.heard(elapsed);
+            }
             self.sinks.deliver(lane, bytes, &mut self.random);
         }
         self.gateway.step(arrived.events, &mut self.random);
         self.let_sinks_work(elapsed)?;
+        self.look_for_incidents(elapsed)?;
         let now = self.gateway.now();
         let heard = self.gateway.line.is_some();
         for device in self.devices.iter_mut().filter(|_| heard) {

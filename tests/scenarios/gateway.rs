@@ -10,11 +10,14 @@ use agent::intake::Device;
 use agent::seal::batcher::{Batcher, Said};
 use agent::seal::sealer::Seal;
 use ed25519_dalek::SigningKey;
+use wire::batch::Source;
 use wire::frame::{Record, RecordKind, read_frame_payload};
 use wire::gap::Gap;
-use wire::identity::{BootId, GatewayId, Lane, RecordHash, SegmentId};
+use wire::identity::{BootId, DeviceId, GatewayId, Lane, RecordHash, SegmentId, SourceBoot};
+use wire::reading::Mode;
 use wire::segment::read_header_payload;
-use wire::time::{ClockState, MonotonicNanos, TimeSource, UnixNanos};
+use wire::status::HealthReport;
+use wire::time::{ClockState, DeviceClock, MonotonicNanos, TimeSource, UnixNanos};
 
 use crate::device::BEGIN_MS;
 use rig::fleet::Fleet;
@@ -171,6 +174,14 @@ impl Gateway {
         self.flush();
     }
 
+    /// Reports these counters and flushes.
+    pub fn report(&mut self, counters: &[(u16, u64)]) {
+        let report = HealthReport { counters: counters.to_vec(), ..HealthReport::default() };
+        let now = self.now();
+        self.batcher.report(&itself(), report.encode(), &now);
+        self.flush();
+    }
+
     /// Every durable record without a receipt, lane by lane, in the order of the chain.
     pub fn records(&mut self) -> Vec<Sent> {
         let now = self.now();
@@ -190,4 +201,17 @@ impl Gateway {
     pub fn records_of(&mut self, lane: Lane) -> Vec<Sent> {
         self.records().into_iter().filter(|record| record.lane == lane).collect()
     }
+}
+
+/// The gateway as the device that speaks about itself.
+fn itself() -> Arc<Device> {
+    let source = Source {
+        device: DeviceId(0),
+        boot: SourceBoot(0),
+        clock: DeviceClock::None,
+        tick_exponent: 0,
+        mode: Mode::Normal,
+    };
+    let (numerics, waves) = (Arc::default(), Arc::default());
+    Arc::new(Device { source, model: String::new(), slots: Vec::new(), numerics, waves })
 }

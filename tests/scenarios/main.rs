@@ -28,6 +28,8 @@ mod double_delivery;
 
 mod held;
 
+mod incidents;
+
 mod exhaustive;
 
 mod two_gateways;

@@ -19,6 +19,8 @@ mod load;
 mod outage;
 #[path = "bench/stages.rs"]
 mod stages;
+#[path = "bench/storm.rs"]
+mod storm;
 #[path = "bench/watch.rs"]
 mod watch;
 
@@ -42,7 +44,7 @@ pub struct Bench {
     /// Minutes of W1 that wait at the end of the outage.
     #[arg(long, default_value_t = 20)]
     backlog_minutes: u64,
-    /// Which broker, for the outage.
+    /// Which broker, for outage and storm.
     #[arg(long, value_enum, default_value = "auto")]
     broker: BrokerChoice,
     /// Ends the outage with one line of JSON.
@@ -65,6 +67,8 @@ pub enum What {
     Line,
     /// What live readings see of the draining after a long outage, against its limits.
     Outage,
+    /// A thousand gateways whose link returns, and whose broker restarts.
+    Storm,
     /// The same readings through a mosquitto bridge, its loss and its draining.
     Bridge,
 }
@@ -85,8 +89,16 @@ pub fn row(name: impl Into<String>, value: f64, unit: &'static str) -> Row {
     Row { name: name.into(), value, unit }
 }
 
-const ALL: [What; 7] =
-    [What::Seal, What::Wire, What::Append, What::Recover, What::Line, What::Outage, What::Bridge];
+const ALL: [What; 8] = [
+    What::Seal,
+    What::Wire,
+    What::Append,
+    What::Recover,
+    What::Line,
+    What::Outage,
+    What::Storm,
+    What::Bridge,
+];
 
 impl Bench {
     /// Measures and prints; whether every limit holds.
@@ -112,6 +124,7 @@ impl Bench {
                     last_line = self.json.then(|| serde_json::to_string(&report)).transpose()?;
                     report.rows()
                 }
+                What::Storm => storm::measure(self.broker.kind()).await?,
                 What::Bridge => bridge::measure(self.backlog()).await?,
             };
             let command = self.command(what);

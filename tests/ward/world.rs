@@ -110,6 +110,7 @@ struct Sum {
     files_max: usize,
     disk_bytes_max: usize,
     faults: BTreeMap<&'static str, u64>,
+    incidents: BTreeMap<String, u64>,
     violations: BTreeMap<&'static str, u64>,
     traces: Sha256,
 }
@@ -127,6 +128,9 @@ impl Sum {
         self.disk_bytes_max = self.disk_bytes_max.max(outcome.disk_bytes_max);
         for (name, count) in &outcome.faults {
             *self.faults.entry(name).or_default() += count;
+        }
+        for (kind, count) in &outcome.incidents {
+            *self.incidents.entry(kind.clone()).or_default() += count;
         }
         for (oracle, _) in &outcome.violations {
             *self.violations.entry(oracle).or_default() += 1;
@@ -154,6 +158,8 @@ impl Sum {
             "missing_by_number": self.missing,
             "commits": self.commits,
             "faults": self.faults,
+            "incidents": self.incidents,
+            "unseen": self.count("O11 seen"),
             "lost": self.count("O1 lost"),
             "duplicated": self.count("O1 duplicated"),
             "altered": self.count("O2 altered") + self.count("O2 bytes"),

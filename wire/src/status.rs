@@ -85,6 +85,33 @@ pub mod counter {
     pub const MEMORY_BYTES: u16 = 12;
     /// Records that are larger than the present broker takes, and wait for another.
     pub const RECORDS_PARKED: u16 = 13;
+    /// What is wrong at the gateway, one bit each; see [`super::alarm`].
+    pub const ALARMS: u16 = 14;
+}
+
+/// Bits of [`counter::ALARMS`]. A link that is away cannot be reported, and has no bit.
+pub mod alarm {
+    /// Nothing can be stored.
+    pub const STORAGE: u8 = 0;
+    /// Keys are missing.
+    pub const KEYS: u8 = 1;
+    /// The configuration is wrong and the last good one is used.
+    pub const CONFIG: u8 = 2;
+    /// One of two copies was damaged.
+    pub const MENDED: u8 = 3;
+    /// The keyring expires.
+    pub const KEYRING: u8 = 4;
+    /// The gateway's certificate expires.
+    pub const CERTIFICATE: u8 = 5;
+    /// Each bit in words.
+    pub const NAMES: [(u8, &str); 6] = [
+        (STORAGE, "nothing can be stored"),
+        (KEYS, "keys are missing"),
+        (CONFIG, "the configuration is wrong"),
+        (MENDED, "one of two copies was damaged"),
+        (KEYRING, "the keyring expires"),
+        (CERTIFICATE, "the certificate expires"),
+    ];
 }
 
 type HeadWire = (ByteArray<16>, u32, ByteArray<32>);

@@ -1,18 +1,21 @@
 //! `wardline-sink run`: puts the stages together and lets them go.
 
 use anyhow::Context;
+use rusqlite::Connection;
 use std::collections::VecDeque;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
 use super::{ConfigArg, Failure, wrong_config};
+use crate::clock;
 use crate::config::Config;
+use crate::incident;
 use crate::keys::KeyFolder;
 use crate::limits::{INCOMING_MAX, VERIFIED_MAX};
 use crate::line::{Committer, reopen_held, verify_all};
 use crate::receive::driver;
 use crate::store::query::StoreRegistry;
-use crate::store::sqlite::Sqlite;
+use crate::store::sqlite::{Sqlite, open_for_reading};
 use crate::verify::dispose::Verifier;
 use crate::verify::keyring::Keys;
 
@@ -25,6 +28,25 @@ pub struct Run {
 
 /// Answers that may wait for the broker.
 const ANSWERS_MAX: usize = 512;
+/// Between two looks for what needs a person.
+const LOOK: std::time::Duration = std::time::Duration::from_secs(1);
+
+/// Opens and closes incidents, for as long as the sink runs.
+async fn watch(mut db: Connection) {
+    loop {
+        tokio::time::sleep(LOOK).await;
+        let look = move || {
+            let changes = incident::look(&mut db, clock::now());
+            (db, changes)
+        };
+        let Ok((back, changes)) = tokio::task::spawn_blocking(look).await else { return };
+        db = back;
+        match changes {
+            Ok(changes) => changes.iter().for_each(|words| tracing::warn!("incident {words}")),
+            Err(error) => tracing::error!(%error, "incidents are not looked for; trying again"),
+        }
+    }
+}
 
 impl Run {
     pub(super) fn run(self) -> Result<(), Failure> {
@@ -69,6 +91,8 @@ impl Run {
             let again = incoming.downgrade();
             move || reopen_held(&held, &again)
         });
+        let watched = open_for_reading(&config.store)?;
+        runtime.spawn(watch(watched));
         tracing::info!(sink = config.name, "receiving");
         let ended = runtime.block_on(async {
             let (mut terminate, mut interrupt) =

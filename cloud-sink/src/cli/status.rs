@@ -1,6 +1,6 @@
 //! `wardline-sink status`: the ledger, worst first.
 
-use super::{ConfigArg, Failure, wrong_config};
+use super::{ConfigArg, Failure, table, wrong_config};
 use crate::config::Config;
 use crate::ledger::{self, Ledger};
 use crate::store::sqlite::open_for_reading;
@@ -27,13 +27,6 @@ impl Status {
         }
         Ok(())
     }
-}
-
-fn table<const N: usize>(header: [&str; N]) -> comfy_table::Table {
-    let mut table = comfy_table::Table::new();
-    table.load_style(comfy_table::presets::NOTHING);
-    table.set_header(header);
-    table
 }
 
 fn show(ledger: &Ledger) {

@@ -5,7 +5,7 @@ use wire::batch::{Note, NoteKind};
 use wire::gap::Gap;
 
 use super::rows::At;
-use crate::verify::Disposed;
+use crate::verify::{Content, Disposed};
 
 pub(super) fn insert_note(
     tx: &Transaction<'_>,
@@ -63,19 +63,37 @@ pub(super) fn insert_conflict(
     Ok(())
 }
 
+/// Keeps a gateway's newest report; an older one, out of its backlog, says only that it is there.
 pub(super) fn insert_health(
     tx: &Transaction<'_>,
     at: &At<'_>,
     record: &Disposed,
     now: i64,
 ) -> Result<(), rusqlite::Error> {
+    let Content::Frame { core, .. } = &record.content else { return Ok(()) };
+    let (gateway, clock) = (record.gateway.row, at.batch.clock);
     for note in &at.block.notes {
         let NoteKind::Health(report) = &note.what else { continue };
         tx.prepare_cached(
-            "INSERT INTO health VALUES (?1, ?2, ?3) ON CONFLICT (gateway)
-             DO UPDATE SET received_ns = excluded.received_ns, report = excluded.report",
+            "INSERT INTO heartbeat VALUES (?1, 0, -1, x'', 0, NULL)
+             ON CONFLICT (gateway) DO UPDATE SET arrivals = arrivals + 1",
         )?
-        .execute(params![record.gateway.row, now, report])?;
+        .execute([gateway])?;
+        let error = clock.utc.map(|_| i64::try_from(clock.error_us).unwrap_or(i64::MAX));
+        let sequence = core.sequence_first.cast_signed();
+        let is_newest = tx
+            .prepare_cached(
+                "UPDATE heartbeat SET sequence = ?2, report = ?3, epoch = ?4, error_us = ?5
+                 WHERE gateway = ?1 AND sequence < ?2",
+            )?
+            .execute(params![gateway, sequence, report, clock.epoch, error])?;
+        if is_newest == 1 {
+            tx.prepare_cached(
+                "INSERT INTO health VALUES (?1, ?2, ?3) ON CONFLICT (gateway)
+                 DO UPDATE SET received_ns = excluded.received_ns, report = excluded.report",
+            )?
+            .execute(params![gateway, now, report])?;
+        }
     }
     Ok(())
 }

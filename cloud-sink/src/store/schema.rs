@@ -78,6 +78,25 @@ CREATE TABLE IF NOT EXISTS said (
   device INTEGER NOT NULL, boot INTEGER NOT NULL, lane INTEGER NOT NULL, first INTEGER NOT NULL,
   evidence INTEGER NOT NULL, last INTEGER NOT NULL, digests BLOB NOT NULL,
   PRIMARY KEY (device, boot, lane, first, evidence)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS heartbeat (
+  gateway INTEGER PRIMARY KEY, arrivals INTEGER NOT NULL, sequence INTEGER NOT NULL,
+  report BLOB NOT NULL, epoch INTEGER NOT NULL, error_us INTEGER);
+CREATE TABLE IF NOT EXISTS watched (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS gateway_watched (
+  gateway INTEGER PRIMARY KEY, heard_ns INTEGER NOT NULL, arrivals INTEGER NOT NULL,
+  report BLOB NOT NULL, epoch INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS device_watched (
+  gateway INTEGER NOT NULL, device INTEGER NOT NULL, heard_ns INTEGER NOT NULL,
+  PRIMARY KEY (gateway, device)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS incident (
+  id INTEGER PRIMARY KEY, kind TEXT NOT NULL, gateway INTEGER, subject TEXT NOT NULL,
+  words TEXT NOT NULL, count INTEGER NOT NULL, opened_ns INTEGER NOT NULL,
+  last_ns INTEGER NOT NULL, closed_ns INTEGER, owner TEXT);
+CREATE INDEX IF NOT EXISTS incident_open ON incident (kind, gateway, subject)
+  WHERE closed_ns IS NULL;
+CREATE TABLE IF NOT EXISTS incident_entry (
+  incident INTEGER NOT NULL, at_ns INTEGER NOT NULL, what TEXT NOT NULL, who TEXT,
+  note TEXT NOT NULL);
 CREATE INDEX IF NOT EXISTS evidence_kept ON evidence (disposition, reason) WHERE disposition <> 1;
 ";
 

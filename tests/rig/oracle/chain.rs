@@ -65,16 +65,28 @@ fn count(links: &[Link]) -> BTreeMap<u8, Counts> {
     lanes
 }
 
+fn read(db: &Connection) -> Result<Vec<Link>> {
+    let mut statement = db.prepare("SELECT bytes FROM evidence WHERE disposition <> 3")?;
+    let evidence: Vec<Vec<u8>> =
+        statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
+    Ok(evidence.iter().filter_map(|bytes| link(bytes)).collect())
+}
+
+/// Lanes of which the evidence shows a fork.
+///
+/// # Errors
+/// The store cannot be read.
+pub fn forked_lanes(db: &Connection) -> Result<Vec<u8>> {
+    let lanes = count(&read(db)?);
+    Ok(lanes.into_iter().filter(|(_, (forked, _))| *forked > 0).map(|(lane, _)| lane).collect())
+}
+
 /// Compares what the evidence shows with what the ledger says.
 ///
 /// # Errors
 /// The store cannot be read.
 pub fn compare(db: &Connection) -> Result<Vec<String>> {
-    let mut statement = db.prepare("SELECT bytes FROM evidence WHERE disposition <> 3")?;
-    let evidence: Vec<Vec<u8>> =
-        statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
-    let links: Vec<Link> = evidence.iter().filter_map(|bytes| link(bytes)).collect();
-    let shown = count(&links);
+    let shown = count(&read(db)?);
     let mut wrong = Vec::new();
     for books in ledger::read(db)?.lanes {
         let lane = Lane::from_name(&books.lane).map_or(u8::MAX, |lane| lane as u8);

@@ -107,6 +107,12 @@ impl Sinks {
         Ok(true)
     }
 
+    /// Whether one of them is there and can write.
+    #[must_use]
+    pub fn can_look(&self, now: Duration) -> bool {
+        self.0.iter().any(|node| node.is_up() && now >= node.full_until)
+    }
+
     /// Each takes what has come.
     ///
     /// # Errors

@@ -1,8 +1,12 @@
-//! What is watched while a world runs: O4, O5 and O6.
+//! What is watched while a world runs: O4, O5, O6 and O11.
+
+use std::time::Duration;
 
 use anyhow::Result;
 use cloud_sink::store::sqlite::open_for_reading;
+use wire::time::UnixNanos;
 
+use super::time::START_NS;
 use super::{DURABLE_EVERY, World};
 use crate::oracle;
 
@@ -37,5 +41,31 @@ impl World {
         }
         self.keyring_seen = versions;
         Ok(())
+    }
+
+    /// O11: a silent gateway is seen in time. Without a sink, or with a full store, nobody looks.
+    pub(super) fn look_for_incidents(&mut self, elapsed: Duration) -> Result<()> {
+        if !self.sinks.can_look(elapsed) {
+            self.seen.heard(elapsed);
+            return Ok(());
+        }
+        if !self.seen.is_due(elapsed) {
+            return Ok(());
+        }
+        let truth = UnixNanos(START_NS + elapsed.as_nanos() as i64);
+        if let Some(what) = self.seen.look(self.sinks.path(), elapsed, truth)? {
+            self.books.borrow_mut().violate("O11 seen", what.into());
+        }
+        Ok(())
+    }
+
+    /// O11: what the store shows and nobody is told, when all has been well for a while.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn overlooked(&mut self) -> Result<Vec<String>> {
+        let wrong = self.seen.judge(self.sinks.path())?;
+        self.outcome.incidents.clone_from(&self.seen.opened);
+        Ok(wrong)
     }
 }

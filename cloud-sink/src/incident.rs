@@ -1,0 +1,93 @@
+//! Incidents: what needs a person. Opened by rules, one a cause, each with what to do about it.
+//!
+//! The rules read the store and nothing else, so that any sink over it comes to the same book. An
+//! incident is never deleted; its timeline only grows.
+
+use rusqlite::{Connection, TransactionBehavior};
+use serde::Serialize;
+use wire::time::UnixNanos;
+
+mod beats;
+
+mod book;
+
+mod kind;
+
+mod rules;
+
+pub use book::{acknowledge, close, list, timeline};
+pub use kind::{Ending, Kind};
+
+/// One incident.
+#[derive(Clone, Debug, Serialize)]
+pub struct Incident {
+    /// Number in this store.
+    pub id: i64,
+    /// What kind.
+    pub kind: &'static str,
+    /// Which gateway, if it is one's.
+    pub gateway: Option<String>,
+    /// What of it: a lane, a device, a reason.
+    pub subject: String,
+    /// What happened.
+    pub words: String,
+    /// What to do.
+    pub remedy: &'static str,
+    /// How often, or how many.
+    pub count: u64,
+    /// When it began, was seen last, and ended; UTC nanoseconds.
+    pub opened_ns: i64,
+    /// See above.
+    pub last_ns: i64,
+    /// See above.
+    pub closed_ns: Option<i64>,
+    /// Who has taken it.
+    pub owner: Option<String>,
+}
+
+/// A line of an incident's timeline.
+#[derive(Clone, Debug, Serialize)]
+pub struct Entry {
+    /// When, UTC nanoseconds.
+    pub at_ns: i64,
+    /// `opened`, `again`, `acknowledged`, `closed`.
+    pub what: String,
+    /// Who, if a person did it.
+    pub who: Option<String>,
+    /// In whose words.
+    pub note: String,
+}
+
+/// What a rule has found.
+#[derive(Clone, Debug, Eq, PartialEq)]
+struct Finding {
+    kind: Kind,
+    gateway: Option<i64>,
+    subject: String,
+    words: String,
+    count: i64,
+}
+
+/// Looks at what has come and what has not; opens and closes. What changed, in words for the log.
+///
+/// To be asked about once a second. `now` may be another clock's than the one of the rows.
+///
+/// # Errors
+/// The store does not answer; the next look sees the same.
+pub fn look(db: &mut Connection, now: UnixNanos) -> Result<Vec<String>, rusqlite::Error> {
+    let tx = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let mut happened = rules::happened(&tx)?;
+    let mut lasting = rules::held(&tx)?;
+    beats::hear(&tx, now, &mut happened)?;
+    beats::judge(&tx, now, &mut lasting)?;
+    let mut changes = Vec::new();
+    for finding in &happened {
+        book::open(&tx, finding, now, true, &mut changes)?;
+    }
+    for finding in &lasting {
+        book::open(&tx, finding, now, false, &mut changes)?;
+    }
+    book::close_ended(&tx, &lasting, now, &mut changes)?;
+    tx.commit()?;
+    Ok(changes)
+}

@@ -1,0 +1,234 @@
+//! Rules about gateways: who is silent, and what their reports say.
+
+use std::collections::BTreeMap;
+
+use rusqlite::{Connection, params};
+use wire::identity::DeviceId;
+use wire::status::{HealthReport, alarm, counter};
+use wire::time::UnixNanos;
+
+use super::{Finding, Kind};
+
+const SECOND_NS: i64 = 1_000_000_000;
+/// Three reports of the default interval.
+const SILENT_AFTER_NS: i64 = 45 * SECOND_NS;
+/// So many silent gateways, and half of all, have one cause.
+const OUTAGE_GATEWAYS: usize = 3;
+/// A device's minutes come within a minute and a report.
+const DEVICE_SILENT_AFTER_NS: i64 = 180 * SECOND_NS;
+/// A device that has not spoken for so long is no longer expected.
+const DEVICE_GONE_AFTER_NS: i64 = 24 * 3600 * SECOND_NS;
+/// Age of the oldest record without a receipt.
+const LATE_SECONDS: u64 = 300;
+/// Room, at the rate of writing since the start.
+const ROOM_HOURS: u64 = 48;
+const SLOW_SYNC_MICROS: u64 = 250_000;
+const CLOCK_ERROR_MICROS: i64 = 1_000_000;
+
+/// What was known of a gateway at the last look.
+struct Known {
+    arrivals: i64,
+    report: HealthReport,
+    epoch: i64,
+}
+
+/// A gateway's newest report.
+struct Beat {
+    gateway: i64,
+    arrivals: i64,
+    report: Vec<u8>,
+    epoch: i64,
+}
+
+/// Takes the reports that have come since the last look, and what has happened between them.
+pub(super) fn hear(
+    db: &Connection,
+    now: UnixNanos,
+    happened: &mut Vec<Finding>,
+) -> Result<(), rusqlite::Error> {
+    let mut known = known(db)?;
+    for beat in beats(db)? {
+        let before = known.remove(&beat.gateway);
+        if before.as_ref().is_some_and(|before| before.arrivals == beat.arrivals) {
+            continue;
+        }
+        let Ok(report) = HealthReport::decode(&beat.report) else { continue };
+        db.prepare_cached(
+            "INSERT INTO gateway_watched VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (gateway)
+             DO UPDATE SET heard_ns = excluded.heard_ns, arrivals = excluded.arrivals,
+               report = excluded.report, epoch = excluded.epoch",
+        )?
+        .execute(params![beat.gateway, now.0, beat.arrivals, beat.report, beat.epoch])?;
+        for device in &report.devices {
+            db.prepare_cached(
+                "INSERT INTO device_watched VALUES (?1, ?2, ?3) ON CONFLICT (gateway, device)
+                 DO UPDATE SET heard_ns = excluded.heard_ns",
+            )?
+            .execute(params![beat.gateway, device.device.0.cast_signed(), now.0])?;
+        }
+        if let Some(before) = before {
+            compare(&beat, &before, &report, happened);
+        }
+    }
+    Ok(())
+}
+
+fn beats(db: &Connection) -> Result<Vec<Beat>, rusqlite::Error> {
+    let sql = "SELECT gateway, arrivals, report, epoch FROM heartbeat";
+    let mut statement = db.prepare_cached(sql)?;
+    let rows = statement.query_map([], |row| {
+        let (gateway, arrivals) = (row.get(0)?, row.get(1)?);
+        Ok(Beat { gateway, arrivals, report: row.get(2)?, epoch: row.get(3)? })
+    })?;
+    rows.collect()
+}
+
+fn known(db: &Connection) -> Result<BTreeMap<i64, Known>, rusqlite::Error> {
+    let sql = "SELECT gateway, arrivals, report, epoch FROM gateway_watched";
+    let mut statement = db.prepare_cached(sql)?;
+    let rows = statement.query_map([], |row| {
+        let report = HealthReport::decode(&row.get::<_, Vec<u8>>(2)?).unwrap_or_default();
+        Ok((row.get(0)?, Known { arrivals: row.get(1)?, report, epoch: row.get(3)? }))
+    })?;
+    rows.collect()
+}
+
+fn value(report: &HealthReport, number: u16) -> u64 {
+    report.counters.iter().find(|(of, _)| *of == number).map_or(0, |(_, value)| *value)
+}
+
+/// What has happened between two reports of a gateway.
+fn compare(beat: &Beat, before: &Known, report: &HealthReport, happened: &mut Vec<Finding>) {
+    let uptime = |report| value(report, counter::UPTIME_SECONDS);
+    let restarted = uptime(report) < uptime(&before.report);
+    // Counters begin anew with the process.
+    let grown = |number| {
+        let earlier = if restarted { 0 } else { value(&before.report, number) };
+        value(report, number).saturating_sub(earlier)
+    };
+    let mut find = |kind, count: u64, words: String| {
+        if count > 0 {
+            let (gateway, subject) = (Some(beat.gateway), String::new());
+            let count = i64::try_from(count).unwrap_or(i64::MAX);
+            happened.push(Finding { kind, gateway, subject, words, count });
+        }
+    };
+    find(Kind::Restart, u64::from(restarted), "the agent has started anew".into());
+    let refused = grown(counter::RECEIPTS_REFUSED);
+    find(Kind::Receipts, refused, format!("the gateway refused {refused} receipts"));
+    let poisoned = grown(counter::SEGMENTS_POISONED);
+    find(Kind::Storage, poisoned, format!("{poisoned} syncs have failed"));
+    let rebuilds = grown(counter::REBUILDS);
+    find(Kind::Stalled, rebuilds, "receipts stayed out, the connection was made anew".into());
+    let errors = grown(counter::LINK_ERRORS);
+    find(Kind::Line, errors, format!("{errors} link frames did not check"));
+    let slow = value(report, counter::SYNC_MICROS_MAX);
+    let is_slow = slow > SLOW_SYNC_MICROS;
+    find(Kind::SlowDisk, is_slow.into(), format!("a sync took {} ms", slow / 1000));
+    let stepped = !restarted && beat.epoch != before.epoch;
+    find(Kind::ClockStep, stepped.into(), "the wall clock was stepped".into());
+}
+
+/// What is wrong now.
+pub(super) fn judge(
+    db: &Connection,
+    now: UnixNanos,
+    lasting: &mut Vec<Finding>,
+) -> Result<(), rusqlite::Error> {
+    let mut statement = db.prepare_cached(
+        "SELECT gateway_watched.gateway, heard_ns, gateway_watched.report, heartbeat.error_us
+         FROM gateway_watched JOIN heartbeat ON heartbeat.gateway = gateway_watched.gateway",
+    )?;
+    let mut rows = statement.query([])?;
+    let (mut silent, mut all) = (Vec::new(), 0);
+    while let Some(row) = rows.next()? {
+        let gateway: i64 = row.get(0)?;
+        let since = now.0.saturating_sub(row.get(1)?);
+        all += 1;
+        if since > SILENT_AFTER_NS {
+            silent.push((gateway, since / SECOND_NS));
+            continue;
+        }
+        let report = HealthReport::decode(&row.get::<_, Vec<u8>>(2)?).unwrap_or_default();
+        reported(gateway, &report, row.get(3)?, lasting);
+        silent_devices(db, gateway, now, lasting)?;
+    }
+    say_silent(&silent, all, lasting);
+    Ok(())
+}
+
+fn say_silent(silent: &[(i64, i64)], all: usize, lasting: &mut Vec<Finding>) {
+    let subject = String::new;
+    if silent.len() >= OUTAGE_GATEWAYS && silent.len() * 2 >= all {
+        let words = format!("{} of {all} gateways are silent", silent.len());
+        let (kind, count) = (Kind::Outage, silent.len() as i64);
+        lasting.push(Finding { kind, gateway: None, subject: subject(), words, count });
+        return;
+    }
+    lasting.extend(silent.iter().map(|(gateway, seconds)| Finding {
+        kind: Kind::Silent,
+        gateway: Some(*gateway),
+        subject: subject(),
+        words: format!("no report for {seconds} s"),
+        count: 1,
+    }));
+}
+
+/// What a report says is wrong.
+fn reported(
+    gateway: i64,
+    report: &HealthReport,
+    clock_error_us: Option<i64>,
+    lasting: &mut Vec<Finding>,
+) {
+    let mut find = |kind, is_wrong: bool, subject: &str, words: String| {
+        if is_wrong {
+            let (gateway, subject) = (Some(gateway), subject.to_owned());
+            lasting.push(Finding { kind, gateway, subject, words, count: 1 });
+        }
+    };
+    let late = value(report, counter::UNRECEIPTED_SECONDS);
+    find(Kind::Late, late > LATE_SECONDS, "", format!("the oldest record waits for {late} s"));
+    let uptime = value(report, counter::UPTIME_SECONDS).max(1);
+    let a_second = (value(report, counter::BYTES_WRITTEN) / uptime).max(1);
+    let hours = value(report, counter::BYTES_FREE) / a_second / 3600;
+    let is_low = late > LATE_SECONDS && hours < ROOM_HOURS;
+    find(Kind::Room, is_low, "", format!("room for {hours} hours at the present rate"));
+    let parked = value(report, counter::RECORDS_PARKED);
+    find(Kind::TooLarge, parked > 0, "", format!("{parked} records are too large for the broker"));
+    let is_unknown = clock_error_us.is_none_or(|error| error > CLOCK_ERROR_MICROS);
+    let words = clock_error_us.map_or("the gateway does not know the time".into(), |error| {
+        format!("the gateway's time may be wrong by {} ms", error / 1000)
+    });
+    find(Kind::NoClock, is_unknown, "", words);
+    let alarms = value(report, counter::ALARMS);
+    for (bit, name) in alarm::NAMES {
+        let is_on = alarms & (1 << bit) != 0;
+        find(Kind::Gateway, is_on, name, format!("the gateway says: {name}"));
+    }
+}
+
+fn silent_devices(
+    db: &Connection,
+    gateway: i64,
+    now: UnixNanos,
+    lasting: &mut Vec<Finding>,
+) -> Result<(), rusqlite::Error> {
+    let mut statement = db.prepare_cached(
+        "SELECT device, heard_ns FROM device_watched WHERE gateway = ?1 AND heard_ns BETWEEN ?2 AND ?3",
+    )?;
+    let (from, to) = (now.0 - DEVICE_GONE_AFTER_NS, now.0 - DEVICE_SILENT_AFTER_NS);
+    let mut rows = statement.query(params![gateway, from, to])?;
+    while let Some(row) = rows.next()? {
+        let device = DeviceId(row.get::<_, i64>(0)?.cast_unsigned());
+        let minutes = (now.0 - row.get::<_, i64>(1)?) / (60 * SECOND_NS);
+        lasting.push(Finding {
+            kind: Kind::Device,
+            gateway: Some(gateway),
+            subject: device.to_string(),
+            words: format!("device {device} has said nothing for {minutes} minutes"),
+            count: 1,
+        });
+    }
+    Ok(())
+}

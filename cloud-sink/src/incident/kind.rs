@@ -1,0 +1,79 @@
+//! The kinds of incident: their words, what ends them, and what to do.
+
+/// What ends an incident.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Ending {
+    /// Its condition is over.
+    Condition,
+    /// It has not happened again for [`QUIET_NS`].
+    Quiet,
+    /// A person closes it.
+    Person,
+}
+
+/// Without another one for this long, what only happens is over: ten minutes.
+pub const QUIET_NS: i64 = 600 * 1_000_000_000;
+
+macro_rules! kinds {
+    ($($kind:ident $name:literal $ending:ident $remedy:literal,)*) => {
+        /// A kind of incident.
+        #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+        pub enum Kind {
+            $(#[doc = $name] $kind,)*
+        }
+
+        impl Kind {
+            /// All, worst first.
+            pub const ALL: &[Self] = &[$(Self::$kind),*];
+
+            /// The word in tables and logs.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$kind => $name,)* }
+            }
+
+            /// What ends it.
+            #[must_use]
+            pub const fn ending(self) -> Ending {
+                match self { $(Self::$kind => Ending::$ending,)* }
+            }
+
+            /// What to do first.
+            #[must_use]
+            pub const fn remedy(self) -> &'static str {
+                match self { $(Self::$kind => $remedy,)* }
+            }
+        }
+    };
+}
+
+kinds! {
+    Integrity "integrity" Person "keep both sides as they are, isolate the gateway, call security",
+    Fork "fork" Person "a card was cloned or put back: find the second gateway; both are kept",
+    Unsigned "unsigned" Person "somebody publishes without a known key: check the access list",
+    Receipts "receipts refused" Person "somebody signs receipts who may not: check the broker",
+    Gap "gap" Person "readings are lost: the cause and the numbers stand in the gap's record",
+    Outage "outage" Condition "many gateways at once: check the broker and the network first",
+    Silent "silent" Condition "check the gateway's power, then its network, then its card",
+    Storage "storage" Quiet "the medium fails now and then: replace the card",
+    SlowDisk "slow disk" Quiet "syncs take over 250 ms: replace the card before it fails",
+    Room "room low" Condition "restore the link, or raise the quota; then the oldest goes",
+    Late "late" Condition "check the link, then how fast the backlog drains",
+    Stalled "stalled" Quiet "no receipts although connected: check sink, keyring, broker limits",
+    TooLarge "too large" Condition "raise the broker's packet limit: records wait for it",
+    Held "held" Condition "records cannot be opened: bring the key or the newer program",
+    Gateway "gateway" Condition "wardline status on the gateway says what to do",
+    NoClock "no clock" Condition "check the gateway's time source and battery",
+    ClockStep "clock step" Quiet "check the gateway's time source; order is kept by number",
+    Device "device silent" Condition "check the device, its cable and its port",
+    Line "line errors" Quiet "check the device's cable and its settings",
+    Restart "restart" Quiet "the agent started anew: check power and its log",
+}
+
+impl Kind {
+    /// From its word.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|kind| kind.name() == name)
+    }
+}
