@@ -335,13 +335,13 @@ impl InventedDisk {
         self.0.borrow_mut().inodes.iter_mut().for_each(|inode| inode.unreadable.clear());
     }
 
-    /// The files as a power cut would leave them that loses all it may lose.
+    /// The files that are `wanted` as a power cut would leave them that loses all it may lose.
     #[must_use]
-    pub fn durable_files(&self) -> Vec<(String, Vec<u8>)> {
+    pub fn durable_files(&self, wanted: impl Fn(&str) -> bool) -> Vec<(String, Vec<u8>)> {
         let state = self.0.borrow();
         let file =
             |(name, inode): (&String, &usize)| (name.clone(), state.inodes[*inode].synced.to_vec());
-        state.names_synced.iter().map(file).collect()
+        state.names_synced.iter().filter(|(name, _)| wanted(name)).map(file).collect()
     }
 
     /// Names of all files, as a process sees them.

@@ -52,7 +52,7 @@ fn indexes(found: &Scan) -> BTreeSet<u32> {
 /// At the moment of an acknowledgement a power cut that loses all it may loses none of it.
 pub fn readings(disk: &InventedDisk, books: &SharedBooks, fresh: &[Reading]) {
     let mut there: BTreeMap<SegmentId, BTreeSet<u32>> = BTreeMap::new();
-    for (name, bytes) in disk.durable_files() {
+    for (name, bytes) in disk.durable_files(|_| true) {
         let Some(name) = FileName::parse(&name) else { continue };
         let Some(found) = found_in(&name, bytes) else { continue };
         there.insert(name.segment, indexes(&found));
@@ -81,11 +81,9 @@ pub fn readings(disk: &InventedDisk, books: &SharedBooks, fresh: &[Reading]) {
 /// At the moment a record is published a power cut that loses all it may leaves it.
 pub fn record(disk: &InventedDisk, books: &SharedBooks, bytes: &[u8]) {
     let Some((segment, index, _)) = identity_of(bytes) else { return };
-    let mut files = disk.durable_files().into_iter();
-    let file = files.find_map(|(name, bytes)| {
-        let name = FileName::parse(&name).filter(|name| name.segment == segment)?;
-        found_in(&name, bytes)
-    });
+    let is_its = |name: &str| FileName::parse(name).is_some_and(|name| name.segment == segment);
+    let mut files = disk.durable_files(is_its).into_iter();
+    let file = files.find_map(|(name, bytes)| found_in(&FileName::parse(&name)?, bytes));
     if !file.is_some_and(|found| indexes(&found).contains(&index)) {
         let what = format!("record {index} of {segment} is published and not durable");
         books.borrow_mut().violate("O6 durable", what);

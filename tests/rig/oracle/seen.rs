@@ -24,6 +24,7 @@ pub struct Seen {
     /// Since when no report has reached a sink although there was one.
     since: Duration,
     next: Duration,
+    db: Option<Connection>,
     /// Incidents that were opened, by kind.
     pub opened: BTreeMap<String, u64>,
 }
@@ -32,6 +33,11 @@ impl Seen {
     /// A report has reached a sink, or nobody could have seen one.
     pub fn heard(&mut self, now: Duration) {
         self.since = now;
+    }
+
+    /// The store's file will be another.
+    pub fn leave_store(&mut self) {
+        self.db = None;
     }
 
     /// Whether it is time to look.
@@ -48,15 +54,18 @@ impl Seen {
     /// # Errors
     /// The store does not answer.
     pub fn look(
-        &self,
+        &mut self,
         store: &Path,
         now: Duration,
         truth: UnixNanos,
     ) -> Result<Option<&'static str>> {
-        let mut db = open_for_reading(store)?;
-        incident::look(&mut db, truth)?;
+        let db = match &mut self.db {
+            Some(db) => db,
+            none => none.insert(open_for_reading(store)?),
+        };
+        incident::look(db, truth)?;
         let late = now.saturating_sub(self.since) > WITHIN + LOOK;
-        let overlooked = late && has_reported(&db)? && !is_open(&db, "silent")?;
+        let overlooked = late && has_reported(db)? && !is_open(db, "silent")?;
         Ok(overlooked.then_some("a gateway is silent for a minute, and nobody is told"))
     }
 

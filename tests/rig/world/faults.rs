@@ -142,7 +142,10 @@ impl World {
             Fault::SinkAway => self.sinks.end(spell.long),
             Fault::StoreFull => self.sinks.fill(spell.long),
             Fault::StoreBackedUp => self.sinks.back_up()?,
-            Fault::StoreRestored => return self.sinks.restore(),
+            Fault::StoreRestored => {
+                self.seen.leave_store();
+                return self.sinks.restore();
+            }
             Fault::ClockForward => self.gateway.time.step_wall(7 * YEAR_NS),
             Fault::ClockBack => self.gateway.time.step_wall(-7 * YEAR_NS),
             Fault::Clock1970 => self.gateway.time.step_wall(-super::time::START_NS),
