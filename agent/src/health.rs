@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use wire::batch::Source;
 use wire::identity::{DeviceId, GatewayId, Lane, SourceBoot};
 use wire::reading::Mode;
-use wire::status::{DeviceHealth, HealthReport, alarm, counter};
+use wire::status::{DeviceHealth, HealthReport, counter};
 use wire::time::{ClockState, DeviceClock, MonotonicNanos};
 
 use crate::buffer::Buffer;
@@ -18,6 +18,10 @@ use crate::intake::Device;
 use crate::seal::Sealer;
 use crate::seal::batcher::Batcher;
 use crate::uplink::machine::Uplink;
+
+mod alarm;
+
+pub use alarm::Alarm;
 
 /// The whole state of a gateway on one screen; what `wardline status --json` prints.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -70,40 +74,6 @@ pub struct Status {
     pub lanes: Vec<LaneStatus>,
     /// Devices.
     pub devices: Vec<DeviceStatus>,
-}
-
-/// What may be wrong, worst first.
-#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
-pub enum Alarm {
-    /// Nothing can be stored; devices are held back.
-    Storage,
-    /// Keys are missing.
-    Keys,
-    /// The configuration is wrong and the last good one is used.
-    Config,
-    /// One of two copies was damaged.
-    Mended,
-    /// The keyring expires.
-    Keyring,
-    /// Our certificate expires.
-    Certificate,
-    /// There is no connection.
-    Link,
-}
-
-impl Alarm {
-    /// Its place among the bits of a report.
-    const fn bit(self) -> Option<u8> {
-        match self {
-            Self::Storage => Some(alarm::STORAGE),
-            Self::Keys => Some(alarm::KEYS),
-            Self::Config => Some(alarm::CONFIG),
-            Self::Mended => Some(alarm::MENDED),
-            Self::Keyring => Some(alarm::KEYRING),
-            Self::Certificate => Some(alarm::CERTIFICATE),
-            Self::Link => None,
-        }
-    }
 }
 
 /// One lane.

@@ -1,4 +1,4 @@
-//! P9 seen: what goes wrong has one incident a cause, with what to do, and it ends when that is over.
+//! P9 seen: what goes wrong has one incident a cause, with what to do, and it ends when that does.
 
 use std::path::Path;
 

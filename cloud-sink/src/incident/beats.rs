@@ -215,7 +215,8 @@ fn silent_devices(
     lasting: &mut Vec<Finding>,
 ) -> Result<(), rusqlite::Error> {
     let mut statement = db.prepare_cached(
-        "SELECT device, heard_ns FROM device_watched WHERE gateway = ?1 AND heard_ns BETWEEN ?2 AND ?3",
+        "SELECT device, heard_ns FROM device_watched
+         WHERE gateway = ?1 AND heard_ns BETWEEN ?2 AND ?3",
     )?;
     let (from, to) = (now.0 - DEVICE_GONE_AFTER_NS, now.0 - DEVICE_SILENT_AFTER_NS);
     let mut rows = statement.query(params![gateway, from, to])?;

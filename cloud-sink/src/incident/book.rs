@@ -168,7 +168,7 @@ pub fn acknowledge(
     Ok(taken)
 }
 
-/// Somebody closes an incident; whether it was there and open. A condition that lasts opens another.
+/// Somebody closes an incident; whether it was there and open. What lasts opens another.
 ///
 /// # Errors
 /// The store does not answer.
