@@ -415,11 +415,8 @@ fn a_thin_link_is_given_little_at_a_time_and_a_quick_one_the_whole_window() {
 
 /// Machines of one site whose broker restarts.
 const FLEET: u64 = 1000;
-/// Connections a second that a restarted broker must take from them, at most.
-///
-/// Drawn evenly from half a second, 1,000 first attempts come within half a second: a broker that
-/// is back by then has them all. While it stays away the waits grow, and this is what they leave.
-const ATTEMPTS_A_SECOND: usize = 200;
+/// Connections a second that they try at most, from the first second on.
+const ATTEMPTS_A_SECOND: usize = 400;
 
 #[test]
 fn a_thousand_gateways_do_not_storm_a_broker_that_comes_back() {
@@ -446,8 +443,8 @@ fn a_thousand_gateways_do_not_storm_a_broker_that_comes_back() {
         }
     }
 
-    let settled = attempts.range(10..).map(|(_, count)| *count).max().unwrap_or(0);
-    assert!(settled <= ATTEMPTS_A_SECOND, "{attempts:?}");
+    let most = attempts.values().max().copied().unwrap_or(0);
+    assert!(most <= ATTEMPTS_A_SECOND, "{attempts:?}");
     let after: usize = attempts.range(60..).map(|(_, count)| *count).sum();
     assert!(fleet.iter().all(Uplink::is_up), "all are back");
     assert_eq!(after, FLEET as usize, "each with one attempt");
