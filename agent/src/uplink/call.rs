@@ -15,19 +15,29 @@ use crate::uplink::traffic::{Counted, Traffic};
 /// Wait for one address of the broker before the next one is tried beside it.
 const NEXT_ADDRESS: Duration = Duration::from_millis(200);
 
-/// The broker's addresses as they were known last: when a link returns, the names may not.
-pub type Addresses = watch::Sender<Vec<SocketAddr>>;
+/// What the last connections have taught.
+#[derive(Clone, Debug, Default)]
+pub struct Way {
+    /// The broker's addresses as they were known last: when a link returns, the names may not.
+    addresses: Vec<SocketAddr>,
+    /// Whether a link that was there took its time to answer a call.
+    is_slow: bool,
+}
+
+/// The way to the broker, from one connection to the next.
+pub type Known = watch::Sender<Way>;
 
 /// Calls `host` (`name:port`) until one of its addresses answers, and counts from then on.
 ///
 /// A call that is not answered is repeated beside the first, since it may have met a link that was
-/// away and is back: a kernel's own repetitions become rare.
+/// away and is back: a kernel's own repetitions become rare. A link that was slow to answer before
+/// is left to the kernel.
 ///
 /// # Errors
 /// An address refused us, or nobody answered; [`Traffic::is_answered`] tells which.
 pub async fn connect(
     host: String,
-    known: Arc<Addresses>,
+    known: Arc<Known>,
     traffic: Arc<Traffic>,
 ) -> io::Result<Counted> {
     let called = tokio::time::timeout(ANSWER_DEADLINE, call(&host, &known)).await;
@@ -38,28 +48,35 @@ pub async fn connect(
     Counted::new(stream?, traffic)
 }
 
-async fn call(host: &str, known: &Addresses) -> io::Result<TcpStream> {
+async fn call(host: &str, known: &Known) -> io::Result<TcpStream> {
     let addresses = addresses(host, known).await?;
+    // On a thin link a call waits behind what was sent before; more calls would only fill it.
+    let again = if known.borrow().is_slow { ANSWER_DEADLINE } else { CALL_AGAIN };
     let mut calls = JoinSet::new();
     let mut last = io::Error::other("the broker's name has no address");
+    let mut is_first = true;
     loop {
         for address in &addresses {
             calls.spawn(TcpStream::connect(*address));
             let taken = tokio::time::timeout(NEXT_ADDRESS, taken(&mut calls, &mut last)).await;
             if let Ok(Some(stream)) = taken {
+                known.send_modify(|way| way.is_slow &= !is_first);
                 return Ok(stream);
             }
         }
-        let taken = tokio::time::timeout(CALL_AGAIN, taken(&mut calls, &mut last)).await;
+        let taken = tokio::time::timeout(again, taken(&mut calls, &mut last)).await;
         if let Ok(taken) = taken {
+            // What a later call met may have been away before.
+            known.send_modify(|way| way.is_slow |= is_first && taken.is_some());
             return taken.ok_or(last);
         }
+        is_first = false;
     }
 }
 
 /// What the name means now, or what it meant when it could be asked last.
-async fn addresses(host: &str, known: &Addresses) -> io::Result<Vec<SocketAddr>> {
-    let before = known.borrow().clone();
+async fn addresses(host: &str, known: &Known) -> io::Result<Vec<SocketAddr>> {
+    let before = known.borrow().addresses.clone();
     let asked = lookup_host(host);
     let found = if before.is_empty() {
         asked.await
@@ -70,7 +87,7 @@ async fn addresses(host: &str, known: &Addresses) -> io::Result<Vec<SocketAddr>>
     match found {
         Ok(found) => {
             let found: Vec<SocketAddr> = found.collect();
-            known.send_replace(found.clone());
+            known.send_modify(|way| way.addresses.clone_from(&found));
             Ok(found)
         }
         Err(_) if !before.is_empty() => Ok(before),
@@ -125,7 +142,7 @@ mod tests {
             // A queue of one call, and that one in it: the kernel answers no other.
             listen(&listener, 0).unwrap();
             let filler = TcpStream::connect(address).await.unwrap();
-            let (known, traffic) = (Arc::new(Addresses::default()), Arc::new(Traffic::default()));
+            let (known, traffic) = (Arc::new(Known::default()), Arc::new(Traffic::default()));
             let ours = tokio::spawn(connect(address.to_string(), known.clone(), traffic.clone()));
             while unanswered(address.port()) < 2 {
                 tokio::task::yield_now().await;
@@ -138,7 +155,7 @@ mod tests {
             let taken = ours.await.unwrap();
 
             assert!(taken.is_ok() && traffic.is_answered(), "{taken:?}");
-            assert_eq!(*known.borrow(), [address]);
+            assert_eq!(known.borrow().addresses, [address]);
         });
     }
 
@@ -146,7 +163,7 @@ mod tests {
     fn a_refusal_is_an_answer() {
         run(async {
             let port = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
-            let (known, traffic) = (Arc::new(Addresses::default()), Arc::new(Traffic::default()));
+            let (known, traffic) = (Arc::new(Known::default()), Arc::new(Traffic::default()));
 
             let error = connect(port.to_string(), known, traffic.clone()).await.unwrap_err();
 
@@ -160,7 +177,8 @@ mod tests {
         run(async {
             let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
             let address = listener.local_addr().unwrap();
-            let known = Arc::new(Addresses::new(vec![address]));
+            let known = Known::new(Way { addresses: vec![address], is_slow: false });
+            let known = Arc::new(known);
             let traffic = Arc::new(Traffic::default());
             let nowhere = "no-such-name.invalid:8883".to_owned();
 
@@ -168,7 +186,7 @@ mod tests {
             assert!(taken.is_ok() && traffic.is_answered(), "{taken:?}");
 
             let traffic = Arc::new(Traffic::default());
-            let unknown = connect(nowhere, Arc::new(Addresses::default()), traffic.clone()).await;
+            let unknown = connect(nowhere, Arc::new(Known::default()), traffic.clone()).await;
             assert!(unknown.is_err() && !traffic.is_answered(), "{unknown:?}");
         });
     }

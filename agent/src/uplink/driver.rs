@@ -16,7 +16,7 @@ use wire::topic::{KEYRING, Level, Topic};
 
 use crate::config::Broker;
 use crate::limits::{KEEP_ALIVE, PUBLISHES_MAX, THIN_LINK_DEADLINE, TRAFFIC_LOOK};
-use crate::uplink::call::{self, Addresses};
+use crate::uplink::call::{self, Known};
 use crate::uplink::traffic::Traffic;
 use crate::uplink::{Hands, tls};
 
@@ -77,7 +77,7 @@ pub struct Driver {
     gateway: GatewayId,
     status: [Vec<u8>; 2],
     events: mpsc::Sender<(u64, FromBroker)>,
-    addresses: Arc<Addresses>,
+    known: Arc<Known>,
     generation: u64,
     client: Option<AsyncClient>,
     task: Option<AbortHandle>,
@@ -94,9 +94,9 @@ impl Driver {
         status: [Vec<u8>; 2],
         events: mpsc::Sender<(u64, FromBroker)>,
     ) -> Self {
-        let addresses = Arc::new(Addresses::default());
+        let known = Arc::new(Known::default());
         let (client, task) = (None, None);
-        Self { runtime, broker, gateway, status, events, addresses, generation: 0, client, task }
+        Self { runtime, broker, gateway, status, events, known, generation: 0, client, task }
     }
 
     fn options(&self, traffic: &Arc<Traffic>) -> std::io::Result<MqttOptions> {
@@ -110,7 +110,7 @@ impl Driver {
         options.set_outgoing_inflight_upper_limit(PUBLISHES_MAX as u16);
         let limit = IncomingPacketSizeLimit::Bytes(INCOMING_BYTES_MAX as u32);
         options.set_incoming_packet_size_limit(limit);
-        let (known, traffic) = (self.addresses.clone(), traffic.clone());
+        let (known, traffic) = (self.known.clone(), traffic.clone());
         options.set_socket_connector(move |host, _| {
             call::connect(host, known.clone(), traffic.clone())
         });

@@ -1,8 +1,8 @@
 //! The rules of sending, without I/O: events and the time go in, orders come out.
 //!
 //! Order of sending: live alerts, live vitals, old alerts, old vitals, live waves, old waves, with
-//! health between; backlog always gets a tenth. Live is what was accepted since the link came up,
-//! and the record before it.
+//! health between; backlog always gets a tenth. Live is what was accepted since the link came up;
+//! the record before it goes next, after old alerts.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
@@ -28,7 +28,7 @@ pub use events::{Event, Order};
 pub use figures::Figures;
 
 use back_off::BackOff;
-use cursors::{CLASSES, Cursors};
+use cursors::{Age, CLASSES, Cursors};
 use flight::Flight;
 use idle::Idle;
 use pace::Pace;
@@ -350,15 +350,16 @@ impl Uplink {
         }
         let takes_backlog = self.window.takes_backlog();
         let owed = takes_backlog && self.old_credit > 0;
-        let backlog = CLASSES.iter().filter(|(_, live)| owed && !live);
-        for &(lane, live) in backlog.chain(&CLASSES) {
-            let reserve = (lane, live) == (Lane::Alert, true) && self.window.takes_alerts();
+        let backlog = CLASSES.iter().filter(|(_, age)| owed && *age == Age::Old);
+        for &(lane, age) in backlog.chain(&CLASSES) {
+            let live = age != Age::Old;
+            let reserve = live && lane == Lane::Alert && self.window.takes_alerts();
             if !(reserve || if live { open } else { takes_backlog }) {
                 continue;
             }
-            let mut next = self.cursors.take(lane, live, records);
+            let mut next = self.cursors.take(lane, age, records);
             while next.is_some_and(|record| !self.fits(record)) {
-                next = self.cursors.take(lane, live, records);
+                next = self.cursors.take(lane, age, records);
             }
             if let Some(record) = next {
                 let bytes = i64::from(record.bytes);

@@ -5,26 +5,43 @@ use wire::identity::Lane;
 use super::Records;
 use crate::buffer::{Position, RecordAt};
 
-/// The classes in their order; `true` is live.
-pub(super) const CLASSES: [(Lane, bool); 8] = [
-    (Lane::Alert, true),
-    (Lane::Vital, true),
-    (Lane::Health, true),
-    (Lane::Alert, false),
-    (Lane::Vital, false),
-    (Lane::Wave, true),
-    (Lane::Wave, false),
-    (Lane::Health, false),
+/// How old a record is, from the present connection's view.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Age {
+    /// Accepted since the link came up.
+    Live,
+    /// The last one before that, and the header that it needs.
+    Newest,
+    /// Backlog.
+    Old,
+}
+
+/// The classes in their order.
+///
+/// Old alerts are few, and on a thin link they go before the newest of what is large.
+pub(super) const CLASSES: [(Lane, Age); 12] = [
+    (Lane::Alert, Age::Live),
+    (Lane::Alert, Age::Newest),
+    (Lane::Vital, Age::Live),
+    (Lane::Health, Age::Live),
+    (Lane::Alert, Age::Old),
+    (Lane::Vital, Age::Newest),
+    (Lane::Health, Age::Newest),
+    (Lane::Vital, Age::Old),
+    (Lane::Wave, Age::Live),
+    (Lane::Wave, Age::Newest),
+    (Lane::Wave, Age::Old),
+    (Lane::Health, Age::Old),
 ];
 
-/// One a lane: backlog from `old` up to `split`, live from `live` on, after a header that the first
-/// of them may need.
+/// One a lane: backlog from `old` up to `split`, then one record, live from `live` on.
 #[derive(Clone, Copy, Debug, Default)]
 struct Cursor {
     old: Position,
     split: Position,
+    /// The header of the newest record, and that one, as long as they are to be sent.
+    newest: [Option<Position>; 2],
     header: Option<Position>,
-    header_taken: bool,
     live: Position,
 }
 
@@ -37,14 +54,14 @@ impl Cursors {
     pub(super) fn begin(records: &impl Records) -> Self {
         Self(Lane::ALL.map(|lane| {
             let edge = records.edge(lane);
-            let newest = Position { index: edge.index.saturating_sub(1), ..edge };
-            let header = (newest.index > 0).then_some(Position { index: 0, ..edge });
+            let at = edge.index.checked_sub(1).map(|index| Position { index, ..edge });
+            let header = at.filter(|at| at.index > 0).map(|at| Position { index: 0, ..at });
             Cursor {
                 old: Position::default(),
-                split: newest,
+                split: at.unwrap_or(edge),
+                newest: [header, at],
                 header,
-                header_taken: false,
-                live: newest,
+                live: edge,
             }
         }))
     }
@@ -53,26 +70,28 @@ impl Cursors {
     pub(super) fn take(
         &mut self,
         lane: Lane,
-        live: bool,
+        age: Age,
         records: &mut impl Records,
     ) -> Option<RecordAt> {
         let cursor = &mut self.0[lane as usize];
-        if live { cursor.take_live(lane, records) } else { cursor.take_old(lane, records) }
+        match age {
+            Age::Live => cursor.take_live(lane, records),
+            Age::Newest => cursor.take_newest(lane, records),
+            Age::Old => cursor.take_old(lane, records),
+        }
     }
 }
 
 impl Cursor {
     fn take_live(&mut self, lane: Lane, records: &mut impl Records) -> Option<RecordAt> {
-        if let Some(header) = self.header.filter(|_| !self.header_taken) {
-            self.header_taken = true;
-            let record = records.next(lane, header).filter(|record| record.position == header);
-            if record.is_some() {
-                return record;
-            }
-        }
         let record = records.next(lane, self.live)?;
         self.live = after(record.position);
         Some(record)
+    }
+
+    fn take_newest(&mut self, lane: Lane, records: &mut impl Records) -> Option<RecordAt> {
+        let mut left = self.newest.iter_mut().filter_map(Option::take);
+        left.find_map(|at| records.next(lane, at).filter(|record| record.position == at))
     }
 
     fn take_old(&mut self, lane: Lane, records: &mut impl Records) -> Option<RecordAt> {
