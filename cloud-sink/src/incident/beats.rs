@@ -24,6 +24,8 @@ const LATE_SECONDS: u64 = 300;
 const ROOM_HOURS: u64 = 48;
 const SLOW_SYNC_MICROS: u64 = 250_000;
 const CLOCK_ERROR_MICROS: i64 = 1_000_000;
+/// A clock of which no bound is known.
+const UNKNOWN_ERROR: i64 = i64::MAX;
 
 /// What was known of a gateway at the last look.
 struct Known {
@@ -197,9 +199,11 @@ fn reported(
     let parked = value(report, counter::RECORDS_PARKED);
     find(Kind::TooLarge, parked > 0, "", format!("{parked} records are too large for the broker"));
     let is_unknown = clock_error_us.is_none_or(|error| error > CLOCK_ERROR_MICROS);
-    let words = clock_error_us.map_or("the gateway does not know the time".into(), |error| {
-        format!("the gateway's time may be wrong by {} ms", error / 1000)
-    });
+    let words = match clock_error_us {
+        None => "the gateway does not know the time".into(),
+        Some(UNKNOWN_ERROR) => "no time service vouches for the gateway's clock".into(),
+        Some(error) => format!("the gateway's time may be wrong by {} ms", error / 1000),
+    };
     find(Kind::NoClock, is_unknown, "", words);
     let alarms = value(report, counter::ALARMS);
     for (bit, name) in alarm::NAMES {
