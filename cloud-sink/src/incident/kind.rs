@@ -5,13 +5,13 @@
 pub enum Ending {
     /// Its condition is over.
     Condition,
-    /// It has not happened again for [`QUIET_NS`].
+    /// It has not happened again for ten minutes.
     Quiet,
     /// A person closes it.
     Person,
 }
 
-/// Without another one for this long, what only happens is over: ten minutes.
+/// Without another one for so long, ten minutes, what only happens is over.
 pub const QUIET_NS: i64 = 600 * 1_000_000_000;
 
 macro_rules! kinds {
