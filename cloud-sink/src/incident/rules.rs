@@ -10,21 +10,23 @@ use super::{Finding, Kind};
 const EVIDENCE: &str = "evidence";
 const GAPS: &str = "gap";
 const UNSIGNED: &str = "unsigned";
+/// Records in one look, some tenths of a second: commits wait meanwhile, and a store may be old.
+const RECORDS_MAX: i64 = 20_000;
 
 /// What has happened since the last look.
 pub(super) fn happened(db: &Connection) -> Result<Vec<Finding>, rusqlite::Error> {
     let mut found = Vec::new();
-    let (from, to) = advance(db, EVIDENCE, "SELECT max(id) FROM evidence")?;
+    let (from, to) = advance(db, EVIDENCE, "SELECT max(id) FROM evidence", RECORDS_MAX)?;
     if from < to {
         refused(db, (from, to), &mut found)?;
         forked(db, (from, to), &mut found)?;
     }
-    let (from, to) = advance(db, GAPS, "SELECT max(id) FROM gap")?;
+    let (from, to) = advance(db, GAPS, "SELECT max(id) FROM gap", RECORDS_MAX)?;
     if from < to {
         gaps(db, (from, to), &mut found)?;
     }
     let count = "SELECT value FROM counter WHERE name = 'unsigned' UNION ALL SELECT 0";
-    let (from, to) = advance(db, UNSIGNED, count)?;
+    let (from, to) = advance(db, UNSIGNED, count, i64::MAX)?;
     if from < to {
         found.push(Finding {
             kind: Kind::Unsigned,
@@ -37,13 +39,18 @@ pub(super) fn happened(db: &Connection) -> Result<Vec<Finding>, rusqlite::Error>
     Ok(found)
 }
 
-/// Where a rule has read to, and where it reads to now.
-fn advance(db: &Connection, name: &str, end: &str) -> Result<(i64, i64), rusqlite::Error> {
-    let to: i64 =
-        db.prepare_cached(end)?.query_row([], |row| row.get::<_, Option<i64>>(0))?.unwrap_or(0);
-    let from = db
+/// Where a rule has read to, and where it reads to now, so many further at most.
+fn advance(
+    db: &Connection,
+    name: &str,
+    end: &str,
+    most: i64,
+) -> Result<(i64, i64), rusqlite::Error> {
+    let from: i64 = db
         .prepare_cached("SELECT value FROM watched WHERE name = ?1 UNION ALL SELECT 0")?
         .query_row([name], |row| row.get(0))?;
+    let end = db.prepare_cached(end)?.query_row([], |row| row.get::<_, Option<i64>>(0))?;
+    let to = end.unwrap_or(0).min(from.saturating_add(most));
     if from != to {
         db.prepare_cached(
             "INSERT INTO watched VALUES (?1, ?2)
