@@ -145,7 +145,8 @@ fn plant(tables: &[Table]) -> Result<PathBuf> {
 }
 
 fn build(folder: &Path) -> Result<PathBuf> {
-    let target = workspace().join("target");
+    // Not the workspace's own: cargo would take the copy's pieces for those of the source.
+    let target = workspace().join("target/planted-target");
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let status = Command::new(cargo)
         .args(["build", "--release", "--locked", "-p", "tests", "--bin", "ward-planted"])

@@ -68,8 +68,22 @@ impl Books {
 
     /// Whether a place is inside a gap that is in `visible`, or inside one that is itself so.
     pub fn is_in_a_gap(&self, place: Place, visible: &BTreeSet<Place>) -> bool {
-        let mut covering = self.covering(place).into_iter();
-        covering.any(|at| at != place && (visible.contains(&at) || self.is_in_a_gap(at, visible)))
+        self.leads_to(place, visible, &mut BTreeSet::new())
+    }
+
+    /// The same for places not `asked` for yet: gaps of a broken product may cover each other.
+    fn leads_to(
+        &self,
+        place: Place,
+        visible: &BTreeSet<Place>,
+        asked: &mut BTreeSet<Place>,
+    ) -> bool {
+        asked.insert(place);
+        self.covering(place).into_iter().any(|at| {
+            at != place
+                && (visible.contains(&at)
+                    || (!asked.contains(&at) && self.leads_to(at, visible, asked)))
+        })
     }
 
     /// The gaps that cover a place, by their own place: what became of a reading.
