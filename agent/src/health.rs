@@ -140,24 +140,9 @@ impl Health {
     /// Empty books.
     #[must_use]
     pub fn new(gateway: GatewayId, interval: Duration, started: MonotonicNanos) -> Self {
-        // The gateway speaks about itself as a device of its own with the id 0.
-        let source = Source {
-            device: DeviceId(0),
-            boot: SourceBoot(0),
-            clock: DeviceClock::None,
-            tick_exponent: 0,
-            mode: Mode::Normal,
-        };
-        let device = Device {
-            source,
-            model: String::new(),
-            slots: Vec::new(),
-            numerics: Arc::default(),
-            waves: Arc::default(),
-        };
         Self {
             gateway,
-            device: Arc::new(device),
+            device: itself(),
             started,
             interval,
             reported: None,
@@ -335,6 +320,20 @@ impl Health {
         };
         self.screen.send_replace(serde_json::to_string(&status).unwrap_or_default());
     }
+}
+
+/// The gateway, which speaks about itself as a device of its own with the id 0.
+#[must_use]
+pub fn itself() -> Arc<Device> {
+    let source = Source {
+        device: DeviceId(0),
+        boot: SourceBoot(0),
+        clock: DeviceClock::None,
+        tick_exponent: 0,
+        mode: Mode::Normal,
+    };
+    let (numerics, waves) = (Arc::default(), Arc::default());
+    Arc::new(Device { source, model: String::new(), slots: Vec::new(), numerics, waves })
 }
 
 fn lane_status(lane: wire::status::LaneHealth) -> LaneStatus {

@@ -6,18 +6,17 @@ use std::time::Duration;
 
 use agent::buffer::disk::Folder;
 use agent::buffer::{Buffer, Position, Quota, Recovery, Writer};
+use agent::health::itself;
 use agent::intake::Device;
 use agent::seal::batcher::{Batcher, Said};
 use agent::seal::sealer::Seal;
 use ed25519_dalek::SigningKey;
-use wire::batch::Source;
 use wire::frame::{Record, RecordKind, read_frame_payload};
 use wire::gap::Gap;
-use wire::identity::{BootId, DeviceId, GatewayId, Lane, RecordHash, SegmentId, SourceBoot};
-use wire::reading::Mode;
+use wire::identity::{BootId, GatewayId, Lane, RecordHash, SegmentId};
 use wire::segment::read_header_payload;
 use wire::status::HealthReport;
-use wire::time::{ClockState, DeviceClock, MonotonicNanos, TimeSource, UnixNanos};
+use wire::time::{ClockState, MonotonicNanos, TimeSource, UnixNanos};
 
 use crate::device::BEGIN_MS;
 use rig::fleet::Fleet;
@@ -201,17 +200,4 @@ impl Gateway {
     pub fn records_of(&mut self, lane: Lane) -> Vec<Sent> {
         self.records().into_iter().filter(|record| record.lane == lane).collect()
     }
-}
-
-/// The gateway as the device that speaks about itself.
-fn itself() -> Arc<Device> {
-    let source = Source {
-        device: DeviceId(0),
-        boot: SourceBoot(0),
-        clock: DeviceClock::None,
-        tick_exponent: 0,
-        mode: Mode::Normal,
-    };
-    let (numerics, waves) = (Arc::default(), Arc::default());
-    Arc::new(Device { source, model: String::new(), slots: Vec::new(), numerics, waves })
 }

@@ -1,7 +1,5 @@
 //! Rules about gateways: who is silent, and what their reports say.
 
-use std::collections::BTreeMap;
-
 use rusqlite::{Connection, params};
 use wire::identity::DeviceId;
 use wire::status::{HealthReport, alarm, counter};
@@ -27,18 +25,18 @@ const CLOCK_ERROR_MICROS: i64 = 1_000_000;
 /// A clock of which no bound is known.
 const UNKNOWN_ERROR: i64 = i64::MAX;
 
-/// What was known of a gateway at the last look.
-struct Known {
-    arrivals: i64,
-    report: HealthReport,
-    epoch: i64,
-}
-
-/// A gateway's newest report.
+/// A report that has come since the last look, and what was known before.
 struct Beat {
     gateway: i64,
     arrivals: i64,
-    report: Vec<u8>,
+    bytes: Vec<u8>,
+    epoch: i64,
+    before: Option<Before>,
+}
+
+/// What was known of a gateway at the last look.
+struct Before {
+    bytes: Vec<u8>,
     epoch: i64,
 }
 
@@ -48,19 +46,14 @@ pub(super) fn hear(
     now: UnixNanos,
     happened: &mut Vec<Finding>,
 ) -> Result<(), rusqlite::Error> {
-    let mut known = known(db)?;
     for beat in beats(db)? {
-        let before = known.remove(&beat.gateway);
-        if before.as_ref().is_some_and(|before| before.arrivals == beat.arrivals) {
-            continue;
-        }
-        let Ok(report) = HealthReport::decode(&beat.report) else { continue };
+        let Ok(report) = HealthReport::decode(&beat.bytes) else { continue };
         db.prepare_cached(
             "INSERT INTO gateway_watched VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (gateway)
              DO UPDATE SET heard_ns = excluded.heard_ns, arrivals = excluded.arrivals,
                report = excluded.report, epoch = excluded.epoch",
         )?
-        .execute(params![beat.gateway, now.0, beat.arrivals, beat.report, beat.epoch])?;
+        .execute(params![beat.gateway, now.0, beat.arrivals, beat.bytes, beat.epoch])?;
         for device in &report.devices {
             db.prepare_cached(
                 "INSERT INTO device_watched VALUES (?1, ?2, ?3) ON CONFLICT (gateway, device)
@@ -68,29 +61,25 @@ pub(super) fn hear(
             )?
             .execute(params![beat.gateway, device.device.0.cast_signed(), now.0])?;
         }
-        if let Some(before) = before {
-            compare(&beat, &before, &report, happened);
+        if let Some(before) = &beat.before {
+            compare(&beat, before, &report, happened);
         }
     }
     Ok(())
 }
 
 fn beats(db: &Connection) -> Result<Vec<Beat>, rusqlite::Error> {
-    let sql = "SELECT gateway, arrivals, report, epoch FROM heartbeat";
-    let mut statement = db.prepare_cached(sql)?;
+    let mut statement = db.prepare_cached(
+        "SELECT heartbeat.gateway, heartbeat.arrivals, heartbeat.report, heartbeat.epoch,
+           known.report, known.epoch
+         FROM heartbeat LEFT JOIN gateway_watched AS known ON known.gateway = heartbeat.gateway
+         WHERE known.arrivals IS NOT heartbeat.arrivals",
+    )?;
     let rows = statement.query_map([], |row| {
         let (gateway, arrivals) = (row.get(0)?, row.get(1)?);
-        Ok(Beat { gateway, arrivals, report: row.get(2)?, epoch: row.get(3)? })
-    })?;
-    rows.collect()
-}
-
-fn known(db: &Connection) -> Result<BTreeMap<i64, Known>, rusqlite::Error> {
-    let sql = "SELECT gateway, arrivals, report, epoch FROM gateway_watched";
-    let mut statement = db.prepare_cached(sql)?;
-    let rows = statement.query_map([], |row| {
-        let report = HealthReport::decode(&row.get::<_, Vec<u8>>(2)?).unwrap_or_default();
-        Ok((row.get(0)?, Known { arrivals: row.get(1)?, report, epoch: row.get(3)? }))
+        let before = row.get::<_, Option<Vec<u8>>>(4)?.zip(row.get(5)?);
+        let before = before.map(|(bytes, epoch)| Before { bytes, epoch });
+        Ok(Beat { gateway, arrivals, bytes: row.get(2)?, epoch: row.get(3)?, before })
     })?;
     rows.collect()
 }
@@ -100,13 +89,14 @@ fn value(report: &HealthReport, number: u16) -> u64 {
 }
 
 /// What has happened between two reports of a gateway.
-fn compare(beat: &Beat, before: &Known, report: &HealthReport, happened: &mut Vec<Finding>) {
+fn compare(beat: &Beat, before: &Before, report: &HealthReport, happened: &mut Vec<Finding>) {
+    let earlier = HealthReport::decode(&before.bytes).unwrap_or_default();
     let uptime = |report| value(report, counter::UPTIME_SECONDS);
-    let restarted = uptime(report) < uptime(&before.report);
+    let restarted = uptime(report) < uptime(&earlier);
     // Counters begin anew with the process.
     let grown = |number| {
-        let earlier = if restarted { 0 } else { value(&before.report, number) };
-        value(report, number).saturating_sub(earlier)
+        let base = if restarted { 0 } else { value(&earlier, number) };
+        value(report, number).saturating_sub(base)
     };
     let mut find = |kind, count: u64, words: String| {
         if count > 0 {
