@@ -5,6 +5,7 @@
 //! again, and the oracles look at what is left. The same seed gives the same world.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::time::Duration;
 
 use agent::buffer::Quota;
@@ -18,6 +19,7 @@ pub mod bedside;
 pub mod books;
 mod cards;
 mod ending;
+mod evidence;
 pub mod faults;
 pub mod forger;
 mod gateway;
@@ -119,7 +121,7 @@ impl World {
     /// This machine gives no temporary folder.
     pub fn new(seed: u64) -> Result<Self> {
         let mut random = Random::new(seed);
-        let memory = std::path::Path::new(MEMORY_DISK);
+        let memory = Path::new(MEMORY_DISK);
         let folder = if memory.is_dir() { TempDir::new_in(memory)? } else { TempDir::new()? };
         // The hybrid suite costs more, so only a share of the worlds has it.
         let suite = if seed.is_multiple_of(16) { Suite::XWing } else { Suite::X25519 };
@@ -165,11 +167,11 @@ impl World {
         })
     }
 
-    /// Lets the world run to its end.
+    /// Lets the world run to its end, and leaves its evidence in a folder if one is given.
     ///
     /// # Errors
     /// The machine underneath fails; what the product does wrong stands in the outcome.
-    pub fn run(mut self) -> Result<Outcome> {
+    pub fn run(mut self, evidence: Option<&Path>) -> Result<Outcome> {
         let chosen = faults::chosen(&mut self.random);
         while self.elapsed() < TROUBLE {
             if self.random.once_in(FAULT_EVERY) {
@@ -188,6 +190,9 @@ impl World {
             self.drain()?;
         }
         self.let_be(CALM)?;
+        if let Some(folder) = evidence {
+            self.hand_out(folder)?;
+        }
         oracle::judge(&mut self)?;
         let books = self.books.borrow();
         self.outcome.violations.clone_from(&books.violations);
@@ -304,7 +309,7 @@ impl World {
 
     /// Where the sink's store lies.
     #[must_use]
-    pub fn store(&self) -> &std::path::Path {
+    pub fn store(&self) -> &Path {
         self.sinks.path()
     }
 

@@ -19,8 +19,8 @@ fn every_trial_is_good() {
 #[test]
 fn worlds_lose_double_and_alter_nothing_and_repeat_to_the_byte() {
     for seed in SEEDS {
-        let outcome = World::new(seed).unwrap().run().unwrap();
-        let again = World::new(seed).unwrap().run().unwrap();
+        let outcome = World::new(seed).unwrap().run(None).unwrap();
+        let again = World::new(seed).unwrap().run(None).unwrap();
 
         assert_eq!(outcome.violations, [], "seed {seed}");
         assert!(outcome.crashes > 5 && outcome.accepted > 1000, "seed {seed}: too little happened");

@@ -608,7 +608,10 @@ class Chain:
         need(place not in self.hashes, "chain: a second record in one place")
         self.heads[lane], self.hashes[place] = (*place, mark), mark
 
-    def follow(self, lane, place, previous, mark):
+    def go_on_from(self, lane, continues):
+        need(self.heads.get(lane) == continues, "header: it continues another record")
+
+    def follow(self, lane, place, previous, mark, bridges=None):
         wanted = (place[0], place[1] - 1, previous)
         need(self.heads.get(lane) == wanted, "chain: it does not follow the record before")
         self.grow(lane, place, mark)
@@ -623,7 +626,7 @@ class Chain:
         need(uint(suite) == self.suite, "header: the suite is not the key's")
         need(name(gateway) == self.keys["gateway"], "header: another gateway")
         need(blob(signing, 8) == key_id(b"ed25519", self.public), "header: another signing key")
-        need(self.heads.get(uint(lane, most=3)) == continues, "header: it continues another record")
+        self.go_on_from(uint(lane, most=3), continues)
         copies = {}
         need(len(fields(wrapped)) <= RECIPIENTS_MAX, "header: too many recipients")
         for ident, encapsulated, sealed in (fields(one, 3) for one in wrapped):
@@ -675,7 +678,7 @@ class Chain:
          cause, before, after) = fields(parts[0][0], 16)
         need(1 <= uint(cause) <= 5, "gap: an unknown cause")
         place = blob(segment, 16), uint(index, 32)
-        self.follow(uint(lane, most=3), place, blob(previous, 32), mark)
+        self.follow(uint(lane, most=3), place, blob(previous, 32), mark, after)
 
         def some(value, size):
             return optional(value, lambda v: blob(v, size).hex())

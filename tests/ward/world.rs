@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc;
 
@@ -25,6 +26,9 @@ pub struct WorldCommand {
     /// Tells the story: each fault and each line of the product's log, on standard error.
     #[arg(long)]
     story: bool,
+    /// Leaves the evidence of each world in a new folder below this one, for another judge.
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["exhaustive", "trials", "planted"])]
+    evidence: Option<PathBuf>,
     /// Tries all workloads of up to three operations instead, with all that a cut may leave.
     #[arg(long)]
     exhaustive: bool,
@@ -89,8 +93,10 @@ fn seeds(text: &str) -> Result<Range<u64>, String> {
 }
 
 /// Runs one world; a panic of the product is a violation as any other.
-fn run(seed: u64) -> Result<Outcome> {
-    let ended = catch_unwind(AssertUnwindSafe(|| World::new(seed)?.run()));
+fn run(seed: u64, evidence: Option<&Path>) -> Result<Outcome> {
+    let folder = evidence.map(|folder| folder.join(seed.to_string()));
+    let world = || World::new(seed)?.run(folder.as_deref());
+    let ended = catch_unwind(AssertUnwindSafe(world));
     ended.unwrap_or_else(|panic| {
         let what = panic.downcast_ref::<String>().cloned();
         let what = what.or_else(|| panic.downcast_ref::<&str>().map(ToString::to_string));
@@ -200,10 +206,11 @@ impl WorldCommand {
         std::thread::scope(|scope| {
             for _ in 0..threads {
                 let (ended, next, end) = (ended.clone(), &next, self.seeds.end);
+                let evidence = self.evidence.as_deref();
                 scope.spawn(move || {
                     loop {
                         let seed = next.fetch_add(1, Ordering::Relaxed);
-                        if seed >= end || ended.send(run(seed)).is_err() {
+                        if seed >= end || ended.send(run(seed, evidence)).is_err() {
                             return;
                         }
                     }

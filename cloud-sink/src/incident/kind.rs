@@ -49,7 +49,7 @@ macro_rules! kinds {
 
 kinds! {
     Integrity "integrity" Person "keep both sides as they are, isolate the gateway, call security",
-    Fork "fork" Person "a card was cloned or put back: find the second gateway; both are kept",
+    Fork "fork" Person "look for a cloned or old card, else replace a forgetful one; both are kept",
     Unsigned "unsigned" Person "somebody publishes without a known key: check the access list",
     Receipts "receipts refused" Person "somebody signs receipts who may not: check the broker",
     Gap "gap" Person "readings are lost: the cause and the numbers stand in the gap's record",

@@ -44,7 +44,8 @@ pub struct GatewayNode {
     /// From its sessions to its line.
     pub chunks: mpsc::Sender<Chunk>,
     intake: mpsc::Receiver<Chunk>,
-    fleet: Fleet,
+    /// Keys of its site.
+    pub fleet: Fleet,
     keyring_path: PathBuf,
     books: SharedBooks,
     client: Rc<RefCell<Client>>,
