@@ -2,7 +2,8 @@
 //!
 //! Order of sending: live alerts, live vitals, old alerts, old vitals, live waves, old waves, with
 //! health between; backlog always gets a tenth. Live is what was accepted since the link came up;
-//! the record before it goes next, after old alerts.
+//! the record before it goes next, after old alerts. Beside an alert that is out nothing else goes
+//! before the first receipt of a connection.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
@@ -342,8 +343,11 @@ impl Uplink {
 
     /// The next record, and whether it is live.
     fn choose(&mut self, records: &mut impl Records) -> Option<(Lane, RecordAt, bool)> {
-        let open = self.window.is_open();
-        while open && let Some((lane, record)) = self.again.pop_front() {
+        let (open, alerts_only) = (self.window.is_open(), self.alerts_only());
+        while open
+            && !alerts_only
+            && let Some((lane, record)) = self.again.pop_front()
+        {
             if self.fits(record) {
                 return Some((lane, record, false));
             }
@@ -351,7 +355,8 @@ impl Uplink {
         let takes_backlog = self.window.takes_backlog();
         let owed = takes_backlog && self.old_credit > 0;
         let backlog = CLASSES.iter().filter(|(_, age)| owed && *age == Age::Old);
-        for &(lane, age) in backlog.chain(&CLASSES) {
+        let may_go = |(lane, _): &&(Lane, Age)| !alerts_only || *lane == Lane::Alert;
+        for &(lane, age) in backlog.chain(&CLASSES).filter(may_go) {
             let live = age != Age::Old;
             let reserve = live && lane == Lane::Alert && self.window.takes_alerts();
             if !(reserve || if live { open } else { takes_backlog }) {
@@ -373,6 +378,11 @@ impl Uplink {
         }
         self.old_credit = 0;
         None
+    }
+
+    /// An alert is out on a way that is not known yet: on a thin one, nothing is to hold it up.
+    fn alerts_only(&self) -> bool {
+        !self.window.is_proven() && self.flights.values().any(|out| out.lane == Lane::Alert)
     }
 
     /// Whether this broker takes a record; if not, it is parked until another connection.

@@ -80,6 +80,25 @@ fn live_goes_before_backlog_and_backlog_still_gets_a_tenth() {
 }
 
 #[test]
+fn nothing_is_put_behind_an_alert_before_the_first_receipt_of_a_connection() {
+    let now = Instant::now();
+    let mut log = Invented { records: [2, 9, 3, 1], bytes: 1000, ..Invented::default() };
+    let mut uplink = up(&mut log, now);
+    let alerts = [0, 1].map(|index| (Lane::Alert, index));
+
+    let mut first = sent(&mut uplink, now, &mut log);
+    first.sort_unstable();
+    assert_eq!(first, alerts);
+    uplink.receipted(now, SegmentId([Lane::Alert as u8; 16]), 0, 0);
+    assert_eq!(sent(&mut uplink, now, &mut log).len(), 13, "the rest follows");
+
+    log.records[Lane::Alert as usize] = 3;
+    log.records[Lane::Vital as usize] = 10;
+    let live = sent(&mut uplink, now, &mut log);
+    assert_eq!(live, [(Lane::Alert, 2), (Lane::Vital, 9)], "later it does not wait");
+}
+
+#[test]
 fn a_puback_is_no_progress_and_a_stalled_receipt_rebuilds_the_client() {
     let mut now = Instant::now();
     let mut log = Invented { records: [0, 3, 0, 0], bytes: 1000, ..Invented::default() };

@@ -53,6 +53,11 @@ impl Window {
         self.is_open() && self.old_bytes < self.old_most_bytes
     }
 
+    /// Whether a receipt has come over this connection.
+    pub(super) fn is_proven(&self) -> bool {
+        self.quickest.is_some()
+    }
+
     fn room(&self) -> usize {
         self.most_bytes.saturating_sub(self.used_bytes)
     }
