@@ -9,6 +9,7 @@ mod enroll;
 mod export;
 mod incidents;
 mod init;
+mod link;
 mod run;
 mod status;
 
@@ -33,6 +34,8 @@ enum Command {
     Status(status::Status),
     /// Shows what needs a person and what to do; takes an incident or closes it.
     Incidents(incidents::Incidents),
+    /// Makes a link to the page that lets one person in, once, within ten minutes.
+    Link(link::Link),
     /// Writes a device's readings into files.
     Export(export::Export),
 }
@@ -79,6 +82,7 @@ impl Cli {
             Command::Run(command) => command.run(),
             Command::Status(command) => command.run(),
             Command::Incidents(command) => command.run(),
+            Command::Link(command) => command.run(),
             Command::Export(command) => command.run(),
         };
         match result {

@@ -1,5 +1,6 @@
 //! The configuration: every key with its default; unknown keys are refused.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
@@ -17,6 +18,17 @@ pub struct Config {
     pub broker_host: String,
     /// Broker's port.
     pub broker_port: u16,
+    /// The page, if it is wanted.
+    pub view: Option<ViewConfig>,
+}
+
+/// Where the page is.
+#[derive(Clone, Debug)]
+pub struct ViewConfig {
+    /// Where it listens.
+    pub listen: SocketAddr,
+    /// How people reach it, without a slash at the end.
+    pub url: String,
 }
 
 /// Why a configuration is refused.
@@ -38,6 +50,17 @@ pub enum ConfigError {
         /// Place and cause.
         error: toml::de::Error,
     },
+    /// The page would be open to the network.
+    #[error(
+        "{path}: [view] listen = \"{listen}\": the page has no TLS of its own yet; listen on \
+         127.0.0.1 behind a proxy that has"
+    )]
+    Open {
+        /// The file.
+        path: PathBuf,
+        /// What stands there.
+        listen: SocketAddr,
+    },
 }
 
 #[derive(Deserialize)]
@@ -45,6 +68,14 @@ pub enum ConfigError {
 struct File {
     sink: SinkSection,
     broker: BrokerSection,
+    view: Option<ViewSection>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ViewSection {
+    listen: SocketAddr,
+    url: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -94,6 +125,13 @@ store = \"store.sqlite\"
 host = \"@HOST@\"
 # Port. Default 8883.
 port = @PORT@
+
+[view]
+# The page for clinical engineers. Without this section there is none. Loopback only: it has no TLS
+# of its own yet, so put it behind a proxy that has.
+listen = \"@LISTEN@\"
+# How people reach it, if not by the address above.
+# url = \"https://wardline.example.org\"
 ";
 
 impl Config {
@@ -106,6 +144,15 @@ impl Config {
             .map_err(|error| ConfigError::Read { path: path.to_owned(), error })?;
         let file: File = toml::from_str(&text)
             .map_err(|error| ConfigError::Parse { path: path.to_owned(), error })?;
+        let view = file.view.map(|ViewSection { listen, url }| {
+            let url = url.unwrap_or_else(|| format!("http://{listen}"));
+            ViewConfig { listen, url: url.trim_end_matches('/').to_owned() }
+        });
+        if let Some(ViewConfig { listen, .. }) = view
+            && !listen.ip().is_loopback()
+        {
+            return Err(ConfigError::Open { path: path.to_owned(), listen });
+        }
         let folder = path.parent().unwrap_or(Path::new(""));
         Ok(Self {
             name: file.sink.name,
@@ -113,6 +160,7 @@ impl Config {
             store: folder.join(file.sink.store),
             broker_host: file.broker.host,
             broker_port: file.broker.port,
+            view,
         })
     }
 }

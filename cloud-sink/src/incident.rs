@@ -19,7 +19,7 @@ pub use book::{acknowledge, close, list, timeline};
 pub use kind::{Ending, Kind};
 
 /// One incident.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Incident {
     /// Number in this store.
     pub id: i64,

@@ -29,4 +29,6 @@ pub mod export;
 
 pub mod incident;
 
+pub mod view;
+
 pub mod cli;

@@ -5,6 +5,8 @@ use wire::receipt::Range;
 
 use crate::verify::Disposed;
 
+pub mod coverage;
+
 mod heard;
 
 mod notes;

@@ -29,6 +29,8 @@ mod recording;
 mod replay;
 #[path = "../ward/report.rs"]
 mod report;
+#[path = "../ward/stage.rs"]
+mod stage;
 #[path = "../ward/talker.rs"]
 mod talker;
 #[path = "../ward/thin.rs"]

@@ -253,6 +253,16 @@ impl Site {
         serde_json::from_str(said.trim()).context("the sink's status is no JSON")
     }
 
+    /// A link that lets one person into the sink's page, once.
+    ///
+    /// # Errors
+    /// The command fails.
+    pub fn view_link(&self, role: &str) -> Result<String> {
+        let said = self.layout.sink(&self.programs, &["link"], &["--role", role, "--json"])?;
+        let answer: Value = serde_json::from_str(said.trim()).context("the link is no JSON")?;
+        answer["url"].as_str().map(str::to_owned).context("the answer has no link")
+    }
+
     /// Exports one device as CSV into `out`, with the product's own command.
     ///
     /// # Errors

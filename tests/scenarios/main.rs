@@ -30,6 +30,8 @@ mod held;
 
 mod incidents;
 
+mod page;
+
 mod exhaustive;
 
 mod two_gateways;

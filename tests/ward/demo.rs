@@ -14,6 +14,7 @@ use tokio::task::JoinSet;
 use crate::chaos::{self, Blow};
 use crate::choice::{BrokerChoice, broker_name, duration};
 use crate::report::{DemoReport, show_differences};
+use crate::stage::Stage;
 
 /// Runs the demo.
 #[derive(Clone, Debug, clap::Args)]
@@ -39,6 +40,9 @@ pub struct Demo {
     /// Prints one line of JSON at the end; everything else goes to standard error.
     #[arg(long)]
     json: bool,
+    /// Does not open the page in a browser where there is a desktop.
+    #[arg(long)]
+    no_browser: bool,
     /// Keeps the folder with configurations, keys, buffer, store and logs.
     #[arg(long)]
     keep: bool,
@@ -62,6 +66,7 @@ Every part is the real one; only the patients are simulated. Informational, not 
 struct Run {
     demo: Demo,
     site: Site,
+    stage: Stage,
     began: Instant,
     blows: Vec<Blow>,
     returns: Vec<(Instant, Role)>,
@@ -84,8 +89,10 @@ impl Demo {
         let (seed, broker, beds) = (self.seed, broker_name(site.broker()), self.beds);
         let report = DemoReport { schema: 1, seed, beds, broker, ..DemoReport::default() };
         let blows = if self.chaos { chaos::schedule(seed, self.length) } else { Vec::new() };
+        let link = site.view_link("engineer")?;
+        let stage = Stage::open(&link).await?;
         let began = Instant::now();
-        let run = Run { demo: self, site, began, blows, returns: Vec::new(), report };
+        let run = Run { demo: self, site, stage, began, blows, returns: Vec::new(), report };
         run.say_what_comes();
         run.run_out(terminals).await
     }
@@ -107,6 +114,10 @@ impl Run {
             let name = role.name();
             words
                 .push(format!("After {at:.1?} the {name} is killed (-9) and stays away {down:?}."));
+        }
+        words.push(format!("The page, for one sign-in: {}", self.stage.link()));
+        if !self.demo.no_browser {
+            self.stage.show();
         }
         let words = words.join("\n");
         if self.demo.json { eprintln!("{words}") } else { println!("{words}") }
@@ -175,6 +186,7 @@ impl Run {
         let elapsed = self.began.elapsed();
         let outage_at = self.demo.length.mul_f64(OUTAGE_AT);
         let out = elapsed >= outage_at && elapsed < outage_at + self.demo.outage;
+        let out = out || self.stage.is_cut();
         self.site.forwarder().open(!out);
         while let Some(blow) = self.blows.first().copied().filter(|blow| blow.at <= elapsed) {
             self.blows.remove(0);

@@ -126,6 +126,12 @@ struct DeviceWire(u64, u64, u64, u64, u64);
 struct ReportWire(u8, Vec<LaneWire>, Vec<DeviceWire>, Vec<(u16, u64)>, String);
 
 impl HealthReport {
+    /// A counter of [`counter`]; 0 if the gateway does not say it.
+    #[must_use]
+    pub fn counter(&self, number: u16) -> u64 {
+        self.counters.iter().find(|(of, _)| *of == number).map_or(0, |(_, value)| *value)
+    }
+
     /// As strict CBOR.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {

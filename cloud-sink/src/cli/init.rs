@@ -1,6 +1,7 @@
 //! `wardline-sink init`: a new site. Every key is made here; nothing is shared, nothing a default.
 
 use std::fs;
+use std::net::SocketAddr;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
@@ -33,6 +34,9 @@ pub struct Init {
     /// The broker's port.
     #[arg(long, default_value_t = 8883)]
     broker_port: u16,
+    /// Where the page listens; loopback only.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8780")]
+    view_listen: SocketAddr,
     /// This sink's name.
     #[arg(long, default_value = "sink-1")]
     name: String,
@@ -61,7 +65,8 @@ impl Init {
         let text = TEMPLATE
             .replace("@NAME@", &self.name)
             .replace("@HOST@", &self.broker_host)
-            .replace("@PORT@", &self.broker_port.to_string());
+            .replace("@PORT@", &self.broker_port.to_string())
+            .replace("@LISTEN@", &self.view_listen.to_string());
         fs::write(self.folder.join("sink.toml"), text)?;
         println!("site made in {}", self.folder.display());
         println!("move {} to a safe that is offline", offline.0.display());

@@ -3,6 +3,8 @@
 use anyhow::Context;
 use rusqlite::Connection;
 use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::path::PathBuf;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
@@ -18,6 +20,7 @@ use crate::store::query::StoreRegistry;
 use crate::store::sqlite::{Sqlite, open_for_reading};
 use crate::verify::dispose::Verifier;
 use crate::verify::keyring::Keys;
+use crate::view::View;
 
 /// Receives, verifies, stores and signs.
 #[derive(Debug, clap::Args)]
@@ -30,6 +33,14 @@ pub struct Run {
 const ANSWERS_MAX: usize = 512;
 /// Between two looks for what needs a person.
 const LOOK: std::time::Duration = std::time::Duration::from_secs(1);
+
+fn begin_log() {
+    let filter = tracing_subscriber::EnvFilter::try_from_env("WARDLINE_LOG");
+    tracing_subscriber::fmt()
+        .with_env_filter(filter.unwrap_or_else(|_| "info".into()))
+        .with_writer(std::io::stderr)
+        .init();
+}
 
 /// Opens and closes incidents, for as long as the sink runs.
 async fn watch(mut db: Connection) {
@@ -48,16 +59,21 @@ async fn watch(mut db: Connection) {
     }
 }
 
+/// Serves the page. Receiving goes on without it.
+async fn show(store: PathBuf, address: SocketAddr) {
+    let served = match View::open(&store, address).await {
+        Ok(view) => view.serve().await,
+        Err(error) => Err(error),
+    };
+    if let Err(error) = served {
+        tracing::error!(%error, "there is no page");
+    }
+}
+
 impl Run {
     pub(super) fn run(self) -> Result<(), Failure> {
         let config = Config::load(&self.config.config).map_err(wrong_config)?;
-        tracing_subscriber::fmt()
-            .with_env_filter(
-                tracing_subscriber::EnvFilter::try_from_env("WARDLINE_LOG")
-                    .unwrap_or_else(|_| "info".into()),
-            )
-            .with_writer(std::io::stderr)
-            .init();
+        begin_log();
         let keys = KeyFolder(config.keys.clone());
         let own = Keys::new(
             keys.recipients().map_err(wrong_config)?,
@@ -93,6 +109,9 @@ impl Run {
         });
         let watched = open_for_reading(&config.store)?;
         runtime.spawn(watch(watched));
+        if let Some(view) = config.view.clone() {
+            runtime.spawn(show(config.store.clone(), view.listen));
+        }
         tracing::info!(sink = config.name, "receiving");
         let ended = runtime.block_on(async {
             let (mut terminate, mut interrupt) =

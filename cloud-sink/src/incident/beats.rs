@@ -84,19 +84,15 @@ fn beats(db: &Connection) -> Result<Vec<Beat>, rusqlite::Error> {
     rows.collect()
 }
 
-fn value(report: &HealthReport, number: u16) -> u64 {
-    report.counters.iter().find(|(of, _)| *of == number).map_or(0, |(_, value)| *value)
-}
-
 /// What has happened between two reports of a gateway.
 fn compare(beat: &Beat, before: &Before, report: &HealthReport, happened: &mut Vec<Finding>) {
     let earlier = HealthReport::decode(&before.bytes).unwrap_or_default();
-    let uptime = |report| value(report, counter::UPTIME_SECONDS);
+    let uptime = |report: &HealthReport| report.counter(counter::UPTIME_SECONDS);
     let restarted = uptime(report) < uptime(&earlier);
     // Counters begin anew with the process.
     let grown = |number| {
-        let base = if restarted { 0 } else { value(&earlier, number) };
-        value(report, number).saturating_sub(base)
+        let base = if restarted { 0 } else { earlier.counter(number) };
+        report.counter(number).saturating_sub(base)
     };
     let mut find = |kind, count: u64, words: String| {
         if count > 0 {
@@ -114,7 +110,7 @@ fn compare(beat: &Beat, before: &Before, report: &HealthReport, happened: &mut V
     find(Kind::Stalled, rebuilds, "receipts stayed out, the connection was made anew".into());
     let errors = grown(counter::LINK_ERRORS);
     find(Kind::Line, errors, format!("{errors} link frames did not check"));
-    let slow = value(report, counter::SYNC_MICROS_MAX);
+    let slow = report.counter(counter::SYNC_MICROS_MAX);
     let is_slow = slow > SLOW_SYNC_MICROS;
     find(Kind::SlowDisk, is_slow.into(), format!("a sync took {} ms", slow / 1000));
     let stepped = !restarted && beat.epoch != before.epoch;
@@ -179,14 +175,14 @@ fn reported(
             lasting.push(Finding { kind, gateway, subject, words, count: 1 });
         }
     };
-    let late = value(report, counter::UNRECEIPTED_SECONDS);
+    let late = report.counter(counter::UNRECEIPTED_SECONDS);
     find(Kind::Late, late > LATE_SECONDS, "", format!("the oldest record waits for {late} s"));
-    let uptime = value(report, counter::UPTIME_SECONDS).max(1);
-    let a_second = (value(report, counter::BYTES_WRITTEN) / uptime).max(1);
-    let hours = value(report, counter::BYTES_FREE) / a_second / 3600;
+    let uptime = report.counter(counter::UPTIME_SECONDS).max(1);
+    let a_second = (report.counter(counter::BYTES_WRITTEN) / uptime).max(1);
+    let hours = report.counter(counter::BYTES_FREE) / a_second / 3600;
     let is_low = late > LATE_SECONDS && hours < ROOM_HOURS;
     find(Kind::Room, is_low, "", format!("room for {hours} hours at the present rate"));
-    let parked = value(report, counter::RECORDS_PARKED);
+    let parked = report.counter(counter::RECORDS_PARKED);
     find(Kind::TooLarge, parked > 0, "", format!("{parked} records are too large for the broker"));
     let is_unknown = clock_error_us.is_none_or(|error| error > CLOCK_ERROR_MICROS);
     let words = match clock_error_us {
@@ -195,7 +191,7 @@ fn reported(
         Some(error) => format!("the gateway's time may be wrong by {} ms", error / 1000),
     };
     find(Kind::NoClock, is_unknown, "", words);
-    let alarms = value(report, counter::ALARMS);
+    let alarms = report.counter(counter::ALARMS);
     for (bit, name) in alarm::NAMES {
         let is_on = alarms & (1 << bit) != 0;
         find(Kind::Gateway, is_on, name, format!("the gateway says: {name}"));

@@ -9,6 +9,7 @@ use wire::identity::DeviceId;
 use wire::reading::ChannelKind;
 use wire::time::DeviceClock;
 
+use super::coverage::Coverage;
 use super::heard::RunKey;
 use super::notes::{insert_conflict, insert_health, insert_note};
 use super::runs::Runs;
@@ -21,12 +22,16 @@ use crate::verify::Disposed;
 pub(super) struct Rows {
     series: Series,
     pub(super) runs: Runs,
+    pub(super) coverage: Coverage,
 }
 
 /// What all rows of one block have in common.
 pub(super) struct At<'a> {
     pub(super) evidence: i64,
     pub(super) device: i64,
+    gateway: i64,
+    /// UTC of the commit, nanoseconds.
+    now: i64,
     lane: u8,
     pub(super) batch: &'a Batch,
     pub(super) block: &'a Block,
@@ -75,6 +80,8 @@ impl Rows {
             let at = At {
                 evidence,
                 device,
+                gateway: record.gateway.row,
+                now,
                 lane,
                 batch,
                 block,
@@ -164,6 +171,7 @@ impl Rows {
         for note in &at.block.notes {
             if !(repeated && self.is_heard(key, at, note.sequence)) {
                 insert_note(tx, at, note)?;
+                self.cover(at, at.moment(note.time_ticks));
             }
         }
         Ok(())
@@ -172,6 +180,10 @@ impl Rows {
     fn is_heard(&self, key: RunKey, at: &At<'_>, number: i64) -> bool {
         let stored = self.runs.known(key).is_some_and(|run| run.contains(at.lane, number));
         (stored && !at.conflicts.contains(&number)) || at.seen.contains(&number)
+    }
+
+    fn cover(&mut self, at: &At<'_>, moment_ns: i64) {
+        self.coverage.add(at.gateway, at.device, moment_ns, at.now);
     }
 
     fn insert_table(
@@ -188,6 +200,9 @@ impl Rows {
             .collect();
         let (Some(first), Some(last)) = (fresh.first(), fresh.last()) else { return Ok(()) };
         let (from, to) = (at.moment(table.times[*first]), at.moment(table.times[*last]));
+        for moment in &fresh {
+            self.cover(at, at.moment(table.times[*moment]));
+        }
         let mut exceptions = table.exceptions.iter().peekable();
         let mut insert = tx.prepare_cached(
             "INSERT INTO numeric (series, at_ns, mantissa, exponent, status, absent)
@@ -233,6 +248,7 @@ impl Rows {
         repeated: bool,
     ) -> Result<(), rusqlite::Error> {
         for (start, count) in self.fresh_parts(run, key, at, repeated) {
+            self.cover(at, at.moment(run.time_ticks));
             for (channel, samples) in run.samples.iter().enumerate() {
                 let info = &at.batch.shapes[run.shape][run.channel_first + channel];
                 let ChannelKind::Wave { rate, .. } = info.kind else { continue };

@@ -151,6 +151,7 @@ fn commit_group(store: &mut Sqlite, group: &[Disposed]) -> Result<Committed, Sto
         fates.push(take(&tx, rows, segments, record, now, &mut committed)?);
     }
     rows.runs.save(&tx)?;
+    rows.coverage.save(&tx)?;
     tx.commit()?;
     *last_commit = number;
     sum_up(fates, &mut committed);

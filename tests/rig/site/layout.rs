@@ -106,6 +106,7 @@ impl Layout {
         let port = self.broker_port.to_string();
         let mut init = Command::new(&programs.sink);
         init.args(["init", "--broker-host", "localhost", "--broker-port", &port]);
+        init.args(["--view-listen", &format!("127.0.0.1:{}", free_port()?)]);
         run(init.arg("--folder").arg(self.sink_folder()))?;
         if self.broker == BrokerKind::Mosquitto && rustix::process::geteuid().is_root() {
             // Started by root, mosquitto would become a user that may not read the keys.

@@ -1,0 +1,55 @@
+//! `wardline-sink link`: lets one person in, who needs no password for it.
+
+use anyhow::Context;
+use serde::Serialize;
+
+use super::{ConfigArg, Failure, wrong_config};
+use crate::clock;
+use crate::config::Config;
+use crate::store::schema::ADDITIONS;
+use crate::store::sqlite::open_for_reading;
+use crate::view::access::{Person, Role, TICKET_LIFE, issue};
+
+/// Makes a link to the page that lets one person in, once, within ten minutes.
+#[derive(Debug, clap::Args)]
+pub struct Link {
+    #[command(flatten)]
+    config: ConfigArg,
+    /// Whom it is for: the name that stands in timelines.
+    #[arg(long, default_value = "terminal")]
+    name: String,
+    /// What they may do.
+    #[arg(long, value_enum, default_value = "engineer")]
+    role: Role,
+    /// One line of JSON with "schema": 1.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Serialize)]
+struct Answer {
+    schema: u32,
+    url: String,
+    seconds: u64,
+}
+
+impl Link {
+    pub(super) fn run(self) -> Result<(), Failure> {
+        let config = Config::load(&self.config.config).map_err(wrong_config)?;
+        let view = config.view.context("there is no page: [view] is not in the configuration");
+        let view = view.map_err(wrong_config)?;
+        let db = open_for_reading(&config.store)?;
+        db.execute_batch(ADDITIONS)?;
+        let ticket = issue(&db, &Person { name: self.name, role: self.role }, clock::now())?;
+        // Behind the '#' it reaches no server's log.
+        let url = format!("{}/login#{ticket}", view.url);
+        if self.json {
+            let answer = Answer { schema: 1, url, seconds: TICKET_LIFE.as_secs() };
+            println!("{}", serde_json::to_string(&answer)?);
+        } else {
+            println!("{url}");
+            eprintln!("for {}, once, within ten minutes", self.role);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,288 @@
+//! Coverage map: devices by time. Did we lose data last night?
+
+use std::collections::BTreeMap;
+
+use rusqlite::{Connection, params};
+use serde::Serialize;
+use wire::identity::Lane;
+use wire::time::UnixNanos;
+
+use crate::store::coverage::MINUTE_NS;
+
+/// Columns of a map, at most.
+const COLUMNS_MAX: i64 = 120;
+/// Devices on one map; a gateway has some dozens, a site is looked at ward by ward.
+const DEVICES_MAX: usize = 200;
+/// Gaps that one map tells of.
+const GAPS_MAX: i64 = 1000;
+
+/// The map.
+#[derive(Debug, Serialize)]
+pub(super) struct Map {
+    schema: u32,
+    /// Begin of the first column, UTC nanoseconds.
+    from_ns: i64,
+    /// Length of a column, seconds.
+    step_s: i64,
+    columns: usize,
+    devices: Vec<Line>,
+    /// Devices that did not fit.
+    devices_left_out: usize,
+    gateways: Vec<Sideline>,
+}
+
+/// One device.
+#[derive(Debug, Serialize)]
+struct Line {
+    gateway: String,
+    device: String,
+    /// Readings of each column that came at once.
+    live: Vec<i64>,
+    /// Readings of each column that came out of a backlog.
+    late: Vec<i64>,
+}
+
+/// What is known of a whole gateway only: a gap names no device.
+#[derive(Debug, Serialize)]
+struct Sideline {
+    gateway: String,
+    /// When it was heard last, UTC nanoseconds: what is newer may wait there.
+    heard_ns: Option<i64>,
+    /// Signed gaps that reach into the map.
+    gaps: Vec<GapSpan>,
+    /// Records of each column, by their arrival, that are held or were refused.
+    quarantined: Vec<i64>,
+}
+
+#[derive(Debug, Serialize)]
+struct GapSpan {
+    lane: &'static str,
+    from_ns: i64,
+    to_ns: i64,
+    /// At least, and at most.
+    readings: (i64, i64),
+    cause: String,
+}
+
+/// The columns of a map.
+#[derive(Clone, Copy)]
+struct Columns {
+    /// Minutes since 1970: first, and length of a column.
+    first: i64,
+    step: i64,
+    count: usize,
+}
+
+impl Columns {
+    fn last(hours: i64, now: UnixNanos) -> Self {
+        let minutes = hours * 60;
+        let step = (minutes + COLUMNS_MAX - 1) / COLUMNS_MAX;
+        let count = minutes / step;
+        let end = now.0.div_euclid(MINUTE_NS) / step + 1;
+        Self { first: (end - count) * step, step, count: count as usize }
+    }
+
+    fn of(self, minute: i64) -> Option<usize> {
+        let column = usize::try_from((minute - self.first).div_euclid(self.step)).ok()?;
+        (column < self.count).then_some(column)
+    }
+
+    fn span(self) -> (i64, i64) {
+        (self.first, self.first + self.step * self.count as i64)
+    }
+}
+
+/// The last hours of one gateway, or of all.
+pub(super) fn read(
+    db: &Connection,
+    gateway: Option<&str>,
+    hours: i64,
+    now: UnixNanos,
+) -> Result<Map, rusqlite::Error> {
+    let columns = Columns::last(hours, now);
+    let mut gateways = gateways(db, gateway, columns.count)?;
+    let mut lines = BTreeMap::new();
+    for (row, sideline) in &mut gateways {
+        devices(db, *row, &sideline.gateway, columns, &mut lines)?;
+        gaps(db, *row, columns, &mut sideline.gaps)?;
+    }
+    quarantine(db, columns, &mut gateways)?;
+    let devices_left_out = lines.len().saturating_sub(DEVICES_MAX);
+    Ok(Map {
+        schema: 1,
+        from_ns: columns.first * MINUTE_NS,
+        step_s: columns.step * 60,
+        columns: columns.count,
+        devices: lines.into_values().take(DEVICES_MAX).collect(),
+        devices_left_out,
+        gateways: gateways.into_values().collect(),
+    })
+}
+
+fn gateways(
+    db: &Connection,
+    gateway: Option<&str>,
+    columns: usize,
+) -> Result<BTreeMap<i64, Sideline>, rusqlite::Error> {
+    let mut statement = db.prepare_cached(
+        "SELECT gateway.id, name, heard_ns FROM gateway
+           LEFT JOIN gateway_watched ON gateway_watched.gateway = gateway.id
+         WHERE ?1 IS NULL OR name = ?1 ORDER BY name",
+    )?;
+    let rows = statement.query_map([gateway], |row| {
+        let (gateway, heard_ns) = (row.get(1)?, row.get(2)?);
+        let (gaps, quarantined) = (Vec::new(), vec![0; columns]);
+        Ok((row.get(0)?, Sideline { gateway, heard_ns, gaps, quarantined }))
+    })?;
+    rows.collect()
+}
+
+fn devices(
+    db: &Connection,
+    gateway: i64,
+    name: &str,
+    columns: Columns,
+    lines: &mut BTreeMap<(String, String), Line>,
+) -> Result<(), rusqlite::Error> {
+    let mut statement = db.prepare_cached(
+        "SELECT device.eui, minute, live, late FROM coverage
+           JOIN device ON device.id = coverage.device
+         WHERE minute >= ?2 AND minute < ?3 AND gateway = ?1",
+    )?;
+    let (from, to) = columns.span();
+    let mut rows = statement.query(params![gateway, from, to])?;
+    while let Some(row) = rows.next()? {
+        let (device, Some(column)): (String, _) = (row.get(0)?, columns.of(row.get(1)?)) else {
+            continue;
+        };
+        let line = lines.entry((name.to_owned(), device.clone())).or_insert_with(|| Line {
+            gateway: name.to_owned(),
+            device,
+            live: vec![0; columns.count],
+            late: vec![0; columns.count],
+        });
+        line.live[column] += row.get::<_, i64>(2)?;
+        line.late[column] += row.get::<_, i64>(3)?;
+    }
+    Ok(())
+}
+
+fn gaps(
+    db: &Connection,
+    gateway: i64,
+    columns: Columns,
+    gaps: &mut Vec<GapSpan>,
+) -> Result<(), rusqlite::Error> {
+    let mut statement = db.prepare_cached(
+        "SELECT lane, from_ns, to_ns, readings_min, readings_max, cause FROM gap
+         WHERE gateway = ?1 AND to_ns >= ?2 AND from_ns < ?3 ORDER BY from_ns LIMIT ?4",
+    )?;
+    let (from, to) = columns.span();
+    let parameters = params![gateway, from * MINUTE_NS, to * MINUTE_NS, GAPS_MAX];
+    let rows = statement.query_map(parameters, |row| {
+        let lane = Lane::from_number(row.get::<_, i64>(0)?.cast_unsigned());
+        Ok(GapSpan {
+            lane: lane.map_or("?", Lane::name),
+            from_ns: row.get(1)?,
+            to_ns: row.get(2)?,
+            readings: (row.get(3)?, row.get(4)?),
+            cause: row.get(5)?,
+        })
+    })?;
+    for gap in rows {
+        gaps.push(gap?);
+    }
+    Ok(())
+}
+
+fn quarantine(
+    db: &Connection,
+    columns: Columns,
+    gateways: &mut BTreeMap<i64, Sideline>,
+) -> Result<(), rusqlite::Error> {
+    let mut statement = db.prepare_cached(
+        "SELECT segment.gateway, received_ns / ?3, count(*) FROM evidence
+           JOIN segment ON segment.id = evidence.segment
+         WHERE disposition <> 1 AND received_ns >= ?1 AND received_ns < ?2 GROUP BY 1, 2",
+    )?;
+    let (from, to) = columns.span();
+    let mut rows = statement.query(params![from * MINUTE_NS, to * MINUTE_NS, MINUTE_NS])?;
+    while let Some(row) = rows.next()? {
+        let column = columns.of(row.get(1)?);
+        let sideline = gateways.get_mut(&row.get(0)?);
+        if let Some((column, sideline)) = column.zip(sideline) {
+            sideline.quarantined[column] += row.get::<_, i64>(2)?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::schema::{ADDITIONS, TABLES};
+
+    const NOW_MINUTE: i64 = 30_000_000;
+
+    fn store(sql: &str) -> Connection {
+        let db = Connection::open_in_memory().unwrap();
+        db.execute_batch(TABLES).unwrap();
+        db.execute_batch(ADDITIONS).unwrap();
+        db.execute_batch(
+            "INSERT INTO gateway VALUES (1, 'gw-1', x'', 0), (2, 'gw-2', x'', 0);
+             INSERT INTO device VALUES (1, '0242ACFFFE000001'), (2, '0242ACFFFE000002');",
+        )
+        .unwrap();
+        db.execute_batch(sql).unwrap();
+        db
+    }
+
+    fn map(db: &Connection, gateway: Option<&str>, hours: i64) -> Map {
+        read(db, gateway, hours, UnixNanos(NOW_MINUTE * MINUTE_NS + 1)).unwrap()
+    }
+
+    #[test]
+    fn minutes_fall_into_their_columns_and_others_do_not() {
+        let rows = [(0, 1, 1), (1, 2, 3), (59, 4, 0), (60, 50, 50), (-20, 50, 50)];
+        let rows = rows.map(|(ago, live, late)| {
+            format!("INSERT INTO coverage VALUES (1, {}, 1, {live}, {late});", NOW_MINUTE - ago)
+        });
+        let db = store(&rows.concat());
+
+        let hour = map(&db, None, 1);
+        assert_eq!((hour.columns, hour.step_s, hour.devices.len()), (60, 60, 1));
+        let line = &hour.devices[0];
+        assert_eq!((line.live[59], line.late[59]), (1, 1), "this minute is the last column");
+        assert_eq!((line.live[58], line.late[58], line.live[0]), (2, 3, 4));
+        assert_eq!(line.live.iter().sum::<i64>(), 7);
+
+        let day = map(&db, None, 24);
+        assert_eq!((day.columns, day.step_s), (120, 720));
+        assert_eq!(day.devices[0].live.iter().sum::<i64>(), 57, "an hour ago, and not the future");
+    }
+
+    #[test]
+    fn gaps_and_quarantine_stand_beside_their_gateway() {
+        let (then, long_ago) = (NOW_MINUTE * MINUTE_NS, (NOW_MINUTE - 300) * MINUTE_NS);
+        let gap = |from: i64| {
+            format!(
+                "INSERT INTO gap (evidence, gateway, lane, readings_min, readings_max, from_ns,
+                   to_ns, cause) VALUES (1, 1, 1, 3, 5, {from}, {from}, 'eviction');"
+            )
+        };
+        let db = store(&format!(
+            "{}{}INSERT INTO segment (id, segment, gateway, lane) VALUES (1, x'01', 2, 1);
+             INSERT INTO evidence (segment, idx, hash, disposition, reason, received_ns, bytes)
+             VALUES (1, 1, x'01', 3, 1, {then}, x''), (1, 2, x'02', 1, 0, {then}, x'');",
+            gap(then),
+            gap(long_ago)
+        ));
+
+        let map = map(&db, None, 1);
+        let [first, second] = &map.gateways[..] else { panic!("{map:?}") };
+        assert_eq!((first.gaps.len(), first.gaps[0].readings), (1, (3, 5)));
+        assert_eq!(first.gaps[0].lane, "vital");
+        assert_eq!((second.quarantined[59], second.quarantined.iter().sum()), (1, 1));
+        assert_eq!(super::read(&db, Some("gw-2"), 1, UnixNanos(0)).unwrap().gateways.len(), 1);
+    }
+}
