@@ -14,7 +14,7 @@ use agent::config::Config;
 use ed25519_dalek::SigningKey;
 use wire::batch;
 use wire::command::Command;
-use wire::frame::{Core, Foreign, Record, frame_payload, join, read_frame_payload};
+use wire::frame::{Core, Foreign, Record, RecordKind, frame_payload, join, read_frame_payload};
 use wire::gap::Gap;
 use wire::keyring::{Keyring, Roots};
 use wire::receipt::Receipt;
@@ -89,7 +89,7 @@ pub fn batch(bytes: &[u8]) {
 pub fn record(bytes: &[u8]) {
     let foreign = Foreign::parse(bytes);
     let Ok(record) = Record::parse(bytes) else { return };
-    let ciphertext = (!record.ciphertext.is_empty()).then_some(record.ciphertext);
+    let ciphertext = (record.kind == RecordKind::Frame).then_some(record.ciphertext);
     assert_eq!(join(record.signed, ciphertext), bytes, "a record has one encoding");
     if let (Ok((core, _, _)), Ok(foreign)) = (read_frame_payload(record.payload), foreign) {
         assert_eq!((core.segment, core.index), (foreign.segment, foreign.index));

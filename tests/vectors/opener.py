@@ -30,6 +30,7 @@ from pycose.messages import Sign1Message
 from wave import WaveError, decode_wave
 
 FRAME_MAX, BATCH_MAX, HEADER_MAX, GAP_MAX = 65536, 64512, 8192, 512
+TAG = 16
 KEYRING_MAX, RECEIPT_MAX, COMMAND_MAX = 65536, 65536, 4096
 BLOCKS_MAX, CHANNELS_MAX, RECIPIENTS_MAX, RANGES_MAX = 1024, 256, 4, 256
 VALUES_MAX, SAMPLES_MAX, LABEL_MAX, TEXT_MAX = 1 << 17, 1 << 18, 64, 96
@@ -206,6 +207,7 @@ def record_parts(data):
     """Signed part and, of a frame, the ciphertext."""
     need(len(data) <= FRAME_MAX, "larger than any record")
     parts = [blob(part) for part in fields(item(data), 1, 2)]
+    need(len(parts) < 2 or len(parts[1]) >= TAG, "record: a ciphertext shorter than its tag")
     return parts[0], parts[1] if len(parts) == 2 else None
 
 
@@ -983,6 +985,7 @@ def forgeries(chain, file, data):
     if "frame" in file:
         yield "another ciphertext", "tag", frame(core, flip(ciphertext))
         yield "another core", "tag", frame([*core[:6], core[6] + 1, *core[7:]], ciphertext)
+        yield "no tag", "tag", frame(core, ciphertext[:15])
         yield "unsigned ciphertext", "ciphertext", record(payload_of(signed), flip(ciphertext))
         keys = chain.segments[core[3]][1]
         nonce = (keys.base ^ core[4]).to_bytes(12, "big")

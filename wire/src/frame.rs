@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 
 use crate::FORMAT_VERSION;
 use crate::identity::{Lane, RecordHash, SegmentId};
-use crate::limits::FRAME_BYTES_MAX;
+use crate::limits::{CIPHERTEXT_BYTES_MIN, FRAME_BYTES_MAX};
 use crate::strict::{Reader, StrictError, Writer};
 
 /// What a record is.
@@ -102,7 +102,7 @@ impl<'a> Record<'a> {
         }
         let kind = match (inner.uint()?, parts) {
             (0, 1) => RecordKind::Header,
-            (1, 2) => RecordKind::Frame,
+            (1, 2) if ciphertext.len() >= CIPHERTEXT_BYTES_MIN => RecordKind::Frame,
             (2, 1) => RecordKind::Gap,
             _ => return Err(RecordError::Shape(StrictError::Unexpected)),
         };

@@ -6,6 +6,8 @@
 pub const FRAME_BYTES_MAX: usize = 64 * 1024;
 /// The sealed batch inside a frame before encryption, bytes; leaves room for what is signed.
 pub const BATCH_BYTES_MAX: usize = FRAME_BYTES_MAX - 1024;
+/// The least ciphertext of a frame, bytes: the tag of AES-256-GCM.
+pub const CIPHERTEXT_BYTES_MIN: usize = 16;
 /// A segment header with its wrapped secrets, bytes: four recipients of 1,200 bytes and the core.
 pub const HEADER_BYTES_MAX: usize = 8 * 1024;
 /// A gap record, bytes: numbers, two hashes and a signature.
