@@ -6,8 +6,12 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 mod check;
+mod doctor;
+mod examine;
+mod finding;
 mod init;
 mod log;
+mod pages;
 mod provision;
 mod run;
 mod status;
@@ -27,15 +31,21 @@ enum Command {
     Init(init::Init),
     /// Makes the gateway's keys and a request; with --grant installs what the sink answered.
     Provision(provision::Provision),
-    /// Checks configuration, keys and certificate; exit code 78 when something is wrong.
+    /// Checks configuration, keys, dates, storage, ports and broker; exit code 78 when it fails.
     Check(check::Check),
     /// Collects, seals, keeps and sends until it is stopped.
     Run(run::Run),
     /// Shows the state of the running agent.
     Status(status::Status),
+    /// Looks at everything within five seconds: pass, warn, fail or skip, each with a remedy.
+    Doctor(doctor::Doctor),
     /// Looks into a buffer folder; needs public keys only.
     #[command(subcommand)]
     Log(log::Log),
+    /// Prints completions for a shell.
+    Completions(pages::Completions),
+    /// Writes the manual, one page a command.
+    Man(pages::Man),
 }
 
 /// Where the configuration is.
@@ -74,7 +84,10 @@ impl Cli {
             Command::Check(command) => command.run(),
             Command::Run(command) => command.run(),
             Command::Status(command) => command.run(),
+            Command::Doctor(command) => command.run(),
             Command::Log(command) => command.run(),
+            Command::Completions(command) => command.run(),
+            Command::Man(command) => command.run(),
         };
         match result {
             Ok(()) => ExitCode::SUCCESS,

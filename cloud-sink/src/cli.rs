@@ -10,6 +10,7 @@ mod export;
 mod incidents;
 mod init;
 mod link;
+mod pages;
 mod run;
 mod status;
 
@@ -38,6 +39,10 @@ enum Command {
     Link(link::Link),
     /// Writes a device's readings into files.
     Export(export::Export),
+    /// Prints completions for a shell.
+    Completions(pages::Completions),
+    /// Writes the manual, one page a command.
+    Man(pages::Man),
 }
 
 /// Where the configuration is.
@@ -84,6 +89,8 @@ impl Cli {
             Command::Incidents(command) => command.run(),
             Command::Link(command) => command.run(),
             Command::Export(command) => command.run(),
+            Command::Completions(command) => command.run(),
+            Command::Man(command) => command.run(),
         };
         match result {
             Ok(()) => ExitCode::SUCCESS,

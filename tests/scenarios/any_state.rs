@@ -14,7 +14,7 @@ use rig::site::{BrokerKind, Intake, Plan, Programs, Role, Site};
 
 mod damage;
 mod keys;
-mod story;
+pub mod story;
 
 use damage::{Damage, Target};
 use story::{Nest, SOCKET, speak};

@@ -50,6 +50,8 @@ mod secrets;
 
 mod any_state;
 
+mod commands;
+
 mod fuzz;
 
 mod fixtures;

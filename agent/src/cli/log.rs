@@ -1,4 +1,5 @@
 //! `wardline log verify`: checks a buffer folder with public keys only; works on a card image.
+//! `wardline log ls` lists what is there.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -6,20 +7,25 @@ use std::path::PathBuf;
 use anyhow::Context;
 use ed25519_dalek::VerifyingKey;
 use serde::Serialize;
-use wire::frame::Record;
+use wire::frame::{Record, RecordKind};
 use wire::gap::Gap;
 use wire::identity::{Lane, RecordHash};
 use wire::seal::{verify_frame, verify_header};
 use wire::segment::Header;
 use wire::signed::{Purpose, verify};
 
+mod ls;
+
 use super::Failure;
 use crate::buffer::disk::{Disk, Folder};
 use crate::buffer::segment::{FileName, Scan, read_place, scan};
+use ls::Ls;
 
 /// What can be done with a log.
 #[derive(Debug, clap::Subcommand)]
 pub enum Log {
+    /// Lists the segments of a folder, one a line.
+    Ls(Ls),
     /// Checks checksums, chain and signatures; exit code 1 and the first bad frame if any fails.
     Verify(Verify),
 }
@@ -70,8 +76,10 @@ impl Report {
 
 impl Log {
     pub(super) fn run(self) -> Result<(), Failure> {
-        let Self::Verify(verify) = self;
-        verify.run()
+        match self {
+            Self::Ls(list) => list.run(),
+            Self::Verify(verify) => verify.run(),
+        }
     }
 }
 
@@ -212,7 +220,7 @@ fn check_record(
     report: &mut Report,
 ) -> Result<(), String> {
     let record = Record::parse(bytes).map_err(|error| error.to_string())?;
-    if record.ciphertext.is_empty() {
+    if record.kind == RecordKind::Gap {
         let gap = Gap::decode(record.payload).map_err(|error| error.to_string())?;
         report.gaps += 1;
         report.gap_readings += gap.hole.readings.1;
@@ -220,7 +228,7 @@ fn check_record(
         report.frames += 1;
     }
     let Some(key) = key else { return Ok(()) };
-    if record.ciphertext.is_empty() {
+    if record.kind == RecordKind::Gap {
         verify(key, Purpose::Record, record.signed).map(drop).map_err(|error| error.to_string())
     } else {
         verify_frame(&record, key).map(drop).map_err(|error| error.to_string())

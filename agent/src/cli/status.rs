@@ -1,7 +1,8 @@
 //! `wardline status`: one screen, worst first.
 
-use std::io::Read;
+use std::io::{IsTerminal, Read};
 use std::os::unix::net::UnixStream;
+use std::time::Duration;
 
 use anyhow::Context;
 
@@ -13,10 +14,18 @@ use crate::config::Config;
 pub struct Status {
     #[command(flatten)]
     config: ConfigArg,
-    /// One line of JSON with "schema": 1.
+    /// Shows it again each second, until it is interrupted.
+    #[arg(short, long)]
+    watch: bool,
+    /// One line of JSON with "schema": 1; with --watch, one each second.
     #[arg(long)]
     json: bool,
 }
+
+/// Between two screens of --watch; the agent shows its state as often.
+const AGAIN: Duration = Duration::from_secs(1);
+/// Takes what stands on a terminal away.
+const CLEAR: &str = "\x1b[H\x1b[2J";
 
 impl Status {
     pub(super) fn run(self) -> Result<(), Failure> {
@@ -24,21 +33,39 @@ impl Status {
         let config = Config::load(path)
             .or_else(|error| Config::last_good(path).ok_or(error))
             .map_err(wrong_config)?;
-        let socket = config.state.join("status.sock");
-        let mut stream = UnixStream::connect(&socket)
-            .with_context(|| format!("{}: is `wardline run` running?", socket.display()))
-            .map_err(|error| Failure(EXIT_UNREACHABLE, error))?;
-        let mut text = String::new();
-        stream.read_to_string(&mut text).context("the agent did not answer")?;
-        if self.json {
-            println!("{text}");
-            return Ok(());
+        loop {
+            let asked = ask(&config);
+            if self.watch && !self.json && std::io::stdout().is_terminal() {
+                print!("{CLEAR}");
+            }
+            match asked {
+                Ok(text) if self.json => println!("{text}"),
+                Ok(text) => show(&serde_json::from_str(&text).context("no status yet")?),
+                // It may come back while somebody watches.
+                Err(error) if self.watch => println!("{error:#}"),
+                Err(error) => return Err(Failure(EXIT_UNREACHABLE, error)),
+            }
+            if !self.watch {
+                return Ok(());
+            }
+            std::thread::sleep(AGAIN);
         }
-        let status: serde_json::Value = serde_json::from_str(&text).context("no status yet")?;
-        show(&status);
-        Ok(())
     }
 }
+
+/// What the running agent says on its status socket.
+pub(super) fn ask(config: &Config) -> anyhow::Result<String> {
+    let socket = config.state.join("status.sock");
+    let mut stream = UnixStream::connect(&socket)
+        .with_context(|| format!("{}: is `wardline run` running?", socket.display()))?;
+    stream.set_read_timeout(Some(ANSWER))?;
+    let mut text = String::new();
+    stream.read_to_string(&mut text).context("the agent did not answer")?;
+    Ok(text)
+}
+
+/// A running agent answers at once.
+const ANSWER: Duration = Duration::from_secs(2);
 
 fn show(status: &serde_json::Value) {
     let text = |key: &str| match &status[key] {

@@ -1,0 +1,41 @@
+//! `wardline-sink completions` and `wardline-sink man`: what shells and readers of manuals get.
+
+use std::path::PathBuf;
+
+use anyhow::Context;
+use clap::CommandFactory;
+
+use super::{Cli, Failure};
+
+/// Prints completions for a shell.
+#[derive(Debug, clap::Args)]
+pub struct Completions {
+    /// Which shell.
+    shell: clap_complete::Shell,
+}
+
+impl Completions {
+    pub(super) fn run(self) -> Result<(), Failure> {
+        let mut command = Cli::command();
+        clap_complete::generate(self.shell, &mut command, "wardline-sink", &mut std::io::stdout());
+        Ok(())
+    }
+}
+
+/// Writes the manual, one page a command.
+#[derive(Debug, clap::Args)]
+pub struct Man {
+    /// Folder to write into.
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+}
+
+impl Man {
+    pub(super) fn run(self) -> Result<(), Failure> {
+        std::fs::create_dir_all(&self.out)
+            .and_then(|()| clap_mangen::generate_to(Cli::command(), &self.out))
+            .with_context(|| self.out.display().to_string())?;
+        println!("man --local-file {}", self.out.join("wardline-sink.1").display());
+        Ok(())
+    }
+}

@@ -1,0 +1,87 @@
+# Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
+function __fish_wardline_global_optspecs
+    string join \n h/help V/version
+end
+
+function __fish_wardline_needs_command
+    # Figure out if the current invocation already has a command.
+    set -l cmd (commandline -opc)
+    set -e cmd[1]
+    argparse -s (__fish_wardline_global_optspecs) -- $cmd 2>/dev/null
+    or return
+    if set -q argv[1]
+        # Also print the command, so this can be used to figure out what it is.
+        echo $argv[1]
+        return 1
+    end
+    return 0
+end
+
+function __fish_wardline_using_subcommand
+    set -l cmd (__fish_wardline_needs_command)
+    test -z "$cmd"
+    and return 1
+    contains -- $cmd[1] $argv
+end
+
+complete -c wardline -n "__fish_wardline_needs_command" -s h -l help -d 'Print help'
+complete -c wardline -n "__fish_wardline_needs_command" -s V -l version -d 'Print version'
+complete -c wardline -n "__fish_wardline_needs_command" -f -a "init" -d 'Writes a commented configuration'
+complete -c wardline -n "__fish_wardline_needs_command" -f -a "provision" -d 'Makes the gateway\'s keys and a request; with --grant installs what the sink answered'
+complete -c wardline -n "__fish_wardline_needs_command" -f -a "check" -d 'Checks configuration, keys, dates, storage, ports and broker; exit code 78 when it fails'
+complete -c wardline -n "__fish_wardline_needs_command" -f -a "run" -d 'Collects, seals, keeps and sends until it is stopped'
+complete -c wardline -n "__fish_wardline_needs_command" -f -a "status" -d 'Shows the state of the running agent'
+complete -c wardline -n "__fish_wardline_needs_command" -f -a "doctor" -d 'Looks at everything within five seconds: pass, warn, fail or skip, each with a remedy'
+complete -c wardline -n "__fish_wardline_needs_command" -f -a "log" -d 'Looks into a buffer folder; needs public keys only'
+complete -c wardline -n "__fish_wardline_needs_command" -f -a "completions" -d 'Prints completions for a shell'
+complete -c wardline -n "__fish_wardline_needs_command" -f -a "man" -d 'Writes the manual, one page a command'
+complete -c wardline -n "__fish_wardline_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c wardline -n "__fish_wardline_using_subcommand init" -l gateway -d 'The gateway\'s name' -r
+complete -c wardline -n "__fish_wardline_using_subcommand init" -l broker -d 'Name or address of the broker' -r
+complete -c wardline -n "__fish_wardline_using_subcommand init" -l output -d 'Where to write it' -r -F
+complete -c wardline -n "__fish_wardline_using_subcommand init" -s h -l help -d 'Print help'
+complete -c wardline -n "__fish_wardline_using_subcommand provision" -l config -d 'Configuration file' -r -F
+complete -c wardline -n "__fish_wardline_using_subcommand provision" -l grant -d 'What `wardline-sink enroll` answered' -r -F
+complete -c wardline -n "__fish_wardline_using_subcommand provision" -l request -d 'Where to write the request' -r -F
+complete -c wardline -n "__fish_wardline_using_subcommand provision" -s h -l help -d 'Print help'
+complete -c wardline -n "__fish_wardline_using_subcommand check" -l config -d 'Configuration file' -r -F
+complete -c wardline -n "__fish_wardline_using_subcommand check" -l no-env -d 'Looks at files only: neither at the broker nor at the clock'
+complete -c wardline -n "__fish_wardline_using_subcommand check" -l json -d 'One line of JSON with "schema": 1'
+complete -c wardline -n "__fish_wardline_using_subcommand check" -s h -l help -d 'Print help'
+complete -c wardline -n "__fish_wardline_using_subcommand run" -l config -d 'Configuration file' -r -F
+complete -c wardline -n "__fish_wardline_using_subcommand run" -s h -l help -d 'Print help'
+complete -c wardline -n "__fish_wardline_using_subcommand status" -l config -d 'Configuration file' -r -F
+complete -c wardline -n "__fish_wardline_using_subcommand status" -s w -l watch -d 'Shows it again each second, until it is interrupted'
+complete -c wardline -n "__fish_wardline_using_subcommand status" -l json -d 'One line of JSON with "schema": 1; with --watch, one each second'
+complete -c wardline -n "__fish_wardline_using_subcommand status" -s h -l help -d 'Print help'
+complete -c wardline -n "__fish_wardline_using_subcommand doctor" -l config -d 'Configuration file' -r -F
+complete -c wardline -n "__fish_wardline_using_subcommand doctor" -l check -d 'One check only, by its name or code' -r
+complete -c wardline -n "__fish_wardline_using_subcommand doctor" -l json -d 'One line of JSON with "schema": 1'
+complete -c wardline -n "__fish_wardline_using_subcommand doctor" -s h -l help -d 'Print help'
+complete -c wardline -n "__fish_wardline_using_subcommand log; and not __fish_seen_subcommand_from ls verify help" -s h -l help -d 'Print help'
+complete -c wardline -n "__fish_wardline_using_subcommand log; and not __fish_seen_subcommand_from ls verify help" -f -a "ls" -d 'Lists the segments of a folder, one a line'
+complete -c wardline -n "__fish_wardline_using_subcommand log; and not __fish_seen_subcommand_from ls verify help" -f -a "verify" -d 'Checks checksums, chain and signatures; exit code 1 and the first bad frame if any fails'
+complete -c wardline -n "__fish_wardline_using_subcommand log; and not __fish_seen_subcommand_from ls verify help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c wardline -n "__fish_wardline_using_subcommand log; and __fish_seen_subcommand_from ls" -l json -d 'One line of JSON with "schema": 1'
+complete -c wardline -n "__fish_wardline_using_subcommand log; and __fish_seen_subcommand_from ls" -s h -l help -d 'Print help'
+complete -c wardline -n "__fish_wardline_using_subcommand log; and __fish_seen_subcommand_from verify" -l key -d 'The gateway\'s public key, 64 hexadecimal digits; without it signatures are not checked' -r
+complete -c wardline -n "__fish_wardline_using_subcommand log; and __fish_seen_subcommand_from verify" -l json -d 'One line of JSON with "schema": 1'
+complete -c wardline -n "__fish_wardline_using_subcommand log; and __fish_seen_subcommand_from verify" -s h -l help -d 'Print help'
+complete -c wardline -n "__fish_wardline_using_subcommand log; and __fish_seen_subcommand_from help" -f -a "ls" -d 'Lists the segments of a folder, one a line'
+complete -c wardline -n "__fish_wardline_using_subcommand log; and __fish_seen_subcommand_from help" -f -a "verify" -d 'Checks checksums, chain and signatures; exit code 1 and the first bad frame if any fails'
+complete -c wardline -n "__fish_wardline_using_subcommand log; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c wardline -n "__fish_wardline_using_subcommand completions" -s h -l help -d 'Print help'
+complete -c wardline -n "__fish_wardline_using_subcommand man" -l out -d 'Folder to write into' -r -F
+complete -c wardline -n "__fish_wardline_using_subcommand man" -s h -l help -d 'Print help'
+complete -c wardline -n "__fish_wardline_using_subcommand help; and not __fish_seen_subcommand_from init provision check run status doctor log completions man help" -f -a "init" -d 'Writes a commented configuration'
+complete -c wardline -n "__fish_wardline_using_subcommand help; and not __fish_seen_subcommand_from init provision check run status doctor log completions man help" -f -a "provision" -d 'Makes the gateway\'s keys and a request; with --grant installs what the sink answered'
+complete -c wardline -n "__fish_wardline_using_subcommand help; and not __fish_seen_subcommand_from init provision check run status doctor log completions man help" -f -a "check" -d 'Checks configuration, keys, dates, storage, ports and broker; exit code 78 when it fails'
+complete -c wardline -n "__fish_wardline_using_subcommand help; and not __fish_seen_subcommand_from init provision check run status doctor log completions man help" -f -a "run" -d 'Collects, seals, keeps and sends until it is stopped'
+complete -c wardline -n "__fish_wardline_using_subcommand help; and not __fish_seen_subcommand_from init provision check run status doctor log completions man help" -f -a "status" -d 'Shows the state of the running agent'
+complete -c wardline -n "__fish_wardline_using_subcommand help; and not __fish_seen_subcommand_from init provision check run status doctor log completions man help" -f -a "doctor" -d 'Looks at everything within five seconds: pass, warn, fail or skip, each with a remedy'
+complete -c wardline -n "__fish_wardline_using_subcommand help; and not __fish_seen_subcommand_from init provision check run status doctor log completions man help" -f -a "log" -d 'Looks into a buffer folder; needs public keys only'
+complete -c wardline -n "__fish_wardline_using_subcommand help; and not __fish_seen_subcommand_from init provision check run status doctor log completions man help" -f -a "completions" -d 'Prints completions for a shell'
+complete -c wardline -n "__fish_wardline_using_subcommand help; and not __fish_seen_subcommand_from init provision check run status doctor log completions man help" -f -a "man" -d 'Writes the manual, one page a command'
+complete -c wardline -n "__fish_wardline_using_subcommand help; and not __fish_seen_subcommand_from init provision check run status doctor log completions man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c wardline -n "__fish_wardline_using_subcommand help; and __fish_seen_subcommand_from log" -f -a "ls" -d 'Lists the segments of a folder, one a line'
+complete -c wardline -n "__fish_wardline_using_subcommand help; and __fish_seen_subcommand_from log" -f -a "verify" -d 'Checks checksums, chain and signatures; exit code 1 and the first bad frame if any fails'

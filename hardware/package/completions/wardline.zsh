@@ -1,0 +1,425 @@
+#compdef wardline
+
+autoload -U is-at-least
+
+_wardline() {
+    typeset -A opt_args
+    typeset -a _arguments_options
+    local ret=1
+
+    if is-at-least 5.2; then
+        _arguments_options=(-s -S -C)
+    else
+        _arguments_options=(-s -C)
+    fi
+
+    local context curcontext="$curcontext" state line
+    _arguments "${_arguments_options[@]}" : \
+'-h[Print help]' \
+'--help[Print help]' \
+'-V[Print version]' \
+'--version[Print version]' \
+":: :_wardline_commands" \
+"*::: :->wardline" \
+&& ret=0
+    case $state in
+    (wardline)
+        words=($line[1] "${words[@]}")
+        (( CURRENT += 1 ))
+        curcontext="${curcontext%:*:*}:wardline-command-$line[1]:"
+        case $line[1] in
+            (init)
+_arguments "${_arguments_options[@]}" : \
+'--gateway=[The gateway'\''s name]:GATEWAY:_default' \
+'--broker=[Name or address of the broker]:BROKER:_default' \
+'--output=[Where to write it]:FILE:_files' \
+'-h[Print help]' \
+'--help[Print help]' \
+&& ret=0
+;;
+(provision)
+_arguments "${_arguments_options[@]}" : \
+'--config=[Configuration file]:FILE:_files' \
+'--grant=[What \`wardline-sink enroll\` answered]:FILE:_files' \
+'--request=[Where to write the request]:FILE:_files' \
+'-h[Print help]' \
+'--help[Print help]' \
+&& ret=0
+;;
+(check)
+_arguments "${_arguments_options[@]}" : \
+'--config=[Configuration file]:FILE:_files' \
+'--no-env[Looks at files only\: neither at the broker nor at the clock]' \
+'--json[One line of JSON with "schema"\: 1]' \
+'-h[Print help]' \
+'--help[Print help]' \
+&& ret=0
+;;
+(run)
+_arguments "${_arguments_options[@]}" : \
+'--config=[Configuration file]:FILE:_files' \
+'-h[Print help]' \
+'--help[Print help]' \
+&& ret=0
+;;
+(status)
+_arguments "${_arguments_options[@]}" : \
+'--config=[Configuration file]:FILE:_files' \
+'-w[Shows it again each second, until it is interrupted]' \
+'--watch[Shows it again each second, until it is interrupted]' \
+'--json[One line of JSON with "schema"\: 1; with --watch, one each second]' \
+'-h[Print help]' \
+'--help[Print help]' \
+&& ret=0
+;;
+(doctor)
+_arguments "${_arguments_options[@]}" : \
+'--config=[Configuration file]:FILE:_files' \
+'--check=[One check only, by its name or code]:NAME:_default' \
+'--json[One line of JSON with "schema"\: 1]' \
+'-h[Print help]' \
+'--help[Print help]' \
+&& ret=0
+;;
+(log)
+_arguments "${_arguments_options[@]}" : \
+'-h[Print help]' \
+'--help[Print help]' \
+":: :_wardline__subcmd__log_commands" \
+"*::: :->log" \
+&& ret=0
+
+    case $state in
+    (log)
+        words=($line[1] "${words[@]}")
+        (( CURRENT += 1 ))
+        curcontext="${curcontext%:*:*}:wardline-log-command-$line[1]:"
+        case $line[1] in
+            (ls)
+_arguments "${_arguments_options[@]}" : \
+'--json[One line of JSON with "schema"\: 1]' \
+'-h[Print help]' \
+'--help[Print help]' \
+':folder -- Folder of segment files:_files' \
+&& ret=0
+;;
+(verify)
+_arguments "${_arguments_options[@]}" : \
+'--key=[The gateway'\''s public key, 64 hexadecimal digits; without it signatures are not checked]:HEX:_default' \
+'--json[One line of JSON with "schema"\: 1]' \
+'-h[Print help]' \
+'--help[Print help]' \
+':folder -- Folder of segment files:_files' \
+&& ret=0
+;;
+(help)
+_arguments "${_arguments_options[@]}" : \
+":: :_wardline__subcmd__log__subcmd__help_commands" \
+"*::: :->help" \
+&& ret=0
+
+    case $state in
+    (help)
+        words=($line[1] "${words[@]}")
+        (( CURRENT += 1 ))
+        curcontext="${curcontext%:*:*}:wardline-log-help-command-$line[1]:"
+        case $line[1] in
+            (ls)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(verify)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(help)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+        esac
+    ;;
+esac
+;;
+        esac
+    ;;
+esac
+;;
+(completions)
+_arguments "${_arguments_options[@]}" : \
+'-h[Print help]' \
+'--help[Print help]' \
+':shell -- Which shell:(bash elvish fish powershell zsh)' \
+&& ret=0
+;;
+(man)
+_arguments "${_arguments_options[@]}" : \
+'--out=[Folder to write into]:DIR:_files' \
+'-h[Print help]' \
+'--help[Print help]' \
+&& ret=0
+;;
+(help)
+_arguments "${_arguments_options[@]}" : \
+":: :_wardline__subcmd__help_commands" \
+"*::: :->help" \
+&& ret=0
+
+    case $state in
+    (help)
+        words=($line[1] "${words[@]}")
+        (( CURRENT += 1 ))
+        curcontext="${curcontext%:*:*}:wardline-help-command-$line[1]:"
+        case $line[1] in
+            (init)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(provision)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(check)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(run)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(status)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(doctor)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(log)
+_arguments "${_arguments_options[@]}" : \
+":: :_wardline__subcmd__help__subcmd__log_commands" \
+"*::: :->log" \
+&& ret=0
+
+    case $state in
+    (log)
+        words=($line[1] "${words[@]}")
+        (( CURRENT += 1 ))
+        curcontext="${curcontext%:*:*}:wardline-help-log-command-$line[1]:"
+        case $line[1] in
+            (ls)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(verify)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+        esac
+    ;;
+esac
+;;
+(completions)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(man)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(help)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+        esac
+    ;;
+esac
+;;
+        esac
+    ;;
+esac
+}
+
+(( $+functions[_wardline_commands] )) ||
+_wardline_commands() {
+    local commands; commands=(
+'init:Writes a commented configuration' \
+'provision:Makes the gateway'\''s keys and a request; with --grant installs what the sink answered' \
+'check:Checks configuration, keys, dates, storage, ports and broker; exit code 78 when it fails' \
+'run:Collects, seals, keeps and sends until it is stopped' \
+'status:Shows the state of the running agent' \
+'doctor:Looks at everything within five seconds\: pass, warn, fail or skip, each with a remedy' \
+'log:Looks into a buffer folder; needs public keys only' \
+'completions:Prints completions for a shell' \
+'man:Writes the manual, one page a command' \
+'help:Print this message or the help of the given subcommand(s)' \
+    )
+    _describe -t commands 'wardline commands' commands "$@"
+}
+(( $+functions[_wardline__subcmd__check_commands] )) ||
+_wardline__subcmd__check_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardline check commands' commands "$@"
+}
+(( $+functions[_wardline__subcmd__completions_commands] )) ||
+_wardline__subcmd__completions_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardline completions commands' commands "$@"
+}
+(( $+functions[_wardline__subcmd__doctor_commands] )) ||
+_wardline__subcmd__doctor_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardline doctor commands' commands "$@"
+}
+(( $+functions[_wardline__subcmd__help_commands] )) ||
+_wardline__subcmd__help_commands() {
+    local commands; commands=(
+'init:Writes a commented configuration' \
+'provision:Makes the gateway'\''s keys and a request; with --grant installs what the sink answered' \
+'check:Checks configuration, keys, dates, storage, ports and broker; exit code 78 when it fails' \
+'run:Collects, seals, keeps and sends until it is stopped' \
+'status:Shows the state of the running agent' \
+'doctor:Looks at everything within five seconds\: pass, warn, fail or skip, each with a remedy' \
+'log:Looks into a buffer folder; needs public keys only' \
+'completions:Prints completions for a shell' \
+'man:Writes the manual, one page a command' \
+'help:Print this message or the help of the given subcommand(s)' \
+    )
+    _describe -t commands 'wardline help commands' commands "$@"
+}
+(( $+functions[_wardline__subcmd__help__subcmd__check_commands] )) ||
+_wardline__subcmd__help__subcmd__check_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardline help check commands' commands "$@"
+}
+(( $+functions[_wardline__subcmd__help__subcmd__completions_commands] )) ||
+_wardline__subcmd__help__subcmd__completions_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardline help completions commands' commands "$@"
+}
+(( $+functions[_wardline__subcmd__help__subcmd__doctor_commands] )) ||
+_wardline__subcmd__help__subcmd__doctor_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardline help doctor commands' commands "$@"
+}
+(( $+functions[_wardline__subcmd__help__subcmd__help_commands] )) ||
+_wardline__subcmd__help__subcmd__help_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardline help help commands' commands "$@"
+}
+(( $+functions[_wardline__subcmd__help__subcmd__init_commands] )) ||
+_wardline__subcmd__help__subcmd__init_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardline help init commands' commands "$@"
+}
+(( $+functions[_wardline__subcmd__help__subcmd__log_commands] )) ||
+_wardline__subcmd__help__subcmd__log_commands() {
+    local commands; commands=(
+'ls:Lists the segments of a folder, one a line' \
+'verify:Checks checksums, chain and signatures; exit code 1 and the first bad frame if any fails' \
+    )
+    _describe -t commands 'wardline help log commands' commands "$@"
+}
+(( $+functions[_wardline__subcmd__help__subcmd__log__subcmd__ls_commands] )) ||
+_wardline__subcmd__help__subcmd__log__subcmd__ls_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardline help log ls commands' commands "$@"
+}
+(( $+functions[_wardline__subcmd__help__subcmd__log__subcmd__verify_commands] )) ||
+_wardline__subcmd__help__subcmd__log__subcmd__verify_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardline help log verify commands' commands "$@"
+}
+(( $+functions[_wardline__subcmd__help__subcmd__man_commands] )) ||
+_wardline__subcmd__help__subcmd__man_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardline help man commands' commands "$@"
+}
+(( $+functions[_wardline__subcmd__help__subcmd__provision_commands] )) ||
+_wardline__subcmd__help__subcmd__provision_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardline help provision commands' commands "$@"
+}
+(( $+functions[_wardline__subcmd__help__subcmd__run_commands] )) ||
+_wardline__subcmd__help__subcmd__run_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardline help run commands' commands "$@"
+}
+(( $+functions[_wardline__subcmd__help__subcmd__status_commands] )) ||
+_wardline__subcmd__help__subcmd__status_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardline help status commands' commands "$@"
+}
+(( $+functions[_wardline__subcmd__init_commands] )) ||
+_wardline__subcmd__init_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardline init commands' commands "$@"
+}
+(( $+functions[_wardline__subcmd__log_commands] )) ||
+_wardline__subcmd__log_commands() {
+    local commands; commands=(
+'ls:Lists the segments of a folder, one a line' \
+'verify:Checks checksums, chain and signatures; exit code 1 and the first bad frame if any fails' \
+'help:Print this message or the help of the given subcommand(s)' \
+    )
+    _describe -t commands 'wardline log commands' commands "$@"
+}
+(( $+functions[_wardline__subcmd__log__subcmd__help_commands] )) ||
+_wardline__subcmd__log__subcmd__help_commands() {
+    local commands; commands=(
+'ls:Lists the segments of a folder, one a line' \
+'verify:Checks checksums, chain and signatures; exit code 1 and the first bad frame if any fails' \
+'help:Print this message or the help of the given subcommand(s)' \
+    )
+    _describe -t commands 'wardline log help commands' commands "$@"
+}
+(( $+functions[_wardline__subcmd__log__subcmd__help__subcmd__help_commands] )) ||
+_wardline__subcmd__log__subcmd__help__subcmd__help_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardline log help help commands' commands "$@"
+}
+(( $+functions[_wardline__subcmd__log__subcmd__help__subcmd__ls_commands] )) ||
+_wardline__subcmd__log__subcmd__help__subcmd__ls_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardline log help ls commands' commands "$@"
+}
+(( $+functions[_wardline__subcmd__log__subcmd__help__subcmd__verify_commands] )) ||
+_wardline__subcmd__log__subcmd__help__subcmd__verify_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardline log help verify commands' commands "$@"
+}
+(( $+functions[_wardline__subcmd__log__subcmd__ls_commands] )) ||
+_wardline__subcmd__log__subcmd__ls_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardline log ls commands' commands "$@"
+}
+(( $+functions[_wardline__subcmd__log__subcmd__verify_commands] )) ||
+_wardline__subcmd__log__subcmd__verify_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardline log verify commands' commands "$@"
+}
+(( $+functions[_wardline__subcmd__man_commands] )) ||
+_wardline__subcmd__man_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardline man commands' commands "$@"
+}
+(( $+functions[_wardline__subcmd__provision_commands] )) ||
+_wardline__subcmd__provision_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardline provision commands' commands "$@"
+}
+(( $+functions[_wardline__subcmd__run_commands] )) ||
+_wardline__subcmd__run_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardline run commands' commands "$@"
+}
+(( $+functions[_wardline__subcmd__status_commands] )) ||
+_wardline__subcmd__status_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardline status commands' commands "$@"
+}
+
+if [ "$funcstack[1]" = "_wardline" ]; then
+    _wardline "$@"
+else
+    compdef _wardline wardline
+fi
