@@ -21,6 +21,8 @@ use crate::uplink::machine::Uplink;
 
 mod alarm;
 
+pub mod watchdog;
+
 pub use alarm::Alarm;
 
 /// The whole state of a gateway on one screen; what `wardline status --json` prints.

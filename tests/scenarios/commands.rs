@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
 use rig::site::{BrokerKind, Intake, Plan, Programs, Role, Site};
@@ -128,6 +129,31 @@ fn the_doctor_sees_that_the_broker_refuses_a_strangers_certificate() {
 
     assert_eq!((code, level(&levels, "WL-1402")), (Some(1), "fail"), "{levels:?}");
     assert!(levels["WL-1402"].1.contains("refuses our certificate"), "{levels:?}");
+}
+
+#[test]
+fn a_service_manager_is_told_that_the_line_works_and_in_which_state() {
+    let gateway = Gateway::prepare();
+    let place = gateway.folder().join("notify.sock");
+    let socket = UnixDatagram::bind(&place).unwrap();
+    socket.set_read_timeout(Some(PATIENCE)).unwrap();
+    let mut command = Command::new(&gateway.programs.agent);
+    command.arg("run").current_dir(gateway.folder()).env("NOTIFY_SOCKET", &place);
+    let mut agent = command.stderr(Stdio::null()).spawn().unwrap();
+    let told = || {
+        let mut bytes = [0; 1024];
+        let count = socket.recv(&mut bytes).unwrap();
+        String::from_utf8_lossy(&bytes[..count]).into_owned()
+    };
+
+    let (first, second) = (told(), told());
+    agent.kill().unwrap();
+    agent.wait().unwrap();
+
+    for said in [first, second] {
+        assert!(said.contains("READY=1") && said.contains("WATCHDOG=1"), "{said}");
+        assert!(said.contains("STATUS=not connected: buffering"), "{said}");
+    }
 }
 
 #[test]

@@ -15,7 +15,7 @@ use crate::buffer::disk::Folder;
 use crate::buffer::{Buffer, Writer};
 use crate::clock::{Clock, boot_id};
 use crate::config::Config;
-use crate::health::{Alarm, Health};
+use crate::health::{Alarm, Health, watchdog};
 use crate::intake::{Registry, ports};
 use crate::limits::INTAKE_CHUNKS_MAX;
 use crate::line::{Line, Trust};
@@ -67,6 +67,7 @@ impl Run {
             runtime.spawn(ports::serve(port, registry.clone(), chunks.clone()));
         }
         let socket = config.state.join("status.sock");
+        runtime.spawn(watchdog::feed(screen.clone()));
         runtime.spawn(serve_status(socket, screen, SOCKET_LOOK));
         runtime.spawn(async move {
             wait_for_stop().await;

@@ -2,6 +2,7 @@
 
 use anyhow::Context;
 use rusqlite::Connection;
+use sd_notify::NotifyState;
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -42,6 +43,13 @@ fn begin_log() {
         .init();
 }
 
+/// Tells the service manager, if there is one, that the store answers.
+fn feed_watchdog() {
+    if let Err(error) = sd_notify::notify(&[NotifyState::Ready, NotifyState::Watchdog]) {
+        tracing::warn!(%error, "the service manager does not hear us");
+    }
+}
+
 /// Opens and closes incidents, for as long as the sink runs.
 async fn watch(mut db: Connection) {
     loop {
@@ -53,7 +61,10 @@ async fn watch(mut db: Connection) {
         let Ok((back, changes)) = tokio::task::spawn_blocking(look).await else { return };
         db = back;
         match changes {
-            Ok(changes) => changes.iter().for_each(|words| tracing::warn!("incident {words}")),
+            Ok(changes) => {
+                changes.iter().for_each(|words| tracing::warn!("incident {words}"));
+                feed_watchdog();
+            }
             Err(error) => tracing::error!(%error, "incidents are not looked for; trying again"),
         }
     }
