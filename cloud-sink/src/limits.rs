@@ -4,6 +4,9 @@ use std::time::Duration;
 
 /// Records that wait between the broker and verification; the broker keeps the rest.
 pub const INCOMING_MAX: usize = 64;
+/// Bytes that may wait for the line: what a thousand gateways send at once when a sink comes back,
+/// each its window's least. mosquitto was seen to send far more than the receive maximum.
+pub const WAITING_BYTES_MAX: usize = 64 << 20;
 /// Verified records that wait for the store.
 pub const VERIFIED_MAX: usize = 64;
 /// Records in one transaction: the more, the fewer syncs; the fewer, the sooner a receipt.

@@ -11,6 +11,8 @@ use anyhow::Result;
 mod blast;
 #[path = "bench/bridge.rs"]
 mod bridge;
+#[path = "bench/fleet.rs"]
+mod fleet;
 #[path = "bench/line.rs"]
 mod line;
 #[path = "bench/load.rs"]
@@ -44,7 +46,7 @@ pub struct Bench {
     /// Minutes of W1 that wait at the end of the outage.
     #[arg(long, default_value_t = 20)]
     backlog_minutes: u64,
-    /// Which broker, for outage and storm.
+    /// Which broker, for outage, storm and fleet.
     #[arg(long, value_enum, default_value = "auto")]
     broker: BrokerChoice,
     /// Ends the outage with one line of JSON.
@@ -69,6 +71,8 @@ pub enum What {
     Outage,
     /// A thousand gateways whose link returns, and whose broker restarts.
     Storm,
+    /// A thousand gateways on one sink, and what its page answers meanwhile.
+    Fleet,
     /// The same readings through a mosquitto bridge, its loss and its draining.
     Bridge,
 }
@@ -89,7 +93,7 @@ pub fn row(name: impl Into<String>, value: f64, unit: &'static str) -> Row {
     Row { name: name.into(), value, unit }
 }
 
-const ALL: [What; 8] = [
+const ALL: [What; 9] = [
     What::Seal,
     What::Wire,
     What::Append,
@@ -97,6 +101,7 @@ const ALL: [What; 8] = [
     What::Line,
     What::Outage,
     What::Storm,
+    What::Fleet,
     What::Bridge,
 ];
 
@@ -125,6 +130,10 @@ impl Bench {
                     report.rows()
                 }
                 What::Storm => storm::measure(self.broker.kind()).await?,
+                What::Fleet => {
+                    let time = Duration::from_secs(self.seconds);
+                    fleet::measure(self.broker.kind(), time).await?
+                }
                 What::Bridge => bridge::measure(self.backlog()).await?,
             };
             let command = self.command(what);
@@ -159,6 +168,7 @@ impl Bench {
         let name = format!("{what:?}").to_lowercase();
         let minutes = match what {
             What::Outage | What::Bridge => format!(" --backlog-minutes {}", self.backlog_minutes),
+            What::Fleet => format!(" --seconds {}", self.seconds),
             _ => String::new(),
         };
         format!("cargo demo -- bench {name}{minutes}")

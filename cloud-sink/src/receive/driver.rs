@@ -6,8 +6,10 @@
 //!
 //! The client is polled whatever the line does: receipts wait for acknowledgements that come behind
 //! deliveries on the same connection, so a delivery that finds the line full must not stop the
-//! reading. What can wait is bounded by the broker's window, and by ours if it has none.
+//! reading. What can wait is bounded by the broker's window, and by memory if it keeps none.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use rumqttc::{
@@ -21,7 +23,9 @@ use wire::topic::{ALL_LANES, KEYRING, Level, Topic};
 
 use crate::config::Config;
 use crate::keys::KeyFolder;
-use crate::limits::{CONNECT_DEADLINE, INCOMING_MAX, KEEP_ALIVE, RECONNECT_WAIT};
+use crate::limits::{
+    CONNECT_DEADLINE, INCOMING_MAX, KEEP_ALIVE, RECONNECT_WAIT, WAITING_BYTES_MAX,
+};
 use crate::receipt::Outgoing;
 use crate::receive::tls;
 
@@ -58,8 +62,8 @@ pub enum Answer {
 const CLIENT_QUEUE: usize = 128;
 /// Deliveries that the broker may have out without acknowledgement.
 const RECEIVE_MAXIMUM: u16 = 2 * INCOMING_MAX as u16;
-/// Deliveries that may wait for the line: mosquitto was seen to send more than the receive maximum.
-const DELIVERIES_MAX: usize = 1024;
+/// What a delivery takes beside its bytes, about.
+const DELIVERY_BYTES: usize = 512;
 /// MQTT's own bytes around a frame.
 const PACKET_BYTES_MAX: u32 = FRAME_BYTES_MAX as u32 + 1024;
 
@@ -100,7 +104,7 @@ pub async fn run(
         let builder = AsyncClient::builder(options.clone()).capacity(CLIENT_QUEUE);
         let (client, eventloop) = builder.build();
         let greeting = tokio::spawn(greet(client.clone(), keyring.clone()));
-        let (deliveries, waiting) = mpsc::channel(DELIVERIES_MAX);
+        let (deliveries, waiting) = waiting();
         let receiving = receive(eventloop, connection, deliveries);
         let was_up = tokio::select! {
             was_up = receiving => was_up,
@@ -149,11 +153,7 @@ async fn greet(client: AsyncClient, keyring: Vec<u8>) {
 }
 
 /// Receives until the connection ends; whether it ever was one.
-async fn receive(
-    mut eventloop: EventLoop,
-    connection: u64,
-    deliveries: mpsc::Sender<Incoming>,
-) -> bool {
+async fn receive(mut eventloop: EventLoop, connection: u64, deliveries: Deliveries) -> bool {
     let mut was_up = false;
     loop {
         match eventloop.poll().await {
@@ -168,8 +168,9 @@ async fn receive(
                 let publish = Publish { payload: Default::default(), ..publish };
                 let ticket = Some(Ticket { connection, publish });
                 let delivery = Incoming { gateway, lane, bytes, ticket };
-                if deliveries.try_send(delivery).is_err() {
-                    tracing::error!("the broker sends far more than the receive maximum");
+                if !deliveries.put(delivery) {
+                    let limit = WAITING_BYTES_MAX;
+                    tracing::error!(limit, "more waits for the line than memory may take");
                     return was_up;
                 }
             }
@@ -182,9 +183,37 @@ async fn receive(
     }
 }
 
+/// Deliveries that wait for the line, bounded in bytes: sender and receiver.
+struct Deliveries(mpsc::UnboundedSender<Incoming>, Arc<AtomicUsize>);
+
+struct Waiting(mpsc::UnboundedReceiver<Incoming>, Arc<AtomicUsize>);
+
+fn waiting() -> (Deliveries, Waiting) {
+    let (sender, receiver) = mpsc::unbounded_channel();
+    let bytes = Arc::new(AtomicUsize::new(0));
+    (Deliveries(sender, bytes.clone()), Waiting(receiver, bytes))
+}
+
+impl Deliveries {
+    /// Whether there was room.
+    fn put(&self, delivery: Incoming) -> bool {
+        let bytes = delivery.bytes.len() + DELIVERY_BYTES;
+        let before = self.1.fetch_add(bytes, Ordering::Relaxed);
+        before + bytes <= WAITING_BYTES_MAX && self.0.send(delivery).is_ok()
+    }
+}
+
+impl Waiting {
+    async fn take(&mut self) -> Option<Incoming> {
+        let delivery = self.0.recv().await?;
+        self.1.fetch_sub(delivery.bytes.len() + DELIVERY_BYTES, Ordering::Relaxed);
+        Some(delivery)
+    }
+}
+
 /// Hands deliveries to the line as it takes them; ends only with the line.
-async fn pass_on(mut waiting: mpsc::Receiver<Incoming>, incoming: &mpsc::Sender<Incoming>) {
-    while let Some(delivery) = waiting.recv().await {
+async fn pass_on(mut waiting: Waiting, incoming: &mpsc::Sender<Incoming>) {
+    while let Some(delivery) = waiting.take().await {
         if incoming.send(delivery).await.is_err() {
             return;
         }

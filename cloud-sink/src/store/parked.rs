@@ -9,27 +9,45 @@ use super::Committed;
 use crate::limits::PARKED_MAX;
 use crate::verify::Disposed;
 
-/// Whether one more record without a segment header may be kept for a gateway.
-pub(super) fn may_park(
-    tx: &Transaction<'_>,
-    parked: &mut HashMap<i64, u64>,
-    gateway: i64,
-) -> Result<bool, rusqlite::Error> {
-    let count = match parked.get(&gateway) {
-        Some(count) => *count,
-        None => {
-            tx.prepare_cached(
-                "SELECT count(*) FROM evidence JOIN segment ON segment.id = evidence.segment
-                 WHERE evidence.disposition <> 1 AND evidence.disposition = ?1
-                   AND evidence.reason = ?2 AND segment.gateway = ?3",
-            )?
-            .query_row(params![Disposition::Held as u8, Reason::NoHeader as u8, gateway], |row| {
-                row.get::<_, i64>(0).map(i64::cast_unsigned)
-            })?
-        }
-    };
-    parked.insert(gateway, count + 1);
-    Ok(count < PARKED_MAX)
+/// How many records each gateway has parked, as far as somebody asked.
+#[derive(Debug, Default)]
+pub(super) struct Parked(HashMap<i64, u64>);
+
+impl Parked {
+    /// Whether one more record without a segment header may be kept for a gateway; counts it.
+    pub(super) fn may_park(
+        &mut self,
+        tx: &Transaction<'_>,
+        gateway: i64,
+    ) -> Result<bool, rusqlite::Error> {
+        let count = match self.0.get(&gateway) {
+            Some(count) => *count,
+            None => count(tx, gateway)?,
+        };
+        let may = count < PARKED_MAX;
+        self.0.insert(gateway, count + u64::from(may));
+        Ok(may)
+    }
+
+    /// A parked record was opened: the store is asked anew.
+    pub(super) fn opened(&mut self, gateway: i64) {
+        self.0.remove(&gateway);
+    }
+
+    /// The store is asked anew for every gateway.
+    pub(super) fn forget(&mut self) {
+        self.0.clear();
+    }
+}
+
+fn count(tx: &Transaction<'_>, gateway: i64) -> Result<u64, rusqlite::Error> {
+    let held = params![Disposition::Held as u8, Reason::NoHeader as u8, gateway];
+    tx.prepare_cached(
+        "SELECT count(*) FROM evidence JOIN segment ON segment.id = evidence.segment
+         WHERE evidence.disposition <> 1 AND evidence.disposition = ?1 AND evidence.reason = ?2
+           AND segment.gateway = ?3",
+    )?
+    .query_row(held, |row| row.get::<_, i64>(0).map(i64::cast_unsigned))
 }
 
 /// Whether a segment's header is stored by now.

@@ -12,6 +12,7 @@ use wire::time::DeviceClock;
 use super::coverage::Coverage;
 use super::heard::RunKey;
 use super::notes::{insert_conflict, insert_health, insert_note};
+use super::parked::Parked;
 use super::runs::Runs;
 use super::said::{self, Digests};
 use super::series::Series;
@@ -23,6 +24,7 @@ pub(super) struct Rows {
     series: Series,
     pub(super) runs: Runs,
     pub(super) coverage: Coverage,
+    pub(super) parked: Parked,
 }
 
 /// What all rows of one block have in common.

@@ -8,7 +8,7 @@ use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use wire::identity::{GatewayId, RecordHash, SegmentId, StoreEpoch};
 use wire::receipt::{Disposition, Range, Reason};
 
-use super::parked::{has_header, may_park, unpark};
+use super::parked::{has_header, unpark};
 use super::rows::Rows;
 use super::schema::{ADDITIONS, SETTINGS, TABLES, VERSION};
 use super::{Committed, Store, StoreError};
@@ -137,13 +137,13 @@ fn commit_group(store: &mut Sqlite, group: &[Disposed]) -> Result<Committed, Sto
     if number != *last_commit + 1 {
         // Another sink has committed, perhaps what we do not know of.
         rows.runs.forget();
+        rows.parked.forget();
     }
     let now = clock::now().0;
     let mut committed = Committed { commit: number.cast_unsigned(), ..Committed::default() };
     let mut fates = Vec::with_capacity(group.len());
-    let mut parked = HashMap::new();
     for record in group {
-        if record.reason == Reason::NoHeader && !may_park(&tx, &mut parked, record.gateway.row)? {
+        if record.reason == Reason::NoHeader && !rows.parked.may_park(&tx, record.gateway.row)? {
             // Not kept and not signed for: the gateway has it, and is asked for the header.
             committed.want_header(record.gateway.id, record.segment);
             continue;
@@ -207,6 +207,7 @@ fn take(
                     disposition as u8,
                     reason as u8
                 ])?;
+                rows.parked.opened(record.gateway.row);
                 keep_content(tx, rows, segment, evidence, record, now, committed)?;
             } else {
                 (disposition, reason) = before;
