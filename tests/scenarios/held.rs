@@ -83,7 +83,7 @@ fn what_no_key_opens_is_held_and_opened_when_the_key_is_there() {
 
 #[test]
 fn parking_has_an_end_and_what_is_behind_it_is_not_signed_for() {
-    let Site { mut gateway, mut sink, folder: _folder, .. } = site();
+    let Site { fleet, mut gateway, mut sink, folder: _folder } = site();
     gateway.hear_each(&monitor(1, 7), 1..=2, numerics);
     let records = gateway.records();
     let db = cloud_sink::store::sqlite::open_for_reading(sink.path()).unwrap();
@@ -92,9 +92,25 @@ fn parking_has_an_end_and_what_is_behind_it_is_not_signed_for() {
         INSERT INTO evidence (segment, idx, hash, disposition, reason, received_ns, bytes)
         SELECT segment, 100 + i, randomblob(32), disposition, reason, 0, x'' FROM evidence, n";
     db.execute(fill, [PARKED_MAX.cast_signed()]).unwrap();
+    let mut sink = Sink::open(&fleet, sink.path());
 
     let rounds = sink.take(&records[2..3]);
 
     assert_eq!(fates(&rounds), []);
     assert_eq!(wanted(&rounds), [records[0].segment], "the header is asked for all the same");
+}
+
+#[test]
+fn a_parked_record_that_comes_again_and_again_takes_no_more_room() {
+    let Site { mut gateway, mut sink, folder: _folder, .. } = site();
+    gateway.hear_each(&monitor(1, 7), 1..=2, numerics);
+    let records = gateway.records();
+    let repeats = vec![records[1].clone(); PARKED_MAX as usize + 1];
+    sink.take(&repeats);
+
+    let rounds = sink.take(&records[2..3]);
+
+    assert_eq!(fates(&rounds).len(), 1, "there is room for another one");
+    sink.take(&records[..1]);
+    assert_eq!(sink.heart_rates(), [61, 62]);
 }

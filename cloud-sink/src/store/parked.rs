@@ -14,19 +14,25 @@ use crate::verify::Disposed;
 pub(super) struct Parked(HashMap<i64, u64>);
 
 impl Parked {
-    /// Whether one more record without a segment header may be kept for a gateway; counts it.
+    /// Whether one more record without a segment header may be kept for a gateway.
     pub(super) fn may_park(
         &mut self,
         tx: &Transaction<'_>,
         gateway: i64,
     ) -> Result<bool, rusqlite::Error> {
-        let count = match self.0.get(&gateway) {
-            Some(count) => *count,
-            None => count(tx, gateway)?,
-        };
-        let may = count < PARKED_MAX;
-        self.0.insert(gateway, count + u64::from(may));
-        Ok(may)
+        if let Some(count) = self.0.get(&gateway) {
+            return Ok(*count < PARKED_MAX);
+        }
+        let count = count(tx, gateway)?;
+        self.0.insert(gateway, count);
+        Ok(count < PARKED_MAX)
+    }
+
+    /// One more is kept.
+    pub(super) fn parked(&mut self, gateway: i64) {
+        if let Some(count) = self.0.get_mut(&gateway) {
+            *count += 1;
+        }
     }
 
     /// A parked record was opened: the store is asked anew.

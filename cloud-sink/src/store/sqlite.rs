@@ -192,9 +192,12 @@ fn take(
     match insert_evidence(tx, segment, record, now)? {
         Some(evidence) => {
             keep_content(tx, rows, segment, evidence, record, now, committed)?;
-            if reason == Reason::NoHeader && has_header(tx, segment)? {
-                // Another sink has committed the header since this one was looked for.
-                committed.parked.push((record.gateway.id, record.lane, record.bytes.clone()));
+            if reason == Reason::NoHeader {
+                rows.parked.parked(record.gateway.row);
+                if has_header(tx, segment)? {
+                    // Another sink has committed the header since this one was looked for.
+                    committed.parked.push((record.gateway.id, record.lane, record.bytes.clone()));
+                }
             }
         }
         None => {
