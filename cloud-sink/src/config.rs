@@ -20,6 +20,8 @@ pub struct Config {
     pub broker_port: u16,
     /// The page, if it is wanted.
     pub view: Option<ViewConfig>,
+    /// Where metrics are served, if they are wanted.
+    pub metrics: Option<SocketAddr>,
 }
 
 /// Where the page is.
@@ -50,14 +52,16 @@ pub enum ConfigError {
         /// Place and cause.
         error: toml::de::Error,
     },
-    /// The page would be open to the network.
+    /// Page or metrics would be open to the network.
     #[error(
-        "{path}: [view] listen = \"{listen}\": the page has no TLS of its own yet; listen on \
-         127.0.0.1 behind a proxy that has"
+        "{path}: [{section}] listen = \"{listen}\": there is no TLS here yet; listen on 127.0.0.1 \
+         behind a proxy that has"
     )]
     Open {
         /// The file.
         path: PathBuf,
+        /// Which section.
+        section: &'static str,
         /// What stands there.
         listen: SocketAddr,
     },
@@ -69,6 +73,13 @@ struct File {
     sink: SinkSection,
     broker: BrokerSection,
     view: Option<ViewSection>,
+    metrics: Option<MetricsSection>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct MetricsSection {
+    listen: SocketAddr,
 }
 
 #[derive(Deserialize)]
@@ -132,6 +143,10 @@ port = @PORT@
 listen = \"@LISTEN@\"
 # How people reach it, if not by the address above.
 # url = \"https://wardline.example.org\"
+
+# Prometheus metrics at /metrics, without a sign-in and without patient data; loopback only.
+# [metrics]
+# listen = \"127.0.0.1:9780\"
 ";
 
 impl Config {
@@ -148,10 +163,12 @@ impl Config {
             let url = url.unwrap_or_else(|| format!("http://{listen}"));
             ViewConfig { listen, url: url.trim_end_matches('/').to_owned() }
         });
-        if let Some(ViewConfig { listen, .. }) = view
-            && !listen.ip().is_loopback()
-        {
-            return Err(ConfigError::Open { path: path.to_owned(), listen });
+        let metrics = file.metrics.map(|metrics| metrics.listen);
+        let listeners = [("view", view.as_ref().map(|view| view.listen)), ("metrics", metrics)];
+        for (section, listen) in listeners {
+            if let Some(listen) = listen.filter(|listen| !listen.ip().is_loopback()) {
+                return Err(ConfigError::Open { path: path.to_owned(), section, listen });
+            }
         }
         let folder = path.parent().unwrap_or(Path::new(""));
         Ok(Self {
@@ -161,6 +178,7 @@ impl Config {
             broker_host: file.broker.host,
             broker_port: file.broker.port,
             view,
+            metrics,
         })
     }
 }

@@ -22,6 +22,8 @@ mod fleet;
 
 mod http;
 
+pub mod metrics;
+
 mod problem;
 
 mod session;

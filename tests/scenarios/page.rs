@@ -10,6 +10,7 @@ use cloud_sink::incident;
 use cloud_sink::store::sqlite::open_for_reading;
 use cloud_sink::view::View;
 use cloud_sink::view::access::{Person, Role, issue};
+use cloud_sink::view::metrics::Metrics;
 use rig::fleet::{Fleet, named};
 use rig::http::{forward, text};
 use serde_json::Value;
@@ -204,4 +205,29 @@ fn the_line_shows_what_a_gateway_reported_and_that_it_is_dark() {
     };
     assert_eq!((&row["name"], &row["state"]), (&"gw-1".into(), &"dark".into()), "{row}");
     assert_eq!((&row["unreceipted_s"], &row["incidents"]), (&7.into(), &1.into()), "{row}");
+}
+
+#[test]
+fn metrics_say_what_the_line_shows_and_nothing_of_readings() {
+    let page = Page::open();
+    let any = SocketAddr::from(([127, 0, 0, 1], 0));
+    let scraped = page.runtime.block_on(async {
+        let metrics = Metrics::open(page.sink.path(), any).await.unwrap();
+        let address = metrics.address();
+        tokio::spawn(metrics.serve());
+        let request = Request::get("/metrics").body(Body::empty()).unwrap();
+        text(forward(address, request).await.unwrap()).await.unwrap()
+    });
+
+    for line in [
+        "wardline_unreceipted_age_seconds{gateway=\"gw-1\"} 7.0",
+        "wardline_gap_readings{gateway=\"gw-1\"} 0.0",
+        "wardline_incidents_open{kind=\"silent\"} 1",
+        "wardline_numerics_stored 0",
+    ] {
+        assert!(scraped.lines().any(|shown| shown == line), "{line} is not in {scraped}");
+    }
+    let age = scraped.lines().find_map(|line| line.strip_prefix("wardline_report_age_seconds{"));
+    let age: f64 = age.unwrap().rsplit(' ').next().unwrap().parse().unwrap();
+    assert!((60.0..120.0).contains(&age), "{age}");
 }

@@ -22,6 +22,7 @@ use crate::store::sqlite::{Sqlite, open_for_reading};
 use crate::verify::dispose::Verifier;
 use crate::verify::keyring::Keys;
 use crate::view::View;
+use crate::view::metrics::Metrics;
 
 /// Receives, verifies, stores and signs.
 #[derive(Debug, clap::Args)]
@@ -81,6 +82,17 @@ async fn show(store: PathBuf, address: SocketAddr) {
     }
 }
 
+/// Serves metrics. Receiving goes on without them.
+async fn measure(store: PathBuf, address: SocketAddr) {
+    let served = match Metrics::open(&store, address).await {
+        Ok(metrics) => metrics.serve().await,
+        Err(error) => Err(error),
+    };
+    if let Err(error) = served {
+        tracing::error!(%error, "there are no metrics");
+    }
+}
+
 impl Run {
     pub(super) fn run(self) -> Result<(), Failure> {
         let config = Config::load(&self.config.config).map_err(wrong_config)?;
@@ -122,6 +134,9 @@ impl Run {
         runtime.spawn(watch(watched));
         if let Some(view) = config.view.clone() {
             runtime.spawn(show(config.store.clone(), view.listen));
+        }
+        if let Some(address) = config.metrics {
+            runtime.spawn(measure(config.store.clone(), address));
         }
         tracing::info!(sink = config.name, "receiving");
         let ended = runtime.block_on(async {

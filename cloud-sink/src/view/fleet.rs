@@ -38,24 +38,24 @@ pub(super) struct GatewayRow {
     pub(super) name: String,
     state: State,
     /// When its newest report came, UTC nanoseconds.
-    heard_ns: Option<i64>,
+    pub(super) heard_ns: Option<i64>,
     /// Age of its oldest record without a receipt, by that report; seconds.
-    unreceipted_s: u64,
-    backlog_bytes: u64,
+    pub(super) unreceipted_s: u64,
+    pub(super) backlog_bytes: u64,
     /// Days until its buffer is full at the rate since its start, if the link stays away.
-    room_days: Option<u64>,
+    pub(super) room_days: Option<u64>,
     /// Devices that spoke lately.
-    devices: u64,
+    pub(super) devices: u64,
     /// Readings inside its gaps, at most.
-    readings_lost: u64,
+    pub(super) readings_lost: u64,
     /// Incidents that are open.
     incidents: u64,
     /// How far its clock may be off, microseconds; none if it does not know the time.
-    clock_error_us: Option<i64>,
+    pub(super) clock_error_us: Option<i64>,
     uptime_s: u64,
     memory_bytes: u64,
     /// Longest `fdatasync` of its newest report's time, microseconds.
-    sync_us: u64,
+    pub(super) sync_us: u64,
     connects: u64,
     software: String,
     /// What it says is wrong.
