@@ -38,6 +38,8 @@ struct Shared {
     events: Events,
     /// Attempts to sign in that went wrong lately.
     attempts: Attempts,
+    /// How people reach the page, without a slash at the end.
+    url: String,
 }
 
 /// Why the page is not served.
@@ -64,17 +66,18 @@ pub struct View {
 }
 
 impl View {
-    /// Takes its port and opens the store.
+    /// Takes its port and opens the store; people reach it by `url`.
     ///
     /// # Errors
     /// [`ViewError`].
-    pub async fn open(store: &Path, address: SocketAddr) -> Result<Self, ViewError> {
+    pub async fn open(store: &Path, address: SocketAddr, url: &str) -> Result<Self, ViewError> {
         let wrong = |error| ViewError::Listen { address, error };
         let listener = TcpListener::bind(address).await.map_err(wrong)?;
         let address = listener.local_addr().map_err(wrong)?;
         let desk = Desk::open(store)?;
         let (events, attempts) = (Events::default(), Attempts::default());
-        Ok(Self { listener, address, shared: Arc::new(Shared { desk, events, attempts }) })
+        let shared = Shared { desk, events, attempts, url: url.to_owned() };
+        Ok(Self { listener, address, shared: Arc::new(shared) })
     }
 
     /// Where it listens.

@@ -52,7 +52,7 @@ impl Page {
         incident::look(&mut db, now).unwrap();
         let runtime = Runtime::new().unwrap();
         let any = SocketAddr::from(([127, 0, 0, 1], 0));
-        let view = runtime.block_on(View::open(sink.path(), any)).unwrap();
+        let view = runtime.block_on(View::open(sink.path(), any, "https://page.example")).unwrap();
         let address = view.address();
         runtime.spawn(view.serve());
         Self { address, sink, runtime, _folder: folder }
@@ -92,6 +92,7 @@ impl Page {
         assert_eq!(status, 204);
         let cookie = cookie.unwrap();
         assert!(cookie.contains("HttpOnly; SameSite=Strict"), "{cookie}");
+        assert!(cookie.contains("; Secure"), "people come by https: {cookie}");
         cookie.split(';').next().unwrap().to_owned()
     }
 
@@ -159,6 +160,9 @@ fn another_page_changes_nothing_with_the_cookie_of_ours() {
         ("null", 403),
         ("https://sink.example.elsewhere.example", 403),
         ("https://sink.example", 204),
+        // As a proxy's visitors see it, whatever host the proxy says.
+        ("https://page.example", 204),
+        ("http://page.example", 403),
     ] {
         let headers = [("cookie", cookie.as_str()), ("origin", origin)];
         let answer = page.ask("POST", "/v1/incidents/1/take", &headers, "{}");

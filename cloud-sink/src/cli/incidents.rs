@@ -1,6 +1,7 @@
 //! `wardline-sink incidents`: what needs a person, worst first.
 
 use jiff::Timestamp;
+use rusqlite::TransactionBehavior;
 use serde::Serialize;
 
 use super::{ConfigArg, Failure, table, wrong_config};
@@ -46,15 +47,17 @@ struct Listing {
 impl Incidents {
     pub(super) fn run(self) -> Result<(), Failure> {
         let config = Config::load(&self.config.config).map_err(wrong_config)?;
-        let db = open_for_reading(&config.store)?;
+        let mut db = open_for_reading(&config.store)?;
         db.execute_batch(ADDITIONS)?;
         if let Some(id) = self.id {
             let now = clock::now();
+            let tx = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
             let open = match (&self.take, &self.close) {
-                (Some(name), _) => incident::acknowledge(&db, id, now, (name, &self.note))?,
-                (None, Some(name)) => incident::close(&db, id, now, (name, &self.note))?,
+                (Some(name), _) => incident::acknowledge(&tx, id, now, (name, &self.note))?,
+                (None, Some(name)) => incident::close(&tx, id, now, (name, &self.note))?,
                 (None, None) => true,
             };
+            tx.commit()?;
             if !open {
                 return Err(anyhow::anyhow!("no open incident {id}: see --all").into());
             }

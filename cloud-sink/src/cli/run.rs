@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 
 use super::{ConfigArg, Failure, wrong_config};
 use crate::clock;
-use crate::config::Config;
+use crate::config::{Config, ViewConfig};
 use crate::incident;
 use crate::keys::KeyFolder;
 use crate::limits::{INCOMING_MAX, VERIFIED_MAX};
@@ -72,8 +72,8 @@ async fn watch(mut db: Connection) {
 }
 
 /// Serves the page. Receiving goes on without it.
-async fn show(store: PathBuf, address: SocketAddr) {
-    let served = match View::open(&store, address).await {
+async fn show(store: PathBuf, view: ViewConfig) {
+    let served = match View::open(&store, view.listen, &view.url).await {
         Ok(view) => view.serve().await,
         Err(error) => Err(error),
     };
@@ -133,7 +133,7 @@ impl Run {
         let watched = open_for_reading(&config.store)?;
         runtime.spawn(watch(watched));
         if let Some(view) = config.view.clone() {
-            runtime.spawn(show(config.store.clone(), view.listen));
+            runtime.spawn(show(config.store.clone(), view));
         }
         if let Some(address) = config.metrics {
             runtime.spawn(measure(config.store.clone(), address));

@@ -105,7 +105,7 @@ pub async fn run(
         let (client, eventloop) = builder.build();
         let greeting = tokio::spawn(greet(client.clone(), keyring.clone()));
         let (deliveries, waiting) = waiting();
-        let receiving = receive(eventloop, connection, deliveries);
+        let receiving = receive(eventloop, client.clone(), connection, deliveries);
         let was_up = tokio::select! {
             was_up = receiving => was_up,
             () = pass_on(waiting, &incoming) => return Ok(()),
@@ -153,7 +153,12 @@ async fn greet(client: AsyncClient, keyring: Vec<u8>) {
 }
 
 /// Receives until the connection ends; whether it ever was one.
-async fn receive(mut eventloop: EventLoop, connection: u64, deliveries: Deliveries) -> bool {
+async fn receive(
+    mut eventloop: EventLoop,
+    client: AsyncClient,
+    connection: u64,
+    deliveries: Deliveries,
+) -> bool {
     let mut was_up = false;
     loop {
         match eventloop.poll().await {
@@ -163,7 +168,15 @@ async fn receive(mut eventloop: EventLoop, connection: u64, deliveries: Deliveri
             }
             Ok(Event::Incoming(Packet::Publish(publish))) => {
                 let topic = Topic::parse(&String::from_utf8_lossy(&publish.topic));
-                let Some(Topic { gateway, level: Level::Lane(lane) }) = topic else { continue };
+                let Some(Topic { gateway, level: Level::Lane(lane) }) = topic else {
+                    // No gateway has such a name. Without a word it would take up the broker's
+                    // window for as long as the connection lasts.
+                    tracing::warn!(topic = ?publish.topic, "dropped: no gateway has such a name");
+                    if let Err(error) = client.try_ack(&publish) {
+                        tracing::debug!(%error, "not acknowledged");
+                    }
+                    continue;
+                };
                 let bytes = publish.payload.to_vec();
                 let publish = Publish { payload: Default::default(), ..publish };
                 let ticket = Some(Ticket { connection, publish });

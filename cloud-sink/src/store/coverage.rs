@@ -34,6 +34,11 @@ impl Coverage {
         *(if is_late { &mut count.late } else { &mut count.live }) += 1;
     }
 
+    /// A device said that it lost something: it is there, and gave nothing.
+    pub(super) fn touch(&mut self, gateway: i64, device: i64, at_ns: i64) {
+        self.counts.entry((gateway, at_ns.div_euclid(MINUTE_NS), device)).or_default();
+    }
+
     /// Writes what was counted; belongs to the same transaction as the rows.
     pub(super) fn save(&mut self, tx: &Transaction<'_>) -> rusqlite::Result<()> {
         let mut keep = tx.prepare_cached(

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::{Transaction, params};
-use wire::batch::{Batch, Block, Table, WaveRun, wave};
+use wire::batch::{Batch, Block, NoteKind, Table, WaveRun, wave};
 use wire::decimal::Number;
 use wire::identity::DeviceId;
 use wire::reading::ChannelKind;
@@ -173,7 +173,11 @@ impl Rows {
         for note in &at.block.notes {
             if !(repeated && self.is_heard(key, at, note.sequence)) {
                 insert_note(tx, at, note)?;
-                self.cover(at, at.moment(note.time_ticks));
+                let moment = at.moment(note.time_ticks);
+                match note.what {
+                    NoteKind::Loss { .. } => self.coverage.touch(at.gateway, at.device, moment),
+                    _ => self.cover(at, moment),
+                }
             }
         }
         Ok(())

@@ -107,6 +107,7 @@ CREATE INDEX IF NOT EXISTS incident_open ON incident (kind, gateway, subject)
 CREATE TABLE IF NOT EXISTS incident_entry (
   incident INTEGER NOT NULL, at_ns INTEGER NOT NULL, what TEXT NOT NULL, who TEXT,
   note TEXT NOT NULL);
+CREATE INDEX IF NOT EXISTS gap_time ON gap (gateway, to_ns);
 CREATE INDEX IF NOT EXISTS evidence_kept ON evidence (disposition, reason) WHERE disposition <> 1;
 ";
 

@@ -172,7 +172,7 @@ impl Attempts {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::schema::ADDITIONS;
+    use crate::store::schema::{ADDITIONS, TABLES};
 
     const NOW: UnixNanos = UnixNanos(1_700_000_000_000_000_000);
 
@@ -188,7 +188,7 @@ mod tests {
     #[test]
     fn tickets_and_sessions_end_and_neither_stands_in_the_store() {
         let db = Connection::open_in_memory().unwrap();
-        db.execute_batch("CREATE TABLE evidence (disposition, reason);").unwrap();
+        db.execute_batch(TABLES).unwrap();
         db.execute_batch(ADDITIONS).unwrap();
         let late = ticket(&db);
         assert_eq!(redeem(&db, &late, after(TICKET_LIFE)).unwrap(), None);

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use rusqlite::{Connection, params};
 use serde::Serialize;
 use wire::identity::Lane;
+use wire::status::{HealthReport, counter};
 use wire::time::UnixNanos;
 
 use crate::store::coverage::MINUTE_NS;
@@ -13,7 +14,7 @@ use crate::store::coverage::MINUTE_NS;
 const COLUMNS_MAX: i64 = 120;
 /// Devices on one map; a gateway has some dozens, a site is looked at ward by ward.
 const DEVICES_MAX: usize = 200;
-/// Gaps that one map tells of.
+/// Gaps of a gateway that one map draws, the newest; all are summed.
 const GAPS_MAX: i64 = 1000;
 
 /// The map.
@@ -26,8 +27,8 @@ pub(super) struct Map {
     step_s: i64,
     columns: usize,
     devices: Vec<Line>,
-    /// Devices that did not fit.
-    devices_left_out: usize,
+    /// Whether there are more devices than fit.
+    is_cut: bool,
     gateways: Vec<Sideline>,
 }
 
@@ -40,6 +41,8 @@ struct Line {
     live: Vec<i64>,
     /// Readings of each column that came out of a backlog.
     late: Vec<i64>,
+    /// Readings that were lost before the gateway could keep them, as it or the device says.
+    lost_before: i64,
 }
 
 /// What is known of a whole gateway only: a gap names no device.
@@ -48,8 +51,17 @@ struct Sideline {
     gateway: String,
     /// When it was heard last, UTC nanoseconds: what is newer may wait there.
     heard_ns: Option<i64>,
-    /// Signed gaps that reach into the map.
+    /// Age of its oldest record without a receipt then, seconds: so much older may wait, too.
+    unreceipted_s: u64,
+    backlog_bytes: u64,
+    /// Signed gaps that reach into the map, newest first, as many as are drawn.
     gaps: Vec<GapSpan>,
+    /// Readings in all gaps that reach into the map, at least and at most.
+    lost: (i64, i64),
+    /// Readings in gaps that name no time, and were declared since the map begins.
+    lost_undated: (i64, i64),
+    /// Causes of all these gaps.
+    causes: Vec<String>,
     /// Records of each column, by their arrival, that are held or were refused.
     quarantined: Vec<i64>,
 }
@@ -103,18 +115,21 @@ pub(super) fn read(
     let mut gateways = gateways(db, gateway, columns.count)?;
     let mut lines = BTreeMap::new();
     for (row, sideline) in &mut gateways {
-        devices(db, *row, &sideline.gateway, columns, &mut lines)?;
-        gaps(db, *row, columns, &mut sideline.gaps)?;
+        if lines.len() <= DEVICES_MAX {
+            devices(db, *row, &sideline.gateway, columns, &mut lines)?;
+        }
+        gaps(db, *row, columns, sideline)?;
+        sums(db, *row, columns, sideline)?;
     }
     quarantine(db, columns, &mut gateways)?;
-    let devices_left_out = lines.len().saturating_sub(DEVICES_MAX);
+    let is_cut = lines.len() > DEVICES_MAX;
     Ok(Map {
         schema: 1,
         from_ns: columns.first * MINUTE_NS,
         step_s: columns.step * 60,
         columns: columns.count,
         devices: lines.into_values().take(DEVICES_MAX).collect(),
-        devices_left_out,
+        is_cut,
         gateways: gateways.into_values().collect(),
     })
 }
@@ -125,14 +140,25 @@ fn gateways(
     columns: usize,
 ) -> Result<BTreeMap<i64, Sideline>, rusqlite::Error> {
     let mut statement = db.prepare_cached(
-        "SELECT gateway.id, name, heard_ns FROM gateway
+        "SELECT gateway.id, name, heard_ns, report FROM gateway
            LEFT JOIN gateway_watched ON gateway_watched.gateway = gateway.id
          WHERE ?1 IS NULL OR name = ?1 ORDER BY name",
     )?;
     let rows = statement.query_map([gateway], |row| {
-        let (gateway, heard_ns) = (row.get(1)?, row.get(2)?);
-        let (gaps, quarantined) = (Vec::new(), vec![0; columns]);
-        Ok((row.get(0)?, Sideline { gateway, heard_ns, gaps, quarantined }))
+        let report: Option<Vec<u8>> = row.get(3)?;
+        let report = report.and_then(|bytes| HealthReport::decode(&bytes).ok()).unwrap_or_default();
+        let sideline = Sideline {
+            gateway: row.get(1)?,
+            heard_ns: row.get(2)?,
+            unreceipted_s: report.counter(counter::UNRECEIPTED_SECONDS),
+            backlog_bytes: report.lanes.iter().map(|lane| lane.backlog_bytes).sum(),
+            gaps: Vec::new(),
+            lost: (0, 0),
+            lost_undated: (0, 0),
+            causes: Vec::new(),
+            quarantined: vec![0; columns],
+        };
+        Ok((row.get(0)?, sideline))
     })?;
     rows.collect()
 }
@@ -145,37 +171,59 @@ fn devices(
     lines: &mut BTreeMap<(String, String), Line>,
 ) -> Result<(), rusqlite::Error> {
     let mut statement = db.prepare_cached(
-        "SELECT device.eui, minute, live, late FROM coverage
+        "SELECT device.eui, (minute - ?2) / ?4, sum(live), sum(late), device.id FROM coverage
            JOIN device ON device.id = coverage.device
-         WHERE minute >= ?2 AND minute < ?3 AND gateway = ?1",
+         WHERE gateway = ?1 AND minute >= ?2 AND minute < ?3 GROUP BY 5, 2",
     )?;
     let (from, to) = columns.span();
-    let mut rows = statement.query(params![gateway, from, to])?;
+    let mut rows = statement.query(params![gateway, from, to, columns.step])?;
     while let Some(row) = rows.next()? {
-        let (device, Some(column)): (String, _) = (row.get(0)?, columns.of(row.get(1)?)) else {
+        let (device, column): (String, i64) = (row.get(0)?, row.get(1)?);
+        let key = (name.to_owned(), device.clone());
+        if !lines.contains_key(&key) {
+            if lines.len() > DEVICES_MAX {
+                return Ok(());
+            }
+            let line = Line {
+                gateway: name.to_owned(),
+                device,
+                live: vec![0; columns.count],
+                late: vec![0; columns.count],
+                lost_before: lost_before(db, row.get(4)?, columns)?,
+            };
+            lines.insert(key.clone(), line);
+        }
+        let Some(line) = lines.get_mut(&key) else { continue };
+        let Some(column) = usize::try_from(column).ok().filter(|at| *at < columns.count) else {
             continue;
         };
-        let line = lines.entry((name.to_owned(), device.clone())).or_insert_with(|| Line {
-            gateway: name.to_owned(),
-            device,
-            live: vec![0; columns.count],
-            late: vec![0; columns.count],
-        });
-        line.live[column] += row.get::<_, i64>(2)?;
-        line.late[column] += row.get::<_, i64>(3)?;
+        line.live[column] = row.get(2)?;
+        line.late[column] = row.get(3)?;
     }
     Ok(())
+}
+
+/// What a device, or the gateway for it, says was lost before it could be kept.
+fn lost_before(db: &Connection, device: i64, columns: Columns) -> Result<i64, rusqlite::Error> {
+    let (from, to) = columns.span();
+    let sum: Option<i64> = db
+        .prepare_cached(
+            "SELECT sum(value) FROM note
+             WHERE device = ?1 AND at_ns >= ?2 AND at_ns < ?3 AND kind = 'loss'",
+        )?
+        .query_row(params![device, from * MINUTE_NS, to * MINUTE_NS], |row| row.get(0))?;
+    Ok(sum.unwrap_or(0))
 }
 
 fn gaps(
     db: &Connection,
     gateway: i64,
     columns: Columns,
-    gaps: &mut Vec<GapSpan>,
+    sideline: &mut Sideline,
 ) -> Result<(), rusqlite::Error> {
     let mut statement = db.prepare_cached(
         "SELECT lane, from_ns, to_ns, readings_min, readings_max, cause FROM gap
-         WHERE gateway = ?1 AND to_ns >= ?2 AND from_ns < ?3 ORDER BY from_ns LIMIT ?4",
+         WHERE gateway = ?1 AND to_ns >= ?2 AND from_ns < ?3 ORDER BY to_ns DESC LIMIT ?4",
     )?;
     let (from, to) = columns.span();
     let parameters = params![gateway, from * MINUTE_NS, to * MINUTE_NS, GAPS_MAX];
@@ -189,8 +237,37 @@ fn gaps(
             cause: row.get(5)?,
         })
     })?;
-    for gap in rows {
-        gaps.push(gap?);
+    sideline.gaps = rows.collect::<Result<_, _>>()?;
+    Ok(())
+}
+
+/// Sums all gaps. One without a time tells of what was before it was declared, so that none which
+/// came before the map begins belongs to it.
+fn sums(
+    db: &Connection,
+    gateway: i64,
+    columns: Columns,
+    sideline: &mut Sideline,
+) -> Result<(), rusqlite::Error> {
+    let mut statement = db.prepare_cached(
+        "SELECT cause, to_ns IS NULL, sum(readings_min), sum(readings_max) FROM gap
+         WHERE gateway = ?1 AND to_ns >= ?2 AND from_ns < ?3 GROUP BY 1, 2
+         UNION ALL
+         SELECT cause, 1, sum(readings_min), sum(readings_max) FROM gap
+           JOIN evidence ON evidence.id = gap.evidence
+         WHERE gateway = ?1 AND to_ns IS NULL AND received_ns >= ?2 GROUP BY 1",
+    )?;
+    let (from, to) = columns.span();
+    let mut rows = statement.query(params![gateway, from * MINUTE_NS, to * MINUTE_NS])?;
+    while let Some(row) = rows.next()? {
+        let cause: String = row.get(0)?;
+        if !sideline.causes.contains(&cause) {
+            sideline.causes.push(cause);
+        }
+        let undated: bool = row.get(1)?;
+        let sum = if undated { &mut sideline.lost_undated } else { &mut sideline.lost };
+        sum.0 += row.get::<_, i64>(2)?;
+        sum.1 += row.get::<_, i64>(3)?;
     }
     Ok(())
 }
@@ -270,18 +347,34 @@ mod tests {
                    to_ns, cause) VALUES (1, 1, 1, 3, 5, {from}, {from}, 'eviction');"
             )
         };
+        let undated = |evidence: i64| {
+            format!(
+                "INSERT INTO gap (evidence, gateway, lane, readings_min, readings_max, cause)
+                 VALUES ({evidence}, 1, 1, 10, 20, 'damage');"
+            )
+        };
         let db = store(&format!(
-            "{}{}INSERT INTO segment (id, segment, gateway, lane) VALUES (1, x'01', 2, 1);
-             INSERT INTO evidence (segment, idx, hash, disposition, reason, received_ns, bytes)
-             VALUES (1, 1, x'01', 3, 1, {then}, x''), (1, 2, x'02', 1, 0, {then}, x'');",
+            "{}{}{}{}INSERT INTO segment (id, segment, gateway, lane) VALUES (1, x'01', 2, 1);
+             INSERT INTO evidence (id, segment, idx, hash, disposition, reason, received_ns, bytes)
+             VALUES (1, 1, 1, x'01', 3, 1, {then}, x''), (2, 1, 2, x'02', 1, 0, {then}, x''),
+                    (3, 1, 3, x'03', 1, 0, {long_ago}, x'');
+             INSERT INTO coverage VALUES (1, {NOW_MINUTE}, 1, 0, 0);
+             INSERT INTO note (evidence, device, at_ns, kind, value)
+             VALUES (2, 1, {then}, 'loss', 4), (2, 1, {long_ago}, 'loss', 8),
+                    (2, 1, {then}, 'event', 16);",
             gap(then),
-            gap(long_ago)
+            gap(long_ago),
+            undated(2),
+            undated(3)
         ));
 
         let map = map(&db, None, 1);
         let [first, second] = &map.gateways[..] else { panic!("{map:?}") };
         assert_eq!((first.gaps.len(), first.gaps[0].readings), (1, (3, 5)));
-        assert_eq!(first.gaps[0].lane, "vital");
+        assert_eq!((first.gaps[0].lane, first.lost), ("vital", (3, 5)));
+        assert_eq!(first.lost_undated, (10, 20), "one was declared before the map begins");
+        assert_eq!(first.causes, ["eviction", "damage"]);
+        assert_eq!((map.devices.len(), map.devices[0].lost_before), (1, 4));
         assert_eq!((second.quarantined[59], second.quarantined.iter().sum()), (1, 1));
         assert_eq!(super::read(&db, Some("gw-2"), 1, UnixNanos(0)).unwrap().gateways.len(), 1);
     }

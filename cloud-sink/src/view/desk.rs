@@ -1,7 +1,7 @@
 //! The desk: connections to the store that answer requests, some at a time.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use rusqlite::Connection;
 use tokio::sync::Semaphore;
@@ -17,7 +17,7 @@ const CLERKS: usize = 4;
 pub(super) struct Desk {
     store: PathBuf,
     idle: Mutex<Vec<Connection>>,
-    clerks: Semaphore,
+    clerks: Arc<Semaphore>,
 }
 
 impl Desk {
@@ -25,7 +25,7 @@ impl Desk {
         let first = open_for_reading(store)?;
         first.execute_batch(ADDITIONS)?;
         let idle = Mutex::new(vec![first]);
-        Ok(Self { store: store.to_owned(), idle, clerks: Semaphore::new(CLERKS) })
+        Ok(Self { store: store.to_owned(), idle, clerks: Arc::new(Semaphore::new(CLERKS)) })
     }
 
     /// Asks the store, on a thread that may wait.
@@ -33,13 +33,15 @@ impl Desk {
         &self,
         question: impl FnOnce(&mut Connection) -> Result<T, rusqlite::Error> + Send + 'static,
     ) -> Result<T, StoreError> {
-        // The semaphore is never closed.
-        let _clerk = self.clerks.acquire().await;
+        // It goes with the question: who hangs up does not free a clerk who still works. The
+        // semaphore is never closed.
+        let clerk = self.clerks.clone().acquire_owned().await;
         let idle = self.idle().pop();
         let store = self.store.clone();
         let asked = tokio::task::spawn_blocking(move || {
             let mut db = idle.map_or_else(|| open_for_reading(&store), Ok)?;
             let answer = question(&mut db)?;
+            drop(clerk);
             Ok::<_, StoreError>((db, answer))
         });
         let (db, answer) = asked.await.unwrap_or_else(|panic| {

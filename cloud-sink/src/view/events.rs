@@ -23,14 +23,14 @@ use crate::incident::{self, Incident};
 const LOOK: Duration = Duration::from_secs(1);
 /// Changes that a slow watcher may be behind; then it gets everything anew.
 const BEHIND_MAX: usize = 16;
-/// A watcher that hears nothing for longer knows that the stream has stalled.
+/// Keeps proxies from closing a connection; a page does not see it.
 const KEEP_ALIVE: Duration = Duration::from_secs(5);
 
 /// What stands on the first page.
 #[derive(Clone, Debug, Default, Serialize)]
 pub(super) struct Line {
     schema: u32,
-    /// Grows with each change.
+    /// Grows with each look.
     sequence: u64,
     /// When it was looked at, UTC nanoseconds.
     now_ns: i64,
@@ -61,8 +61,8 @@ fn look(db: &Connection, now: UnixNanos) -> Result<Line, rusqlite::Error> {
 }
 
 impl Line {
-    /// What is different from an earlier look; nothing if nothing is.
-    fn since(&self, before: &Self) -> Option<Self> {
+    /// What is different from an earlier look.
+    fn since(&self, before: &Self) -> Self {
         let known: HashMap<&str, &GatewayRow> =
             before.gateways.iter().map(|row| (row.name.as_str(), row)).collect();
         // Gateways are never forgotten: with fewer of them, it is another store.
@@ -70,8 +70,7 @@ impl Line {
         let is_new = |row: &&GatewayRow| whole || known.get(row.name.as_str()) != Some(row);
         let gateways: Vec<_> = self.gateways.iter().filter(is_new).cloned().collect();
         let incidents = self.incidents.clone().filter(|_| self.incidents != before.incidents);
-        let is_change = whole || !gateways.is_empty() || incidents.is_some();
-        is_change.then_some(Self { gateways, incidents, whole, ..*self })
+        Self { gateways, incidents, whole, ..*self }
     }
 }
 
@@ -81,16 +80,13 @@ impl Events {
         self.last.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Takes a fresh look, and tells what has changed.
+    /// Takes a fresh look, and tells what has changed. That nothing has is told, too: a page knows
+    /// by it that somebody looks.
     fn take(&self, mut fresh: Line) {
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        fresh.sequence = last.sequence;
-        if let Some(mut change) = fresh.since(&last) {
-            fresh.sequence += 1;
-            change.sequence = fresh.sequence;
-            // Nobody may be watching.
-            let _: Result<usize, _> = self.changes.send(Arc::new(change));
-        }
+        fresh.sequence = last.sequence + 1;
+        // Nobody may be watching.
+        let _: Result<usize, _> = self.changes.send(Arc::new(fresh.since(&last)));
         *last = fresh;
     }
 }
@@ -123,7 +119,5 @@ pub(super) fn stream(
         Ok(line) => event(&line),
         Err(BroadcastStreamRecvError::Lagged(_)) => event(&shared.events.now()),
     });
-    // An event and no comment, since a page does not see comments.
-    let beat = KeepAlive::new().interval(KEEP_ALIVE).event(Event::default().event("beat").data(""));
-    Sse::new(once(first).chain(later).map(Ok)).keep_alive(beat)
+    Sse::new(once(first).chain(later).map(Ok)).keep_alive(KeepAlive::new().interval(KEEP_ALIVE))
 }

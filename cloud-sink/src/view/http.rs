@@ -12,6 +12,7 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
+use rusqlite::TransactionBehavior;
 use serde::{Deserialize, Serialize};
 
 use super::access::Person;
@@ -52,13 +53,14 @@ pub(super) fn router(shared: Arc<Shared>) -> Router {
         .fallback(|| async { Problem::not_found("there is no such page") })
         .method_not_allowed_fallback(|| async { Problem::method() })
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
-        .layer(middleware::from_fn(guard))
+        .layer(middleware::from_fn_with_state(shared.clone(), guard))
         .with_state(shared)
 }
 
 /// What every answer says to the browser, and what is asked of requests that change something.
-async fn guard(request: Request, next: Next) -> Response {
-    let foreign = !request.method().is_safe() && !is_our_page(request.headers());
+async fn guard(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Response {
+    let is_ours = is_our_page(request.headers(), &shared.url);
+    let foreign = !request.method().is_safe() && !is_ours;
     let mut response =
         if foreign { Problem::foreign().into_response() } else { next.run(request).await };
     let headers = response.headers_mut();
@@ -76,11 +78,12 @@ async fn guard(request: Request, next: Next) -> Response {
 }
 
 /// Whether a request comes from our own page, or from a program and no page.
-fn is_our_page(headers: &HeaderMap) -> bool {
+fn is_our_page(headers: &HeaderMap, url: &str) -> bool {
     let word = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
     let Some(origin) = word("origin") else { return true };
     let host = origin.split_once("://").map(|(_, host)| host);
-    host.is_some() && host == word("host")
+    // A proxy may have put another host in the place of the one that people see.
+    origin == url || host.is_some() && host == word("host")
 }
 
 async fn file(kind: &'static str, text: &'static str) -> impl IntoResponse {
@@ -226,7 +229,11 @@ async fn handle(
 ) -> Result<StatusCode, Problem> {
     let id = number(id)?;
     let Json(Saying { note }) = body.map_err(|error| Problem::wrong(error.body_text()))?;
-    let words =
-        move |db: &mut rusqlite::Connection| change(db, id, clock::now(), (&person.name, &note));
+    let words = move |db: &mut rusqlite::Connection| {
+        let tx = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let changed = change(&tx, id, clock::now(), (&person.name, &note))?;
+        tx.commit()?;
+        Ok(changed)
+    };
     if shared.desk.ask(words).await? { Ok(StatusCode::NO_CONTENT) } else { Err(no_incident(id)) }
 }

@@ -24,8 +24,10 @@ fn cookie(headers: &HeaderMap) -> Option<String> {
     pairs.find(|(name, _)| name.trim() == NAME).map(|(_, value)| value.trim().to_owned())
 }
 
-fn set_cookie(value: &str, seconds: u64) -> [(axum::http::HeaderName, String); 1] {
-    let cookie = format!("{NAME}={value}; HttpOnly; SameSite=Strict; Path=/; Max-Age={seconds}");
+fn set_cookie(url: &str, value: &str, seconds: u64) -> [(axum::http::HeaderName, String); 1] {
+    let secure = if url.starts_with("https://") { "; Secure" } else { "" };
+    let rules = format!("HttpOnly; SameSite=Strict; Path=/; Max-Age={seconds}{secure}");
+    let cookie = format!("{NAME}={value}; {rules}");
     [(SET_COOKIE, cookie)]
 }
 
@@ -76,7 +78,7 @@ pub(super) async fn begin_session(
         shared.attempts.failed();
         return Err(Problem::bad_ticket());
     };
-    Ok((StatusCode::NO_CONTENT, set_cookie(&session, SESSION_LIFE.as_secs())))
+    Ok((StatusCode::NO_CONTENT, set_cookie(&shared.url, &session, SESSION_LIFE.as_secs())))
 }
 
 pub(super) async fn end_session(
@@ -87,5 +89,5 @@ pub(super) async fn end_session(
     if let Some(session) = cookie(&headers) {
         shared.desk.ask(move |db| leave(db, &session)).await?;
     }
-    Ok((StatusCode::NO_CONTENT, set_cookie("", 0)))
+    Ok((StatusCode::NO_CONTENT, set_cookie(&shared.url, "", 0)))
 }

@@ -11,11 +11,15 @@ const SILENT_SECONDS: u64 = 60;
 /// A sync that takes longer is a card on its way out, milliseconds.
 const SYNC_MS: u64 = 250;
 
+/// What nobody knows while the agent does not run.
+const UNKNOWN: [Code; 6] =
+    [Code::Link, Code::Receipts, Code::Storing, Code::Alarms, Code::Devices, Code::Sync];
+
 /// Looks at the status of the running agent; nothing if nobody answers.
 pub(in crate::cli) fn running(status: Option<&Value>, findings: &mut Findings) {
     let Some(status) = status else {
         findings.add(Code::Running, Level::Fail, "nobody answers on the status socket");
-        for code in [Code::Link, Code::Receipts, Code::Storing, Code::Devices, Code::Sync] {
+        for code in UNKNOWN {
             findings.add(code, Level::Skip, "the agent does not run");
         }
         return;

@@ -4,34 +4,38 @@ const WORDS = {
   live: "live",
   late: "back-filled",
   missing: "missing, declared in a gap",
+  partly: "here in part: a gap of its gateway lies here, of which device is not known",
   held: "quarantined",
   waiting: "may wait at the gateway",
   none: "nothing said",
 };
-const SHAPES = { live: "", late: "◐", missing: "✕", held: "?", waiting: "…", none: "" };
+const SHAPES = {
+  live: "●", late: "◐", missing: "✕", partly: "✕", held: "?", waiting: "…", none: "",
+};
 
-function clock(ns) {
-  return new Date(ns / 1e6).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
+// A moment in words, with its day unless that is today.
+export function clock(ns) {
+  const moment = new Date(ns / 1e6);
+  const time = moment.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
+  if (moment.toDateString() === new Date().toDateString()) return time;
+  return `${moment.toLocaleDateString([], { month: "short", day: "numeric" })} ${time}`;
 }
 
-function median(numbers) {
-  const sorted = [...numbers].sort((a, b) => a - b);
-  return sorted.length ? sorted[sorted.length >> 1] : 0;
-}
+// From when on a gateway may hold what is not here yet.
+const waitingFrom = (side) => side.heard_ns - side.unreceipted_s * 1e9;
 
-// What one device's columns are; a gap names no device, so it hits those that said too little.
+// What one device's columns are. A gap names no device, so it is drawn at all of its gateway's.
 function kinds(map, device, side) {
   const step = map.step_s * 1e9;
   const sums = device.live.map((live, at) => live + device.late[at]);
-  const usual = median(sums.filter((sum) => sum > 0));
   return sums.map((sum, at) => {
     const from = map.from_ns + at * step;
     const inGap = side.gaps.some((gap) => gap.from_ns < from + step && gap.to_ns >= from);
     if (side.quarantined[at] > 0 && sum === 0) return "held";
-    if (inGap && sum < usual * 0.9) return "missing";
+    if (inGap) return sum > 0 ? "partly" : "missing";
     if (device.late[at] > 0) return "late";
     if (device.live[at] > 0) return "live";
-    return side.heard_ns !== null && from + step > side.heard_ns ? "waiting" : "none";
+    return side.heard_ns !== null && from + step > waitingFrom(side) ? "waiting" : "none";
   });
 }
 
@@ -74,26 +78,43 @@ function head(map) {
   return row;
 }
 
-// Whether anything is lost, in one sentence.
+// Whether anything is lost, in a few sentences. "Not known to be lost" is said only if no gap, with
+// a time or without, and no device says otherwise.
 export function verdict(map, nowNs) {
-  const all = (pick) => map.gateways.flatMap(pick).reduce((sum, one) => sum + one, 0);
-  const least = all((side) => side.gaps.map((gap) => gap.readings[0]));
-  const most = all((side) => side.gaps.map((gap) => gap.readings[1]));
-  const held = all((side) => side.quarantined);
-  const late = map.devices.flatMap((device) => device.late).reduce((sum, one) => sum + one, 0);
-  const silent = map.gateways.filter((side) => side.heard_ns && nowNs - side.heard_ns > 45e9);
+  const sum = (list) => list.reduce((total, one) => total + one, 0);
+  const all = (pick) => sum(map.gateways.map(pick));
+  const range = (least, most) => (least === most ? `${most}` : `${least} to ${most}`);
   const said = [];
+  const most = all((side) => side.lost[1]);
+  const undated = all((side) => side.lost_undated[1]);
+  const before = sum(map.devices.map((device) => device.lost_before));
+  const causes = [...new Set(map.gateways.flatMap((side) => side.causes))].join(", ");
   if (most > 0) {
-    const causes = new Set(map.gateways.flatMap((side) => side.gaps.map((gap) => gap.cause)));
-    said.push(`${least} to ${most} readings are lost and declared (${[...causes].join(", ")}).`);
-  } else {
-    said.push("No reading of this time is known to be lost.");
+    const least = all((side) => side.lost[0]);
+    said.push(`${range(least, most)} readings are lost and declared (${causes}).`);
   }
+  if (undated > 0) {
+    const least = all((side) => side.lost_undated[0]);
+    said.push(`${range(least, undated)} readings are declared lost at a time that is not known `
+      + `(${causes}).`);
+  }
+  if (before > 0) {
+    said.push(`${before} readings were lost before the gateway could keep them.`);
+  }
+  const lost = most + undated + before > 0;
+  if (!lost) said.push("No reading of this time is known to be lost.");
+  const late = sum(map.devices.flatMap((device) => device.late));
   if (late > 0) said.push(`${late} came late, out of a backlog, and are here.`);
+  const held = sum(map.gateways.flatMap((side) => side.quarantined));
   if (held > 0) said.push(`${held} records are quarantined.`);
-  silent.forEach((side) =>
-    said.push(`${side.gateway} is not heard since ${clock(side.heard_ns)}: more may wait there.`));
-  return { words: said.join(" "), lost: most > 0 };
+  for (const side of map.gateways.filter((one) => one.heard_ns)) {
+    if (nowNs - side.heard_ns > 45e9) {
+      said.push(`${side.gateway} is not heard since ${clock(side.heard_ns)}: more may wait there.`);
+    } else if (side.unreceipted_s > 60) {
+      said.push(`${side.gateway} still holds readings since ${clock(waitingFrom(side))}.`);
+    }
+  }
+  return { words: said.join(" "), lost };
 }
 
 export function draw(table, map) {
@@ -104,8 +125,8 @@ export function draw(table, map) {
     const name = element("th", { scope: "row" }, `${device.gateway} · ${device.device}`);
     return element("tr", {}, name, ...cells);
   });
-  if (map.devices_left_out > 0) {
-    const words = `${map.devices_left_out} more devices: choose a gateway`;
+  if (map.is_cut) {
+    const words = "There are more devices: choose a gateway";
     rows.push(element("tr", {}, element("td", { colspan: map.columns + 1 }, words)));
   }
   table.tBodies[0].replaceChildren(...rows);

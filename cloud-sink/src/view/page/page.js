@@ -1,5 +1,5 @@
 // The page: follows the line by server-sent events, and draws what has changed.
-import { draw, verdict } from "/map.js";
+import { clock, draw, verdict } from "/map.js";
 
 const by = (id) => document.getElementById(id);
 const gateways = new Map();
@@ -14,8 +14,9 @@ const STATES = {
   dark: ["■", "dark"], late: ["◆", "late"], new: ["○", "never heard"], online: ["●", "online"],
 };
 const ORDER = ["dark", "late", "new", "online"];
-// A stream that says nothing for longer has stalled: the sink speaks every five seconds.
-const STALE_S = 12;
+// A stream that says nothing for longer has stalled: the sink looks every second, and says so.
+const STALE_S = 8;
+const AGAIN_MS = 3000;
 const MAP_EVERY_MS = 5000;
 
 const nowNs = () => Date.now() * 1e6 + aheadNs;
@@ -122,7 +123,7 @@ function drawIncidents() {
       handle.append(button("Take", () => say(one, "take")), " ",
         button("Close", () => say(one, "close")));
     }
-    const made = row(new Date(one.opened_ns / 1e6).toLocaleTimeString(), one.kind,
+    const made = row(clock(one.opened_ns), one.kind,
       one.gateway ?? "all", one.words, one.remedy, one.owner ?? "", handle);
     made.dataset.kind = one.kind;
     made.dataset.id = one.id;
@@ -159,7 +160,13 @@ function say(incident, deed) {
     if (dialog.returnValue !== "yes") return;
     const body = JSON.stringify({ note: by("note").value });
     const headers = { "Content-Type": "application/json" };
-    await ask(`/v1/incidents/${incident.id}/${deed}`, { method: "POST", headers, body });
+    try {
+      await ask(`/v1/incidents/${incident.id}/${deed}`, { method: "POST", headers, body });
+      by("failed").textContent = "";
+    } catch (error) {
+      by("failed").textContent =
+        `Not written down: ${error.message}. Your note: ${by("note").value}`;
+    }
   };
   dialog.showModal();
 }
@@ -179,10 +186,29 @@ function drawChoice() {
   select.value = chosen;
 }
 
+// Answers may come in another order than they were asked for.
+let mapAsked = 0;
+let mapWaits = false;
+
 async function drawMap() {
+  const asked = ++mapAsked;
+  mapWaits = true;
+  try {
+    await drawMapNow(asked);
+  } catch (error) {
+    if (asked !== mapAsked) return;
+    by("verdict").textContent = `The map is old, it could not be drawn again: ${error.message}`;
+    by("verdict").className = "lost";
+  } finally {
+    if (asked === mapAsked) mapWaits = false;
+  }
+}
+
+async function drawMapNow(asked) {
   const [gateway, hours] = [by("map-gateway").value, by("map-hours").value];
   const query = new URLSearchParams({ hours, ...(gateway && { gateway }) });
   const map = await ask(`/v1/coverage?${query}`);
+  if (asked !== mapAsked) return;
   draw(by("map"), map);
   const { words, lost } = verdict(map, nowNs());
   if (by("verdict").textContent !== words) by("verdict").textContent = words;
@@ -194,6 +220,7 @@ function take(line) {
   if (line.sequence < sequence) return;
   sequence = line.sequence;
   aheadNs = line.now_ns - Date.now() * 1e6;
+  if (!line.whole && !line.gateways.length && !line.incidents) return;
   if (line.whole) gateways.clear();
   line.gateways.forEach((one) => gateways.set(one.name, one));
   if (line.incidents) {
@@ -208,15 +235,18 @@ function take(line) {
 function follow() {
   const events = new EventSource("/v1/events");
   events.addEventListener("line", (event) => take(JSON.parse(event.data)));
-  events.addEventListener("beat", () => { heardAt = performance.now(); });
-  events.addEventListener("error", () => { sequence = 0; });
+  events.addEventListener("error", () => {
+    sequence = 0;
+    // After a refusal the browser does not try again by itself.
+    if (events.readyState === EventSource.CLOSED) setTimeout(follow, AGAIN_MS);
+  });
 }
 
 // What is shown grows old by itself: ages go on, and a stalled stream is said aloud.
 function tick() {
   const silent = (performance.now() - heardAt) / 1000;
   const stale = silent > STALE_S;
-  const words = stale ? `Nothing heard from the sink for ${age(silent)}: what stands here is old`
+  const words = stale ? "Nothing heard from the sink: what stands here is old"
     : "Following the line";
   if (by("stream").textContent !== words) by("stream").textContent = words;
   by("stream").className = stale ? "stale" : "";
@@ -238,6 +268,6 @@ by("map-gateway").addEventListener("change", drawMap);
 by("map-hours").addEventListener("change", drawMap);
 take(await ask("/v1/line"));
 follow();
-await drawMap();
 setInterval(tick, 1000);
-setInterval(() => drawMap().catch(() => {}), MAP_EVERY_MS);
+setInterval(() => mapWaits || drawMap(), MAP_EVERY_MS);
+await drawMap();
