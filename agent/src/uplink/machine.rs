@@ -2,8 +2,8 @@
 //!
 //! Order of sending: live alerts, live vitals, old alerts, old vitals, live waves, old waves, with
 //! health between; backlog always gets a tenth. Live is what was accepted since the link came up;
-//! the record before it goes next, after old alerts. Beside an alert that is out nothing else goes
-//! before the first receipt of a connection.
+//! the record before it goes next, after old alerts. Nothing goes beside an alert before the first
+//! receipt of a connection has come, or is late.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
@@ -284,6 +284,11 @@ impl Uplink {
         if late.is_empty() && !blocked && !self.pace.is_stuck(now, self.moved_at, self.patience) {
             return None;
         }
+        if !late.is_empty() && self.window.alerts_only(self.flights.values()) {
+            self.window.first_is_late();
+            // The others have their turn before the way is called stalled.
+            self.progress_at = now;
+        }
         for (_, _, _, key) in late {
             if let Some(flight) = self.land(key) {
                 self.again.push_back((flight.lane, flight.record));
@@ -343,11 +348,10 @@ impl Uplink {
 
     /// The next record, and whether it is live.
     fn choose(&mut self, records: &mut impl Records) -> Option<(Lane, RecordAt, bool)> {
-        let (open, alerts_only) = (self.window.is_open(), self.alerts_only());
-        while open
-            && !alerts_only
-            && let Some((lane, record)) = self.again.pop_front()
-        {
+        let open = self.window.is_open();
+        let alerts_only = self.window.alerts_only(self.flights.values());
+        let repeats = open && !alerts_only;
+        while repeats && let Some((lane, record)) = self.again.pop_front() {
             if self.fits(record) {
                 return Some((lane, record, false));
             }
@@ -378,11 +382,6 @@ impl Uplink {
         }
         self.old_credit = 0;
         None
-    }
-
-    /// An alert is out on a way that is not known yet: on a thin one, nothing is to hold it up.
-    fn alerts_only(&self) -> bool {
-        !self.window.is_proven() && self.flights.values().any(|out| out.lane == Lane::Alert)
     }
 
     /// Whether this broker takes a record; if not, it is parked until another connection.

@@ -99,6 +99,20 @@ fn nothing_is_put_behind_an_alert_before_the_first_receipt_of_a_connection() {
 }
 
 #[test]
+fn an_alert_whose_receipt_is_late_holds_nobody_up() {
+    let now = Instant::now();
+    let mut log = Invented { records: [1, 9, 0, 0], bytes: 1000, ..Invented::default() };
+    let mut uplink = up(&mut log, now);
+    assert_eq!(sent(&mut uplink, now, &mut log), [(Lane::Alert, 0)]);
+
+    let late = now + RECEIPT_DEADLINE + Duration::from_secs(1);
+    assert_eq!(uplink.watch_over(late), None);
+    let again = sent(&mut uplink, late, &mut log);
+    assert_eq!(again[0], (Lane::Alert, 0), "it goes again: {again:?}");
+    assert_eq!(again.len(), 10, "and the others with it");
+}
+
+#[test]
 fn a_puback_is_no_progress_and_a_stalled_receipt_rebuilds_the_client() {
     let mut now = Instant::now();
     let mut log = Invented { records: [0, 3, 0, 0], bytes: 1000, ..Invented::default() };
@@ -306,7 +320,7 @@ fn a_link_over_which_it_took_long_to_connect_may_be_quiet_for_as_long() {
     let begin = Instant::now();
     let slow = Duration::from_secs(24);
     for (took, wants) in [(slow, RECEIPT_DEADLINE + slow), (Duration::ZERO, RECEIPT_DEADLINE)] {
-        let mut log = Invented { records: [1, 0, 0, 0], bytes: 2000, ..Invented::default() };
+        let mut log = Invented { records: [0, 1, 0, 0], bytes: 2000, ..Invented::default() };
         let mut uplink = Uplink::new(begin, 1024 * 1024, 7);
         assert_eq!(uplink.poll(begin, &mut log), Some(Order::Connect));
         let up = begin + took;

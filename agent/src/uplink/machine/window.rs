@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use wire::identity::Lane;
+
 use super::flight::Flight;
 use crate::limits::{QUEUE_LONG, QUEUE_SHORT, WINDOW_ALERT_RESERVE_BYTES, WINDOW_OLD_BYTES_MIN};
 
@@ -15,6 +17,8 @@ pub(super) struct Window {
     old_bytes: usize,
     /// The time to the receipt of a record that waited for nothing, as far as is known.
     quickest: Option<Duration>,
+    /// Whether the first receipt of this connection is still waited for.
+    is_first_due: bool,
 }
 
 impl Window {
@@ -25,6 +29,7 @@ impl Window {
             old_most_bytes: WINDOW_OLD_BYTES_MIN,
             old_bytes: 0,
             quickest: None,
+            is_first_due: true,
         }
     }
 
@@ -53,9 +58,15 @@ impl Window {
         self.is_open() && self.old_bytes < self.old_most_bytes
     }
 
-    /// Whether a receipt has come over this connection.
-    pub(super) fn is_proven(&self) -> bool {
-        self.quickest.is_some()
+    /// Whether an alert is out on a way that is not known yet: on a thin one nothing else is to be
+    /// put behind it, where its receipt's way back would wait.
+    pub(super) fn alerts_only<'a>(&self, mut out: impl Iterator<Item = &'a Flight>) -> bool {
+        self.is_first_due && out.any(|flight| flight.lane == Lane::Alert)
+    }
+
+    /// It is late: whatever holds it up, others need not wait for it.
+    pub(super) fn first_is_late(&mut self) {
+        self.is_first_due = false;
     }
 
     fn room(&self) -> usize {
@@ -77,6 +88,7 @@ impl Window {
     pub(super) fn receipted(&mut self, flight: &Flight, took: Duration) {
         let quickest = self.quickest.map_or(took, |quickest| quickest.min(took));
         self.quickest = Some(quickest);
+        self.is_first_due = false;
         let waited = took - quickest;
         if waited < QUEUE_SHORT {
             let ceiling = self.most_bytes.saturating_sub(WINDOW_ALERT_RESERVE_BYTES);
