@@ -390,9 +390,18 @@ def add_beside(world, encrypt, index_on=0):
         (core[4], opener.sha256(forged), forged, row))
 
 
+def is_plain(folder):
+    """Whether what is missing there has no excuse: no store was put back, no medium lied."""
+    books = World(folder).books
+    return not (books["restored"] or books["lied"])
+
+
 def self_test(folders):
     seen = 0
-    for folder in folders:
+    plain = [folder for folder in folders if is_plain(folder)][:2]
+    if not plain:
+        raise SystemExit("no world without an excuse for what is missing")
+    for folder in plain:
         for spoil, oracle in SPOILS:
             world, judge = World(folder), Judge()
             spoil(world)
