@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 mod check;
+mod diag;
 mod doctor;
 mod examine;
 mod finding;
@@ -15,6 +16,7 @@ mod pages;
 mod provision;
 mod run;
 mod status;
+mod test_send;
 
 /// Gateway agent: seals what medical devices say, keeps it through power cuts and outages, and
 /// forwards it with signed receipts. Informational, not an alarm system.
@@ -39,6 +41,10 @@ enum Command {
     Status(status::Status),
     /// Looks at everything within five seconds: pass, warn, fail or skip, each with a remedy.
     Doctor(doctor::Doctor),
+    /// Sends one marked reading through the whole line and says how long each hop took.
+    TestSend(test_send::TestSend),
+    /// Packs what helps to find a fault: no secret, no reading; lists it first.
+    Diag(diag::Diag),
     /// Looks into a buffer folder; needs public keys only.
     #[command(subcommand)]
     Log(log::Log),
@@ -46,6 +52,8 @@ enum Command {
     Completions(pages::Completions),
     /// Writes the manual, one page a command.
     Man(pages::Man),
+    /// Prints the JSON Schema of the configuration, for editors.
+    Schema(pages::Schema),
 }
 
 /// Where the configuration is.
@@ -60,6 +68,9 @@ pub struct ConfigArg {
 const EXIT_CONFIG: u8 = 78;
 /// Exit code of something that cannot be reached.
 const EXIT_UNREACHABLE: u8 = 69;
+
+/// Exit code of what may be good later.
+const EXIT_TRY_AGAIN: u8 = 75;
 
 /// Why a command failed: the exit code and what to say.
 struct Failure(u8, anyhow::Error);
@@ -85,9 +96,12 @@ impl Cli {
             Command::Run(command) => command.run(),
             Command::Status(command) => command.run(),
             Command::Doctor(command) => command.run(),
+            Command::TestSend(command) => command.run(),
+            Command::Diag(command) => command.run(),
             Command::Log(command) => command.run(),
             Command::Completions(command) => command.run(),
             Command::Man(command) => command.run(),
+            Command::Schema(command) => command.run(),
         };
         match result {
             Ok(()) => ExitCode::SUCCESS,

@@ -5,7 +5,6 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use serde::Deserialize;
 use wire::identity::GatewayId;
 use wire::segment::Suite;
 
@@ -13,6 +12,10 @@ use crate::buffer::Quota;
 use crate::intake::ports::Port;
 use crate::seal::batcher::Intervals;
 use crate::seal::keep::{self, Kept};
+
+mod file;
+
+use file::{BrokerSection, BufferSection, File, IntakeSection, SealSection, known_keys};
 
 /// A configuration that was checked.
 #[derive(Clone, Debug)]
@@ -33,6 +36,8 @@ pub struct Config {
     pub suite: Suite,
     /// Bytes that may be sent beyond receipts.
     pub window_bytes: usize,
+    /// Where metrics are served, if they are wanted.
+    pub metrics: Option<SocketAddr>,
 }
 
 /// Where the broker is and how it proves itself.
@@ -81,133 +86,14 @@ pub enum ConfigError {
     },
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct File {
-    gateway: GatewaySection,
-    broker: BrokerSection,
-    #[serde(default)]
-    intake: IntakeSection,
-    #[serde(default)]
-    buffer: BufferSection,
-    #[serde(default)]
-    seal: SealSection,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct GatewaySection {
-    id: String,
-    state: PathBuf,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct BrokerSection {
-    host: String,
-    #[serde(default = "default_port")]
-    port: u16,
-    ca: Option<PathBuf>,
-    certificate: Option<PathBuf>,
-    key: Option<PathBuf>,
-}
-
-const fn default_port() -> u16 {
-    8883
-}
-
-#[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct IntakeSection {
-    #[serde(default)]
-    serial: Vec<SerialSection>,
-    #[serde(default)]
-    unix: Vec<PathBuf>,
-    #[serde(default)]
-    tcp: Vec<SocketAddr>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct SerialSection {
-    path: PathBuf,
-    #[serde(default = "default_baud")]
-    baud: u32,
-}
-
-const fn default_baud() -> u32 {
-    115_200
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct BufferSection {
-    quota_mib: u64,
-    free_mib: u64,
-    keep_hours: u64,
-}
-
-impl Default for BufferSection {
-    fn default() -> Self {
-        Self { quota_mib: 4096, free_mib: 256, keep_hours: 72 }
-    }
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct SealSection {
-    suite: String,
-    alert_ms: u64,
-    vital_ms: u64,
-    wave_ms: u64,
-    health_ms: u64,
-    window_kib: u64,
-}
-
-impl Default for SealSection {
-    fn default() -> Self {
-        Self {
-            suite: "x-wing".into(),
-            alert_ms: 100,
-            vital_ms: 1000,
-            wave_ms: 1000,
-            health_ms: 15_000,
-            window_kib: 4096,
-        }
-    }
-}
-
-const KEYS: [&str; 26] = [
-    "gateway",
-    "id",
-    "state",
-    "broker",
-    "host",
-    "port",
-    "ca",
-    "certificate",
-    "key",
-    "intake",
-    "serial",
-    "unix",
-    "tcp",
-    "path",
-    "baud",
-    "buffer",
-    "quota_mib",
-    "free_mib",
-    "keep_hours",
-    "seal",
-    "suite",
-    "alert_ms",
-    "vital_ms",
-    "wave_ms",
-    "health_ms",
-    "window_kib",
-];
-
 /// The commented file that `wardline init` writes; the documentation of every key.
 pub const TEMPLATE: &str = include_str!("config/wardline.toml");
+
+/// The same for an editor: a JSON Schema of the file.
+#[must_use]
+pub fn schema() -> schemars::Schema {
+    schemars::schema_for!(File)
+}
 
 impl Config {
     /// Reads and checks a file. Relative paths count from the file's folder.
@@ -273,7 +159,8 @@ fn explain(error: &toml::de::Error) -> String {
     let mut message = error.to_string();
     let unknown = error.message().strip_prefix("unknown field `");
     if let Some(unknown) = unknown.and_then(|rest| rest.split('`').next()) {
-        let near = KEYS.iter().min_by_key(|key| distance(key, unknown));
+        let keys = known_keys();
+        let near = keys.iter().min_by_key(|key| distance(key, unknown));
         if let Some(near) = near.filter(|key| distance(key, unknown) <= 3) {
             let _: std::fmt::Result = write!(message, "did you mean `{near}`?");
         }
@@ -318,6 +205,15 @@ impl File {
         })?;
         let state = folder.join(&self.gateway.state);
         let ports = self.intake.ports(folder)?;
+        let metrics = self.metrics.map(|section| section.listen);
+        if let Some(listen) = metrics.filter(|listen| !listen.ip().is_loopback()) {
+            let cure = "holds an address of this machine only, as 127.0.0.1:9779".into();
+            return Err(ConfigError::Value {
+                key: "metrics.listen",
+                value: listen.to_string(),
+                cure,
+            });
+        }
         let window = within("seal.window_kib", self.seal.window_kib, 256..=65_536, "KiB")?;
         Ok(Config {
             gateway,
@@ -327,6 +223,7 @@ impl File {
             intervals: self.seal.intervals()?,
             suite: self.seal.suite()?,
             window_bytes: (window * 1024) as usize,
+            metrics,
             state,
         })
     }

@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde::Serialize;
 use tokio::sync::watch;
 use wire::batch::Source;
 use wire::identity::{DeviceId, GatewayId, Lane, SourceBoot};
 use wire::reading::Mode;
-use wire::status::{DeviceHealth, HealthReport, counter};
-use wire::time::{ClockState, DeviceClock, MonotonicNanos};
+use wire::status::counter::{self, CERTIFICATE_SECONDS, KEYRING_SECONDS};
+use wire::status::{DeviceHealth, HealthReport};
+use wire::time::{ClockState, DeviceClock, MonotonicNanos, UnixNanos};
 
 use crate::buffer::Buffer;
 use crate::buffer::disk::Disk;
@@ -18,91 +18,20 @@ use crate::intake::Device;
 use crate::seal::Sealer;
 use crate::seal::batcher::Batcher;
 use crate::uplink::machine::Uplink;
+use host::Host;
 
 mod alarm;
+
+pub mod host;
+
+pub mod metrics;
+
+mod status;
 
 pub mod watchdog;
 
 pub use alarm::Alarm;
-
-/// The whole state of a gateway on one screen; what `wardline status --json` prints.
-#[derive(Clone, Debug, Default, Serialize)]
-pub struct Status {
-    /// Version of this structure.
-    pub schema: u32,
-    /// Gateway.
-    pub gateway: String,
-    /// Version of the agent.
-    pub software: String,
-    /// Whether the broker has taken us.
-    pub connected: bool,
-    /// Seconds since the agent started.
-    pub uptime_s: u64,
-    /// Connections made.
-    pub connects: u64,
-    /// Clients rebuilt because receipts stalled.
-    pub rebuilds: u64,
-    /// Seconds since the last receipt, if one came.
-    pub receipt_age_s: Option<u64>,
-    /// Age of the oldest record without a receipt, seconds.
-    pub unreceipted_age_s: u64,
-    /// Whether nothing can be stored, so that devices are held back and keep what they have.
-    pub held_back: bool,
-    /// What is wrong and what to do, worst first.
-    pub alarms: Vec<String>,
-    /// Bytes without a receipt.
-    pub backlog_bytes: u64,
-    /// Bytes until something is evicted.
-    pub room_bytes: u64,
-    /// Readings accepted since the start.
-    pub readings_accepted: u64,
-    /// Records published since the start.
-    pub published: u64,
-    /// Bytes handed to the disk since the start.
-    pub bytes_written: u64,
-    /// Bytes of sealed records since the start.
-    pub bytes_sealed: u64,
-    /// Longest sync of the last report period, milliseconds.
-    pub sync_ms_max: u64,
-    /// Segments lost to a failed sync.
-    pub segments_poisoned: u64,
-    /// Receipts that were refused.
-    pub receipts_refused: u64,
-    /// Records that the sink refused.
-    pub records_refused: u64,
-    /// Records that are larger than the present broker takes, and wait for another.
-    pub records_parked: u64,
-    /// Lanes.
-    pub lanes: Vec<LaneStatus>,
-    /// Devices.
-    pub devices: Vec<DeviceStatus>,
-}
-
-/// One lane.
-#[derive(Clone, Debug, Default, Serialize)]
-pub struct LaneStatus {
-    /// Its name.
-    pub lane: String,
-    /// Lane sequence of the next reading.
-    pub sequence_next: u64,
-    /// Bytes without a receipt.
-    pub backlog_bytes: u64,
-    /// Readings inside gaps.
-    pub gap_readings: u64,
-}
-
-/// One device.
-#[derive(Clone, Debug, Default, Serialize)]
-pub struct DeviceStatus {
-    /// Its EUI-64.
-    pub device: String,
-    /// Seconds since it last said something.
-    pub age_s: u64,
-    /// Readings accepted since the start.
-    pub accepted: u64,
-    /// Link frames that did not check.
-    pub link_errors: u64,
-}
+pub use status::{DeviceStatus, LaneStatus, Status};
 
 #[derive(Clone, Copy, Debug, Default)]
 struct DeviceBooks {
@@ -112,6 +41,15 @@ struct DeviceBooks {
     minute: u64,
     in_minute: u64,
     errors_in_minute: u64,
+}
+
+/// When things expire.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Ends {
+    /// Our certificate.
+    pub certificate: Option<UnixNanos>,
+    /// The keyring.
+    pub keyring: Option<UnixNanos>,
 }
 
 /// Books about devices and the line; reports them.
@@ -130,6 +68,8 @@ pub struct Health {
     receipts_refused: u64,
     alarms: BTreeMap<Alarm, Vec<String>>,
     memory: fn() -> u64,
+    host: Option<Host>,
+    ends: Ends,
     screen: watch::Sender<String>,
 }
 
@@ -157,6 +97,8 @@ impl Health {
             receipts_refused: 0,
             alarms: BTreeMap::new(),
             memory: resident_bytes,
+            host: None,
+            ends: Ends::default(),
             screen: watch::Sender::new(String::new()),
         }
     }
@@ -165,6 +107,17 @@ impl Health {
     #[must_use]
     pub fn with_memory(self, memory: fn() -> u64) -> Self {
         Self { memory, ..self }
+    }
+
+    /// The same on a machine that says how it is.
+    #[must_use]
+    pub fn on(self, host: Host) -> Self {
+        Self { host: Some(host), ..self }
+    }
+
+    /// When our certificate and the keyring end, as far as it is known.
+    pub fn ends(&mut self, ends: Ends) {
+        self.ends = ends;
     }
 
     /// Where the status can be read at any time.
@@ -257,7 +210,7 @@ impl Health {
     ) -> Vec<(u16, u64)> {
         let (log, sent) = (buffer.figures(), uplink.figures());
         let errors = self.devices.values().map(|books| books.link_errors).sum();
-        vec![
+        let mut counters = vec![
             (counter::UPTIME_SECONDS, seconds(self.started, clock.monotonic)),
             (counter::CONNECTS, sent.connects),
             (counter::REBUILDS, sent.rebuilds),
@@ -272,7 +225,13 @@ impl Health {
             (counter::MEMORY_BYTES, (self.memory)()),
             (counter::RECORDS_PARKED, uplink.parked()),
             (counter::ALARMS, self.alarm_bits()),
-        ]
+        ];
+        let rest = |end| seconds_until(end, clock).map(|rest| rest.max(0).unsigned_abs());
+        let certificate = rest(self.ends.certificate).map(|rest| (CERTIFICATE_SECONDS, rest));
+        let keyring = rest(self.ends.keyring).map(|rest| (KEYRING_SECONDS, rest));
+        counters.extend(certificate.into_iter().chain(keyring));
+        counters.extend(self.host.iter().flat_map(Host::counters));
+        counters
     }
 
     fn alarm_bits(&self) -> u64 {
@@ -300,6 +259,11 @@ impl Health {
             software: env!("CARGO_PKG_VERSION").into(),
             connected: uplink.is_up(),
             uptime_s: seconds(self.started, now),
+            started: self.host.as_ref().map(|host| host.start().words().into()),
+            machine: self.host.as_ref().map(Host::look).unwrap_or_default(),
+            certificate_days: days(self.ends.certificate, clock),
+            keyring_days: days(self.ends.keyring, clock),
+            clock_error_us: clock.utc.map(|_| clock.error_us),
             connects: sent.connects,
             rebuilds: sent.rebuilds,
             receipt_age_s: self.receipt.map(|last| seconds(last, now)),
@@ -358,6 +322,14 @@ fn device_status(device: DeviceId, books: &DeviceBooks, now: MonotonicNanos) -> 
 
 fn seconds(earlier: MonotonicNanos, later: MonotonicNanos) -> u64 {
     later.0.saturating_sub(earlier.0) / 1_000_000_000
+}
+
+fn seconds_until(end: Option<UnixNanos>, clock: &ClockState) -> Option<i64> {
+    Some(end?.0.saturating_sub(clock.utc?.0).div_euclid(1_000_000_000))
+}
+
+fn days(end: Option<UnixNanos>, clock: &ClockState) -> Option<i64> {
+    seconds_until(end, clock).map(|seconds| seconds.div_euclid(86_400))
 }
 
 fn unreceipted_seconds<D: Disk, S: Sealer>(buffer: &Buffer<D, S>, clock: &ClockState) -> u64 {

@@ -20,4 +20,6 @@ pub mod line;
 
 pub mod health;
 
+pub mod local;
+
 pub mod cli;

@@ -26,9 +26,13 @@ use crate::uplink::machine::{Order, Records, Uplink};
 
 mod answers;
 
+pub mod probe;
+
 mod trust;
 
 pub use trust::Trust;
+
+use probe::Probes;
 
 /// Acknowledgements that wait for a commit, by run of a device.
 type Waiting = BTreeMap<usize, (Arc<Run>, VecDeque<Due>)>;
@@ -60,6 +64,7 @@ pub struct Line<D: Disk, S, H> {
     unsent: Option<(Lane, RecordAt)>,
     closed: VecDeque<Closed>,
     held_back: bool,
+    probes: Probes,
 }
 
 struct Log<'a, D: Disk, S> {
@@ -93,7 +98,9 @@ impl<D: Disk, S: Sealer, H: Hands> Line<D, S, H> {
         health: Health,
         trust: Trust,
     ) -> Self {
+        let probes = Probes::none(trust.gateway);
         Self {
+            probes,
             clock,
             batcher,
             buffer,
@@ -136,6 +143,7 @@ impl<D: Disk, S: Sealer, H: Hands> Line<D, S, H> {
                         self.hear_broker(generation, event);
                     }
                 }
+                () = self.probes.asked() => {}
                 _ = stop.changed() => break,
                 () = tokio::time::sleep_until(wake.into()) => {}
             }
@@ -215,7 +223,9 @@ impl<D: Disk, S: Sealer, H: Hands> Line<D, S, H> {
             self.health.beat(&mut self.batcher, &self.buffer, &self.uplink, &clock);
         }
         self.batcher.close_due(clock.monotonic, all);
+        self.begin_probe(&clock);
         self.make_durable(&clock);
+        self.probe_is_durable();
         if !self.held_back {
             self.keep_keyring();
         }
@@ -359,7 +369,9 @@ impl<D: Disk, S: Sealer, H: Hands> Line<D, S, H> {
         let gateway = self.trust.gateway;
         let topic = Topic { gateway, level: Level::Lane(lane) }.to_string();
         let taken = self.hands.publish(&topic, bytes);
-        if !taken {
+        if taken {
+            self.probes.gave(&record, self.clock.now());
+        } else {
             self.unsent = Some((lane, record));
         }
         taken

@@ -5,12 +5,27 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use crate::audit::{Act, Deed, TERMINAL};
+use crate::clock;
+use crate::store::StoreError;
+use crate::store::db::Db;
+
+mod account;
+mod audit;
+mod device;
+mod dispose;
 mod enroll;
 mod export;
+mod gateway;
+mod hold;
 mod incidents;
 mod init;
 mod link;
+mod maintenance;
+mod migrate;
+mod notify;
 mod pages;
+mod restored;
 mod run;
 mod status;
 
@@ -37,12 +52,39 @@ enum Command {
     Incidents(incidents::Incidents),
     /// Makes a link to the page that lets one person in, once, within ten minutes.
     Link(link::Link),
+    /// Invites people, and changes or ends what they may do.
+    #[command(subcommand)]
+    Account(account::Account),
+    /// Lists gateways, and says in which ward each stands.
+    #[command(subcommand)]
+    Gateway(gateway::Gateway),
+    /// Lists devices, and says what each is: UDI, serial number, model, maker, place.
+    #[command(subcommand)]
+    Device(device::Device),
+    /// Keeps notifications back while somebody works on gateways.
+    #[command(subcommand)]
+    Maintenance(maintenance::Maintenance),
+    /// Sends a test message to every receiver of notifications.
+    Notify(notify::Notify),
+    /// Keeps what the rules of retention would dispose of.
+    #[command(subcommand)]
+    Hold(hold::Hold),
+    /// Disposes of what the rules of retention no longer keep.
+    Dispose(dispose::Dispose),
+    /// Shows who did what, and checks that nothing of it was changed.
+    Audit(audit::Audit),
     /// Writes a device's readings into files.
     Export(export::Export),
+    /// After a store was put back from a backup: tells the gateways.
+    Restored(restored::Restored),
+    /// Moves the store somewhere else.
+    Migrate(migrate::Migrate),
     /// Prints completions for a shell.
     Completions(pages::Completions),
     /// Writes the manual, one page a command.
     Man(pages::Man),
+    /// Prints the JSON Schema of the configuration, for editors.
+    Schema(pages::Schema),
 }
 
 /// Where the configuration is.
@@ -69,6 +111,32 @@ fn wrong_config(error: impl Into<anyhow::Error>) -> Failure {
     Failure(EXIT_CONFIG, error.into())
 }
 
+/// Writes down what somebody did on this terminal, before it is done.
+fn write_down(db: &Db, what: Deed, object: &str, words: &str) -> Result<(), StoreError> {
+    crate::audit::write(
+        db,
+        &Act { who: &user(), role: TERMINAL, what, object, words },
+        clock::now(),
+    )
+}
+
+/// Changes something and writes it down, both or neither.
+fn with_entry<T, E: From<StoreError>>(
+    db: &Db,
+    what: Deed,
+    object: &str,
+    words: &str,
+    change: impl FnOnce(&Db) -> Result<T, E>,
+) -> Result<T, E> {
+    let act = Act { who: &user(), role: TERMINAL, what, object, words };
+    crate::audit::with(db, &act, clock::now(), change)
+}
+
+fn user() -> String {
+    let user = ["SUDO_USER", "USER"].into_iter().find_map(|name| std::env::var(name).ok());
+    user.unwrap_or_else(|| "?".into())
+}
+
 /// A table without lines, under a header.
 fn table<const N: usize>(header: [&str; N]) -> comfy_table::Table {
     let mut table = comfy_table::Table::new();
@@ -88,9 +156,20 @@ impl Cli {
             Command::Status(command) => command.run(),
             Command::Incidents(command) => command.run(),
             Command::Link(command) => command.run(),
+            Command::Account(command) => command.run(),
+            Command::Gateway(command) => command.run(),
+            Command::Device(command) => command.run(),
+            Command::Maintenance(command) => command.run(),
+            Command::Notify(command) => command.run(),
+            Command::Hold(command) => command.run(),
+            Command::Dispose(command) => command.run(),
+            Command::Audit(command) => command.run(),
             Command::Export(command) => command.run(),
+            Command::Restored(command) => command.run(),
+            Command::Migrate(command) => command.run(),
             Command::Completions(command) => command.run(),
             Command::Man(command) => command.run(),
+            Command::Schema(command) => command.run(),
         };
         match result {
             Ok(()) => ExitCode::SUCCESS,

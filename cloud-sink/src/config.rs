@@ -3,7 +3,15 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
+use crate::notify::Channel;
+use crate::retention::Rule;
+use crate::store::db::Location;
+
+pub(crate) mod check;
+
+mod file;
+
+use file::File;
 
 /// A configuration that was read.
 #[derive(Clone, Debug)]
@@ -12,8 +20,8 @@ pub struct Config {
     pub name: String,
     /// Folder of keys.
     pub keys: PathBuf,
-    /// The store's file.
-    pub store: PathBuf,
+    /// The store.
+    pub store: Location,
     /// Broker's name or address.
     pub broker_host: String,
     /// Broker's port.
@@ -22,6 +30,31 @@ pub struct Config {
     pub view: Option<ViewConfig>,
     /// Where metrics are served, if they are wanted.
     pub metrics: Option<SocketAddr>,
+    /// How long readings are kept.
+    pub retention: Vec<Rule>,
+    /// Who is told of incidents.
+    pub notify: Vec<Channel>,
+    /// The hospital's own sign-on, if people come in by it.
+    pub sign_on: Option<SignOn>,
+}
+
+/// The hospital's identity provider.
+#[derive(Clone, Debug)]
+pub struct SignOn {
+    /// Its address; what it calls itself.
+    pub issuer: String,
+    /// What it calls us.
+    pub client: String,
+    /// What we show it.
+    pub secret: String,
+    /// Its CA, PEM; those of the system without it.
+    pub ca: Option<Vec<u8>>,
+    /// What is asked for.
+    pub scope: String,
+    /// Claim with a person's role.
+    pub role_claim: String,
+    /// Claim with a person's ward, if people are bound to wards.
+    pub ward_claim: Option<String>,
 }
 
 /// Where the page is.
@@ -31,6 +64,8 @@ pub struct ViewConfig {
     pub listen: SocketAddr,
     /// How people reach it, without a slash at the end.
     pub url: String,
+    /// Its certificate and that one's key, PEM; it has no TLS without.
+    pub tls: Option<(PathBuf, PathBuf)>,
 }
 
 /// Why a configuration is refused.
@@ -52,10 +87,46 @@ pub enum ConfigError {
         /// Place and cause.
         error: toml::de::Error,
     },
+    /// A rule of retention is none.
+    #[error("{path}: [[retention]] {word}: {cure}")]
+    Retention {
+        /// The file.
+        path: PathBuf,
+        /// What stands there.
+        word: String,
+        /// What may stand there.
+        cure: &'static str,
+    },
+    /// Another system would be asked or told in the clear.
+    #[error("{path}: {key} = \"{address}\": it has to begin with https://")]
+    Clear {
+        /// The file.
+        path: PathBuf,
+        /// Which key.
+        key: &'static str,
+        /// What stands there.
+        address: String,
+    },
+    /// A receiver of messages is none.
+    #[error("{path}: [[notify]] {word}: {cure}")]
+    Notify {
+        /// The file.
+        path: PathBuf,
+        /// What stands there.
+        word: String,
+        /// What may stand there.
+        cure: String,
+    },
+    /// Of a certificate and its key, one is missing.
+    #[error("{path}: [view] has one of `certificate` and `key`: give both, or neither")]
+    Half {
+        /// The file.
+        path: PathBuf,
+    },
     /// Page or metrics would be open to the network.
     #[error(
-        "{path}: [{section}] listen = \"{listen}\": there is no TLS here yet; listen on 127.0.0.1 \
-         behind a proxy that has"
+        "{path}: [{section}] listen = \"{listen}\": there is no TLS here; listen on 127.0.0.1 (the \
+         page may have a `certificate` and its `key`)"
     )]
     Open {
         /// The file.
@@ -67,87 +138,14 @@ pub enum ConfigError {
     },
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct File {
-    sink: SinkSection,
-    broker: BrokerSection,
-    view: Option<ViewSection>,
-    metrics: Option<MetricsSection>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct MetricsSection {
-    listen: SocketAddr,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ViewSection {
-    listen: SocketAddr,
-    url: Option<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct SinkSection {
-    name: String,
-    #[serde(default = "default_keys")]
-    keys: PathBuf,
-    #[serde(default = "default_store")]
-    store: PathBuf,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct BrokerSection {
-    host: String,
-    #[serde(default = "default_port")]
-    port: u16,
-}
-
-fn default_keys() -> PathBuf {
-    "keys".into()
-}
-
-fn default_store() -> PathBuf {
-    "store.sqlite".into()
-}
-
-const fn default_port() -> u16 {
-    8883
+/// The file for an editor: its JSON Schema.
+#[must_use]
+pub fn schema() -> schemars::Schema {
+    schemars::schema_for!(File)
 }
 
 /// The commented file that `wardline-sink init` writes.
-pub const TEMPLATE: &str = "\
-# Wardline cloud sink. Unknown keys are refused; relative paths count from this file's folder.
-
-[sink]
-# This sink's name, the name in its certificate.
-name = \"@NAME@\"
-# Folder of keys. Default \"keys\".
-keys = \"keys\"
-# The store, one SQLite file, written with synchronous = FULL. Default \"store.sqlite\".
-store = \"store.sqlite\"
-
-[broker]
-# Name or address of the MQTT 5 broker; must stand in its certificate.
-host = \"@HOST@\"
-# Port. Default 8883.
-port = @PORT@
-
-[view]
-# The page for clinical engineers. Without this section there is none. Loopback only: it has no TLS
-# of its own yet, so put it behind a proxy that has.
-listen = \"@LISTEN@\"
-# How people reach it, if not by the address above.
-# url = \"https://wardline.example.org\"
-
-# Prometheus metrics at /metrics, without a sign-in and without patient data; loopback only.
-# [metrics]
-# listen = \"127.0.0.1:9780\"
-";
+pub const TEMPLATE: &str = include_str!("config/sink.toml");
 
 impl Config {
     /// Reads a file.
@@ -159,26 +157,83 @@ impl Config {
             .map_err(|error| ConfigError::Read { path: path.to_owned(), error })?;
         let file: File = toml::from_str(&text)
             .map_err(|error| ConfigError::Parse { path: path.to_owned(), error })?;
-        let view = file.view.map(|ViewSection { listen, url }| {
-            let url = url.unwrap_or_else(|| format!("http://{listen}"));
-            ViewConfig { listen, url: url.trim_end_matches('/').to_owned() }
-        });
+        let folder = path.parent().unwrap_or(Path::new(""));
+        let view = file.view.map(|section| section.check(path, folder)).transpose()?;
         let metrics = file.metrics.map(|metrics| metrics.listen);
-        let listeners = [("view", view.as_ref().map(|view| view.listen)), ("metrics", metrics)];
+        let plain = view.as_ref().filter(|view| view.tls.is_none()).map(|view| view.listen);
+        let listeners = [("view", plain), ("metrics", metrics)];
         for (section, listen) in listeners {
             if let Some(listen) = listen.filter(|listen| !listen.ip().is_loopback()) {
                 return Err(ConfigError::Open { path: path.to_owned(), section, listen });
             }
         }
-        let folder = path.parent().unwrap_or(Path::new(""));
+        let keys = folder.join(&file.sink.keys);
+        let notify = file.notify.into_iter().map(|section| section.check(path, folder, &keys));
+        let notify = notify.collect::<Result<_, _>>()?;
+        let sign_on = file.sign_on.map(|section| section.check(path, folder, &keys)).transpose()?;
         Ok(Self {
             name: file.sink.name,
-            keys: folder.join(file.sink.keys),
-            store: folder.join(file.sink.store),
+            keys,
+            store: Location::parse(&file.sink.store, folder),
             broker_host: file.broker.host,
             broker_port: file.broker.port,
             view,
             metrics,
+            retention: check::rules(path, &file.retention)?,
+            notify,
+            sign_on,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use wire::identity::Lane;
+
+    use super::*;
+
+    fn load(more: &str) -> Result<Config, ConfigError> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("sink.toml");
+        let filled = [
+            ("@NAME@", "sink"),
+            ("@STORE@", "store.sqlite"),
+            ("@HOST@", "localhost"),
+            ("@PORT@", "8883"),
+            ("@LISTEN@", "127.0.0.1:9443"),
+        ];
+        let text = filled.iter().fold(TEMPLATE.to_owned(), |text, (a, b)| text.replace(a, b));
+        std::fs::write(&path, format!("{text}\n{more}")).unwrap();
+        Config::load(&path)
+    }
+
+    #[test]
+    fn what_a_section_says_wrong_is_named_with_its_cure() {
+        let rule = |lane: &str, rest: &str| format!("[[retention]]\nlane = \"{lane}\"\n{rest}\n");
+        let good = [rule("wave", "days = 90"), rule("wave", "days = 7\nward = \"ICU\"")].concat();
+        let rules = load(&good).unwrap().retention;
+        assert_eq!(rules[0], Rule { lane: Lane::Wave, ward: None, days: 90 });
+        assert_eq!(rules[1].ward.as_deref(), Some("ICU"));
+
+        for (wrong, cure) in [
+            (rule("waves", "days = 90"), "alert, vital, wave or health"),
+            (rule("wave", "days = 0"), "1 to 36500"),
+            ([rule("wave", "days = 1"), rule("wave", "days = 2")].concat(), "delete one"),
+            ("[[notify]]\nname = \"n\"\nurl = \"http://a.example/\"".into(), "with https://"),
+            (
+                "[[notify]]\nname = \"n\"\nurl = \"https://a.example/\"\nkinds = [\"x\"]".into(),
+                "kinds are integrity, fork",
+            ),
+            (
+                "[[notify]]\nname = \"n\"\nurl = \"smtp://a.example\"\nto = [\"a@a.example\"]"
+                    .into(),
+                "mail needs `to` and `from`",
+            ),
+            ("certificate = \"page.pem\"".into(), "give both"),
+            ("[metrics]\nlisten = \"0.0.0.0:9780\"".into(), "listen on 127.0.0.1"),
+        ] {
+            let message = load(&wrong).unwrap_err().to_string();
+            assert!(message.contains(cure), "{message}");
+        }
     }
 }

@@ -3,9 +3,12 @@
 //! The rules read the store and nothing else, so that any sink over it comes to the same book. An
 //! incident is never deleted; its timeline only grows.
 
-use rusqlite::{Connection, TransactionBehavior};
 use serde::Serialize;
+use utoipa::ToSchema;
 use wire::time::UnixNanos;
+
+use crate::store::StoreError;
+use crate::store::db::{Db, Turn};
 
 mod beats;
 
@@ -15,11 +18,11 @@ mod kind;
 
 mod rules;
 
-pub use book::{acknowledge, close, list, timeline};
+pub use book::{acknowledge, close, list, one, timeline};
 pub use kind::{Ending, Kind};
 
 /// One incident.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct Incident {
     /// Number in this store.
     pub id: i64,
@@ -27,6 +30,8 @@ pub struct Incident {
     pub kind: &'static str,
     /// Which gateway, if it is one's.
     pub gateway: Option<String>,
+    /// The ward of that gateway, if it is known.
+    pub ward: Option<String>,
     /// What of it: a lane, a device, a reason.
     pub subject: String,
     /// What happened.
@@ -46,7 +51,8 @@ pub struct Incident {
 }
 
 /// A line of an incident's timeline.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = TimelineEntry)]
 pub struct Entry {
     /// When, UTC nanoseconds.
     pub at_ns: i64,
@@ -74,20 +80,20 @@ struct Finding {
 ///
 /// # Errors
 /// The store does not answer; the next look sees the same.
-pub fn look(db: &mut Connection, now: UnixNanos) -> Result<Vec<String>, rusqlite::Error> {
-    let tx = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let mut happened = rules::happened(&tx)?;
-    let mut lasting = rules::held(&tx)?;
-    beats::hear(&tx, now, &mut happened)?;
-    beats::judge(&tx, now, &mut lasting)?;
-    let mut changes = Vec::new();
-    for finding in &happened {
-        book::open(&tx, finding, now, true, &mut changes)?;
-    }
-    for finding in &lasting {
-        book::open(&tx, finding, now, false, &mut changes)?;
-    }
-    book::close_ended(&tx, &lasting, now, &mut changes)?;
-    tx.commit()?;
-    Ok(changes)
+pub fn look(db: &Db, now: UnixNanos) -> Result<Vec<String>, StoreError> {
+    db.transaction(Turn::Incidents, |db| {
+        let mut happened = rules::happened(db)?;
+        let mut lasting = rules::held(db)?;
+        beats::hear(db, now, &mut happened)?;
+        beats::judge(db, now, &mut lasting)?;
+        let mut changes = Vec::new();
+        for finding in &happened {
+            book::open(db, finding, now, true, &mut changes)?;
+        }
+        for finding in &lasting {
+            book::open(db, finding, now, false, &mut changes)?;
+        }
+        book::close_ended(db, &lasting, now, &mut changes)?;
+        Ok(changes)
+    })
 }

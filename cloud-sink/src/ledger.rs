@@ -1,11 +1,12 @@
 //! Ledger: which records exist, which are double, missing, waiting, bridged or forked.
 
-use rusqlite::{Connection, Row};
 use serde::Serialize;
 use wire::identity::Lane;
 use wire::receipt::{Disposition, Reason};
 
 use crate::keys::hex;
+use crate::store::StoreError;
+use crate::store::db::{Db, Row, values};
 
 /// The books of one gateway and lane.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -84,29 +85,25 @@ pub struct Ledger {
 /// Held and refused records in one listing.
 const KEPT_MAX: u32 = 100;
 
-fn count(db: &Connection, sql: &str) -> Result<u64, rusqlite::Error> {
-    db.query_row(sql, [], |row| row.get::<_, Option<i64>>(0))
-        .map(|value| value.unwrap_or(0).cast_unsigned())
+fn count(db: &Db, sql: &'static str) -> Result<u64, StoreError> {
+    Ok(db.one::<Option<i64>>(sql, &[])?.unwrap_or(0).cast_unsigned())
 }
 
 /// Reads the ledger.
 ///
 /// # Errors
 /// The store does not answer.
-pub fn read(db: &Connection) -> Result<Ledger, rusqlite::Error> {
+pub fn read(db: &Db) -> Result<Ledger, StoreError> {
     Ok(Ledger {
         schema: 1,
         commits: count(db, "SELECT value FROM meta WHERE key = 'commit'")?,
-        numerics: count(db, "SELECT max(id) FROM numeric")?,
-        samples: count(db, "SELECT sum(count) FROM wave")?,
+        numerics: db.numerics_stored()?,
+        samples: count(db, "SELECT CAST(sum(count) AS BIGINT) FROM wave")?,
         notes: count(db, "SELECT count(*) FROM note")?,
-        records_double: count(db, "SELECT sum(doubles) FROM segment")?,
+        records_double: count(db, "SELECT CAST(sum(doubles) AS BIGINT) FROM segment")?,
         gap_records: count(db, "SELECT count(*) FROM gap")?,
-        gap_readings: count(db, "SELECT sum(readings_max) FROM gap")?,
-        unsigned: count(
-            db,
-            "SELECT value FROM counter WHERE name = 'unsigned' UNION ALL SELECT 0",
-        )?,
+        gap_readings: count(db, "SELECT CAST(sum(readings_max) AS BIGINT) FROM gap")?,
+        unsigned: count(db, "SELECT max(value) FROM counter WHERE name = 'unsigned'")?,
         lanes: lanes(db)?,
         kept: kept(db)?,
     })
@@ -144,30 +141,33 @@ reached AS (
     ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS reached
   FROM span)
 SELECT gateway.name, record.lane, count(*),
-  (SELECT sum(doubles) FROM segment AS s
+  (SELECT CAST(sum(doubles) AS BIGINT) FROM segment AS s
    WHERE s.gateway = record.gateway AND s.lane = record.lane),
-  (SELECT sum(reach.missing) FROM reach JOIN segment AS s ON s.id = reach.segment
+  (SELECT CAST(sum(reach.missing) AS BIGINT) FROM reach JOIN segment AS s ON s.id = reach.segment
    WHERE s.gateway = record.gateway AND s.lane = record.lane),
-  sum(link = 'linked'), sum(link = 'waiting'), sum(link = 'bridged'), sum(link = 'forked'),
-  sum(disposition = 2), sum(disposition = 3),
-  (SELECT sum(max(0, first - coalesce(reached, 0) - 1)) FROM reached
-   WHERE reached.gateway = record.gateway AND reached.lane = record.lane)
+  count(*) FILTER (WHERE link = 'linked'), count(*) FILTER (WHERE link = 'waiting'),
+  count(*) FILTER (WHERE link = 'bridged'), count(*) FILTER (WHERE link = 'forked'),
+  count(*) FILTER (WHERE disposition = 2), count(*) FILTER (WHERE disposition = 3),
+  (SELECT CAST(sum(first - coalesce(reached, 0) - 1) AS BIGINT) FROM reached
+   WHERE first > coalesce(reached, 0) + 1 AND reached.gateway = record.gateway
+     AND reached.lane = record.lane)
 FROM record JOIN gateway ON gateway.id = record.gateway
-GROUP BY record.gateway, record.lane ORDER BY gateway.name, record.lane";
+GROUP BY record.gateway, gateway.name, record.lane
+ORDER BY gateway.name, record.lane";
 
-fn number(row: &Row<'_>, at: usize) -> Result<u64, rusqlite::Error> {
-    row.get::<_, Option<i64>>(at).map(|value| value.unwrap_or(0).cast_unsigned())
+fn number(row: &Row, at: usize) -> Result<u64, StoreError> {
+    Ok(row.at::<Option<i64>>(at)?.unwrap_or(0).cast_unsigned())
 }
 
-fn lane_name(row: &Row<'_>, at: usize) -> Result<String, rusqlite::Error> {
+fn lane_name(row: &Row, at: usize) -> Result<String, StoreError> {
     Ok(Lane::from_number(number(row, at)?).map_or("?", Lane::name).to_owned())
 }
 
-fn lanes(db: &Connection) -> Result<Vec<LaneBooks>, rusqlite::Error> {
-    let mut statement = db.prepare(LANES)?;
-    let rows = statement.query_map([], |row| {
+fn lanes(db: &Db) -> Result<Vec<LaneBooks>, StoreError> {
+    let rows = db.rows(LANES, &[])?;
+    let books = rows.iter().map(|row| {
         Ok(LaneBooks {
-            gateway: row.get(0)?,
+            gateway: row.at(0)?,
             lane: lane_name(row, 1)?,
             present: number(row, 2)?,
             double: number(row, 3)?,
@@ -180,30 +180,29 @@ fn lanes(db: &Connection) -> Result<Vec<LaneBooks>, rusqlite::Error> {
             held: number(row, 9)?,
             refused: number(row, 10)?,
         })
-    })?;
-    rows.collect()
+    });
+    books.collect()
 }
 
-fn kept(db: &Connection) -> Result<Vec<Kept>, rusqlite::Error> {
-    let mut statement = db.prepare(
-        "SELECT gateway.name, segment.lane, segment.segment, evidence.idx, evidence.disposition,
-           evidence.reason
-         FROM evidence JOIN segment ON segment.id = evidence.segment
-           JOIN gateway ON gateway.id = segment.gateway
-         WHERE evidence.disposition <> 1 ORDER BY evidence.id DESC LIMIT ?1",
-    )?;
-    let rows = statement.query_map([KEPT_MAX], |row| {
-        let segment: [u8; 16] = row.get(2)?;
-        let disposition = Disposition::from_number(row.get(4)?).unwrap_or(Disposition::Held);
-        let reason = Reason::from_number(row.get(5)?).unwrap_or(Reason::None);
+fn kept(db: &Db) -> Result<Vec<Kept>, StoreError> {
+    let sql = "SELECT gateway.name, segment.lane, segment.segment, evidence.idx,
+                 evidence.disposition, evidence.reason
+               FROM evidence JOIN segment ON segment.id = evidence.segment
+                 JOIN gateway ON gateway.id = segment.gateway
+               WHERE evidence.disposition <> 1 ORDER BY evidence.id DESC LIMIT ?1";
+    let rows = db.rows(sql, values![KEPT_MAX])?;
+    let kept = rows.iter().map(|row| {
+        let segment: [u8; 16] = row.at(2)?;
+        let disposition = Disposition::from_number(row.at(4)?).unwrap_or(Disposition::Held);
+        let reason = Reason::from_number(row.at(5)?).unwrap_or(Reason::None);
         Ok(Kept {
-            gateway: row.get(0)?,
+            gateway: row.at(0)?,
             lane: lane_name(row, 1)?,
             segment: hex(&segment),
-            index: row.get(3)?,
+            index: row.at(3)?,
             disposition: disposition.name(),
             reason: reason.name(),
         })
-    })?;
-    rows.collect()
+    });
+    kept.collect()
 }

@@ -25,9 +25,19 @@ pub mod line;
 
 pub mod codes;
 
+pub mod signal;
+
 pub mod export;
 
 pub mod incident;
+
+pub mod audit;
+
+pub mod inventory;
+
+pub mod retention;
+
+pub mod notify;
 
 pub mod view;
 

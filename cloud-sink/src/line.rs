@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use ed25519_dalek::SigningKey;
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
 
@@ -9,8 +10,8 @@ use crate::limits::GROUP_RECORDS_MAX;
 use crate::receipt;
 use crate::receive::driver::{Answer, Incoming, Ticket};
 use crate::store::Store;
+use crate::store::commit::SqlStore;
 use crate::store::query::{Reopened, StoreRegistry};
-use crate::store::sqlite::Sqlite;
 use crate::verify::Disposed;
 use crate::verify::dispose::{Registry, Verifier};
 
@@ -69,22 +70,32 @@ pub fn reopen_held(store: &StoreRegistry, again: &mpsc::WeakSender<Incoming>) {
 
 /// Commits in groups, then signs and acknowledges; never the other way round.
 pub struct Committer {
-    /// Where readings go.
-    pub store: Sqlite,
-    /// Signs receipts.
-    pub key: ed25519_dalek::SigningKey,
-    /// Back to the broker.
-    pub answers: mpsc::Sender<Answer>,
+    store: SqlStore,
+    key: SigningKey,
+    answers: mpsc::Sender<Answer>,
     /// Parked records go round again.
-    pub again: mpsc::WeakSender<Incoming>,
+    again: mpsc::WeakSender<Incoming>,
     /// Those that found no room yet.
-    pub waiting: VecDeque<Incoming>,
+    waiting: VecDeque<Incoming>,
+    has_signed: bool,
 }
 
 /// Wait before a commit that failed is tried again.
 const RETRY_WAIT: std::time::Duration = std::time::Duration::from_millis(500);
 
 impl Committer {
+    /// Commits into `store` and signs with `key`; receipts go to `answers`, and what was parked
+    /// goes round `again`.
+    #[must_use]
+    pub const fn new(
+        store: SqlStore,
+        key: SigningKey,
+        answers: mpsc::Sender<Answer>,
+        again: mpsc::WeakSender<Incoming>,
+    ) -> Self {
+        Self { store, key, answers, again, waiting: VecDeque::new(), has_signed: false }
+    }
+
     /// Commits until verification ends.
     pub fn run(mut self, mut verified: mpsc::Receiver<ToStore>) {
         while let Some(first) = verified.blocking_recv() {
@@ -117,6 +128,9 @@ impl Committer {
             tracing::error!(%error, "dropped bytes could not be counted");
         }
         let receipts = receipt::sign(&committed, self.store.epoch(), &self.key);
+        if !receipts.is_empty() && !std::mem::replace(&mut self.has_signed, true) {
+            tracing::info!(commit = committed.commit, "the first receipts are signed");
+        }
         let answers = receipts.into_iter().map(Answer::Receipt);
         for answer in answers.chain(group.tickets.into_iter().map(Answer::Done)) {
             if self.answers.blocking_send(answer).is_err() {

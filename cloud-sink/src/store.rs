@@ -5,9 +5,15 @@ use wire::receipt::Range;
 
 use crate::verify::Disposed;
 
+pub mod commit;
+
 pub mod coverage;
 
+pub mod db;
+
 mod heard;
+
+pub mod migrate;
 
 mod notes;
 
@@ -24,8 +30,6 @@ mod said;
 pub mod schema;
 
 mod series;
-
-pub mod sqlite;
 
 /// What a commit lets us sign for to one gateway.
 #[derive(Debug)]
@@ -76,6 +80,39 @@ pub enum StoreError {
     /// The database refuses.
     #[error("store: {0}; check its disk")]
     Database(#[from] rusqlite::Error),
+    /// The database refuses, or is not there.
+    #[error("store: {}; see that PostgreSQL runs and takes this address", in_full(.0))]
+    Postgres(#[from] tokio_postgres::Error),
+    /// It holds what this program does not put there.
+    #[error("store: {0} where there is none; restore it, or verify the evidence")]
+    Shape(&'static str),
+    /// No thread of its own to speak with the database.
+    #[error("store: {0}")]
+    Thread(#[from] std::io::Error),
+    /// The system gives no random numbers.
+    #[error("store: no random numbers: {0}")]
+    Random(getrandom::Error),
+    /// Another store is there.
+    #[error("store: there is one already; make an empty database for this one")]
+    NotEmpty,
+    /// No store was made there, or its copying has not come to its end.
+    #[error(
+        "store: there is none, or its copy was not finished; `wardline-sink init --store` makes \
+         one, `wardline-sink migrate` fills an empty database"
+    )]
+    NoStore,
+    /// Only a file goes into PostgreSQL.
+    #[error("store: this goes from a file into PostgreSQL only")]
+    NoTarget,
+    /// There would be no TLS.
+    #[error(
+        "store: PostgreSQL is on another machine; add ?sslrootcert=FILE with its CA to the \
+         address, for TLS"
+    )]
+    Far,
+    /// The database's CA is none.
+    #[error("store: {0}: {1}; sslrootcert names the CA of PostgreSQL, PEM")]
+    Authority(String, String),
     /// The file is of another version.
     #[error("store: schema version {found}, this program knows {known}; use a newer program")]
     Version {
@@ -84,6 +121,12 @@ pub enum StoreError {
         /// Ours.
         known: i64,
     },
+}
+
+/// What the database says is behind what its client says.
+fn in_full(error: &tokio_postgres::Error) -> String {
+    use std::error::Error;
+    error.source().map_or_else(|| error.to_string(), |cause| format!("{error}: {cause}"))
 }
 
 /// A durable store of evidence and readings.

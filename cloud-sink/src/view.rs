@@ -3,14 +3,19 @@
 //! It reads the store and nothing else, so that any sink over it shows the same.
 
 use std::net::SocketAddr;
-use std::path::Path;
 use std::sync::Arc;
 
 use tokio::net::TcpListener;
 
+use crate::config::{SignOn, ViewConfig};
 use crate::store::StoreError;
+use crate::store::db::Location;
 
 pub mod access;
+
+mod ask;
+
+mod completeness;
 
 mod coverage;
 
@@ -20,26 +25,55 @@ mod events;
 
 mod fleet;
 
+mod handle;
+
 mod http;
 
 pub mod metrics;
 
 mod problem;
 
+mod proof;
+
 mod session;
 
-use access::Attempts;
+mod sign_on;
+
+mod stock;
+
+mod tls;
+
+mod trail;
+
+mod wall;
+
+mod watch;
+
+use access::{Door, Vault};
 use desk::Desk;
 use events::Events;
+use wall::Looks;
 
 /// What all requests share.
 struct Shared {
     desk: Desk,
     events: Events,
-    /// Attempts to sign in that went wrong lately.
-    attempts: Attempts,
+    /// Claims that are looked at.
+    door: Door,
+    /// Looks at values that were written down lately.
+    looks: Looks,
     /// How people reach the page, without a slash at the end.
     url: String,
+    trust: Trust,
+    sign_on: sign_on::Gate,
+}
+
+/// What the page knows of the sink's keys.
+pub struct Trust {
+    /// Public key under which receipts are signed.
+    pub receipt_key: [u8; 32],
+    /// Seals what accounts keep secret.
+    pub vault: Vault,
 }
 
 /// Why the page is not served.
@@ -53,6 +87,12 @@ pub enum ViewError {
         /// Why.
         error: std::io::Error,
     },
+    /// The hospital's sign-on cannot be asked.
+    #[error("view: {0}; see [sign_on]")]
+    SignOn(String),
+    /// Certificate or key of the page cannot be used.
+    #[error("view: {0}; see `certificate` and `key` in [view]")]
+    Tls(String),
     /// The store does not open.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -63,21 +103,31 @@ pub struct View {
     listener: TcpListener,
     address: SocketAddr,
     shared: Arc<Shared>,
+    tls: Option<tls::Page>,
 }
 
 impl View {
-    /// Takes its port and opens the store; people reach it by `url`.
+    /// Takes its port and opens the store.
     ///
     /// # Errors
     /// [`ViewError`].
-    pub async fn open(store: &Path, address: SocketAddr, url: &str) -> Result<Self, ViewError> {
-        let wrong = |error| ViewError::Listen { address, error };
-        let listener = TcpListener::bind(address).await.map_err(wrong)?;
+    pub async fn open(
+        store: &Location,
+        config: &ViewConfig,
+        trust: Trust,
+        sign_on: Option<SignOn>,
+    ) -> Result<Self, ViewError> {
+        let ViewConfig { listen, url, tls } = config;
+        let wrong = |error| ViewError::Listen { address: *listen, error };
+        let tls = tls.clone().map(tls::Page::open).transpose()?;
+        let listener = TcpListener::bind(listen).await.map_err(wrong)?;
         let address = listener.local_addr().map_err(wrong)?;
-        let desk = Desk::open(store)?;
-        let (events, attempts) = (Events::default(), Attempts::default());
-        let shared = Shared { desk, events, attempts, url: url.to_owned() };
-        Ok(Self { listener, address, shared: Arc::new(shared) })
+        let desk = Desk::open(store).await?;
+        let (events, door) = (Events::default(), Door::default());
+        let (looks, url) = (Looks::default(), url.clone());
+        let sign_on = sign_on::Gate::new(sign_on, &url)?;
+        let shared = Shared { desk, events, door, looks, url, trust, sign_on };
+        Ok(Self { listener, address, shared: Arc::new(shared), tls })
     }
 
     /// Where it listens.
@@ -91,10 +141,14 @@ impl View {
     /// # Errors
     /// [`ViewError::Listen`], if the system takes the port away.
     pub async fn serve(self) -> Result<(), ViewError> {
-        let Self { listener, address, shared } = self;
+        let Self { listener, address, shared, tls } = self;
         tracing::info!(%address, "the page is served; `wardline-sink link` lets a person in");
         let looking = tokio::spawn(events::keep_watching(shared.clone()));
-        let ended = axum::serve(listener, http::router(shared)).await;
+        let router = http::router(shared);
+        let ended = match tls {
+            None => axum::serve(listener, router).await,
+            Some(page) => page.serve(listener, router).await,
+        };
         looking.abort();
         ended.map_err(|error| ViewError::Listen { address, error })
     }

@@ -29,6 +29,10 @@ mod recording;
 mod replay;
 #[path = "../ward/report.rs"]
 mod report;
+#[path = "../ward/restore.rs"]
+mod restore;
+#[path = "../ward/sinks.rs"]
+mod sinks;
 #[path = "../ward/stage.rs"]
 mod stage;
 #[path = "../ward/talker.rs"]
@@ -68,6 +72,10 @@ enum Command {
     Cuts(cuts::CutsCommand),
     /// The line while the gateway's medium is full, and while it is read-only.
     FullDisk(full_disk::FullDisk),
+    /// Yesterday's store, put back under a running ward.
+    Restore(restore::Restore),
+    /// Three sinks over one store, one of them killed again and again.
+    Sinks(sinks::Sinks),
     /// Measures the stages and the whole line.
     Bench(bench::Bench),
     /// Writes the test vectors of every format.
@@ -94,6 +102,8 @@ fn main() -> ExitCode {
             Command::Thin(command) => command.run().await,
             Command::Cuts(command) => command.run().await,
             Command::FullDisk(command) => command.run().await,
+            Command::Restore(command) => command.run().await,
+            Command::Sinks(command) => command.run().await,
             Command::Bench(command) => command.run().await,
             Command::Vectors(command) => command.run(),
             Command::World(command) => command.run(),

@@ -296,11 +296,19 @@ def device_of(eui):
 # Spoiled worlds, and the oracle that must see each
 
 def lose_a_frame(world):
-    """A frame and its rows are gone, as if the sink had never had them."""
-    place = frame_of(world, "vital")
-    world.db.execute("DELETE FROM evidence WHERE id = ?", place[:1])
-    for (at,) in numerics_of(world, place):
-        world.db.execute("DELETE FROM numeric WHERE at_ns = ?", (at,))
+    """A frame whose readings were acknowledged is gone with its rows, as if it had never come."""
+    said = View(world, Judge())
+    accepted = {(device, ticks) for (device, ticks), (number, _, _) in said.said.items()
+                if (device, number) in said.accepted}
+    for frame in frames_of(world, "vital"):
+        keys = [reading[:2] for reading in readings(opened(world).record(frame[3])["batch"])]
+        if accepted.intersection(keys):
+            break
+    else:
+        raise SystemExit(f"{world.folder}: no frame holds what was acknowledged")
+    world.db.execute("DELETE FROM evidence WHERE id = ?", frame[:1])
+    for _, ticks in keys:
+        world.db.execute("DELETE FROM numeric WHERE at_ns = ?", (ticks * NS_PER_TICK,))
 
 
 def double_a_row(world):
@@ -347,15 +355,19 @@ SPOILS = ((lose_a_frame, "O1"), (double_a_row, "O1"), (invent_a_row, "O1"), (fli
           (hide_a_predecessor, "O4"))
 
 
-def frame_of(world, lane):
-    """A stored frame that another one follows: its row, segment, index and bytes."""
+def frames_of(world, lane):
+    """Stored frames that another one follows: their row, segment, index and bytes."""
     found = world.db.execute(
         "SELECT a.id, hex(segment.segment), a.idx, a.bytes FROM evidence AS a"
         " JOIN segment ON segment.id = a.segment JOIN evidence AS b ON b.previous = a.hash"
         " WHERE segment.lane = ? AND a.sequence_first IS NOT NULL AND a.disposition = 1"
         " AND b.disposition = 1 AND NOT EXISTS (SELECT 1 FROM gap WHERE gap.after = a.hash)"
-        " GROUP BY a.id HAVING count(*) = 1 ORDER BY a.id LIMIT 1", (LANES.index(lane),))
-    return found.fetchone()
+        " GROUP BY a.id HAVING count(*) = 1 ORDER BY a.id", (LANES.index(lane),))
+    return found.fetchall()
+
+
+def frame_of(world, lane):
+    return frames_of(world, lane)[0]
 
 
 def opened(world):
@@ -364,13 +376,6 @@ def opened(world):
     for (data,) in world.db.execute("SELECT bytes FROM evidence WHERE idx = 0"):
         evidence.record(data)
     return evidence
-
-
-def numerics_of(world, place):
-    found = opened(world).record(place[3])
-    times = [(ticks * NS_PER_TICK,) for _, ticks, _ in readings(found["batch"])]
-    assert times, "the frame holds readings"
-    return times
 
 
 def add_beside(world, encrypt, index_on=0):

@@ -23,6 +23,8 @@ pub mod random;
 
 pub mod fleet;
 
+pub mod store;
+
 pub mod disk;
 
 pub mod exhaustive;

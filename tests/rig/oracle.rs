@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::Result;
-use cloud_sink::store::sqlite::open_for_reading;
+use cloud_sink::store::db::Db;
 use wire::gap::Gap;
 
 pub mod chain;
@@ -12,6 +12,7 @@ pub mod seen;
 mod stored;
 pub mod trim;
 
+use crate::store::open_file;
 use crate::world::World;
 use crate::world::bedside::MARK;
 use crate::world::books::Books;
@@ -33,7 +34,8 @@ type Violation = (&'static str, String);
 /// # Errors
 /// The store cannot be read.
 pub fn judge(world: &mut World) -> Result<()> {
-    let db = open_for_reading(world.store())?;
+    let db = open_file(world.store())?;
+    let said = cloud_sink::ledger::read(&Db::open(&world.store().into())?)?;
     let found = stored::read(&db)?;
     let books = world.books();
     let mut violations = ledger(world, &books.borrow(), &found);
@@ -55,7 +57,7 @@ pub fn judge(world: &mut World) -> Result<()> {
         violations.push(("O1 duplicated", format!("{reading:?} is stored {count} times")));
     }
     violations.extend(found.wrong.into_iter().map(|wrong| ("O2 altered", wrong)));
-    violations.extend(chain::compare(&db)?.into_iter().map(|wrong| ("O4 chain", wrong)));
+    violations.extend(chain::compare(&db, &said)?.into_iter().map(|wrong| ("O4 chain", wrong)));
     if world.is_marked(MARK.trim().as_bytes()) {
         violations.push(("O9 secret", "a patient's mark is on the disk or the network".into()));
     }

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
+use cloud_sink::store::db::Location;
 use serde_json::Value;
 use wire::identity::DeviceId;
 
@@ -26,7 +27,7 @@ pub use programs::Programs;
 use layout::Layout;
 use process::Process;
 
-/// One of the three that can be killed.
+/// One of those that can be killed.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub enum Role {
     /// `wardline run`.
@@ -35,10 +36,12 @@ pub enum Role {
     Broker,
     /// `wardline-sink run`.
     Sink,
+    /// Another one over the same store: the second, the third.
+    AnotherSink(u8),
 }
 
 impl Role {
-    /// All, in the order in which they are started.
+    /// The three of every site, in the order in which they are started.
     pub const ALL: [Self; 3] = [Self::Broker, Self::Sink, Self::Agent];
 
     /// Its name in logs and tables.
@@ -48,6 +51,8 @@ impl Role {
             Self::Agent => "agent",
             Self::Broker => "broker",
             Self::Sink => "sink",
+            Self::AnotherSink(2) => "sink-2",
+            Self::AnotherSink(_) => "sink-3",
         }
     }
 }
@@ -140,10 +145,18 @@ impl Site {
         self.layout.flush_after(vital, wave)
     }
 
-    /// The sink's database.
+    /// The sink's database, if it is a file.
     #[must_use]
     pub fn store(&self) -> PathBuf {
         self.layout.store()
+    }
+
+    /// The sink's database, wherever it is.
+    ///
+    /// # Errors
+    /// The sink's configuration is wrong.
+    pub fn location(&self) -> Result<Location> {
+        Ok(cloud_sink::config::Config::load(&self.layout.sink_config())?.store)
     }
 
     /// Takes away what the broker has kept on its disk; for while it is down.
@@ -253,6 +266,14 @@ impl Site {
         serde_json::from_str(said.trim()).context("the sink's status is no JSON")
     }
 
+    /// Says that the store was put back.
+    ///
+    /// # Errors
+    /// The command fails.
+    pub fn restored(&self) -> Result<()> {
+        self.layout.sink(&self.programs, &["restored"], &[]).map(drop)
+    }
+
     /// A link that lets one person into the sink's page, once.
     ///
     /// # Errors
@@ -261,6 +282,13 @@ impl Site {
         let said = self.layout.sink(&self.programs, &["link"], &["--role", role, "--json"])?;
         let answer: Value = serde_json::from_str(said.trim()).context("the link is no JSON")?;
         answer["url"].as_str().map(str::to_owned).context("the answer has no link")
+    }
+
+    /// How somebody gives the sink's own commands, in one line for a shell.
+    #[must_use]
+    pub fn sink_command(&self, words: &str) -> String {
+        let (program, config) = (self.programs.sink.display(), self.layout.sink_config());
+        format!("{program} {words} --config {}", config.display())
     }
 
     /// Exports one device as CSV into `out`, with the product's own command.

@@ -16,8 +16,8 @@ use crate::any_state::story::{SOCKET, speak};
 
 const PATIENCE: Duration = Duration::from_secs(25);
 
-struct Gateway {
-    site: Site,
+pub struct Gateway {
+    pub site: Site,
     programs: Programs,
     runtime: Runtime,
 }
@@ -26,7 +26,7 @@ struct Gateway {
 type Levels = BTreeMap<String, (String, String)>;
 
 impl Gateway {
-    fn prepare() -> Self {
+    pub fn prepare() -> Self {
         let runtime = Runtime::new().unwrap();
         let programs = Programs::build().unwrap();
         let plan = Plan {
@@ -38,11 +38,11 @@ impl Gateway {
         Self { site, programs, runtime }
     }
 
-    fn folder(&self) -> PathBuf {
+    pub fn folder(&self) -> PathBuf {
         self.site.intake_folder()
     }
 
-    fn wardline(&self, words: &[&str]) -> Output {
+    pub fn wardline(&self, words: &[&str]) -> Output {
         let mut command = Command::new(&self.programs.agent);
         command.args(words).current_dir(self.folder()).output().unwrap()
     }
@@ -63,7 +63,7 @@ impl Gateway {
         (output.status.code(), levels.collect())
     }
 
-    fn run(&mut self) {
+    pub fn run(&mut self) {
         self.runtime.block_on(self.site.start_all(PATIENCE)).unwrap();
         let folder = self.folder();
         self.runtime.block_on(speak(&folder, 1)).unwrap();
@@ -188,8 +188,9 @@ fn texts(folder: &Path) -> BTreeMap<String, String> {
 
 /// Writes what the programs say of themselves; `hardware/package` holds the same.
 fn write_manuals(programs: &Programs, folder: &Path) {
-    let (man, completions) = (folder.join("man"), folder.join("completions"));
+    let [man, completions, schema] = ["man", "completions", "schema"].map(|part| folder.join(part));
     fs::create_dir_all(&completions).unwrap();
+    fs::create_dir_all(&schema).unwrap();
     for (program, name) in [(&programs.agent, "wardline"), (&programs.sink, "wardline-sink")] {
         let out = man.to_str().unwrap();
         assert!(
@@ -200,6 +201,9 @@ fn write_manuals(programs: &Programs, folder: &Path) {
             assert!(output.status.success());
             fs::write(completions.join(format!("{name}.{shell}")), output.stdout).unwrap();
         }
+        let output = Command::new(program).arg("schema").output().unwrap();
+        assert!(output.status.success());
+        fs::write(schema.join(format!("{name}.schema.json")), output.stdout).unwrap();
     }
 }
 
@@ -212,7 +216,7 @@ fn the_packaged_manuals_and_completions_are_those_of_the_programs() {
     if std::env::var_os("WARDLINE_WRITE_MANUALS").is_some() {
         write_manuals(&programs, &kept);
     }
-    for part in ["man", "completions"] {
+    for part in ["man", "completions", "schema"] {
         let (fresh, kept) = (texts(&fresh.path().join(part)), texts(&kept.join(part)));
         let names = |texts: &BTreeMap<String, String>| texts.keys().cloned().collect::<Vec<_>>();
         let cure = "run it with WARDLINE_WRITE_MANUALS=1, look at the difference, commit it";

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use agent::buffer::disk::{Disk, Folder};
 use agent::buffer::segment::{FileName, read_place, scan};
-use cloud_sink::store::sqlite::open_for_reading;
+use cloud_sink::store::db::Db;
 use serde_json::{Value, json};
 use tempfile::tempdir;
 use wire::frame::{Record, RecordKind};
@@ -149,7 +149,7 @@ fn assert_holds(found: &Value, expected: &Value) {
 
 /// Each exported file by its name.
 fn exported(store: &Path, folder: &Path) -> BTreeMap<String, String> {
-    let db = open_for_reading(store).unwrap();
+    let db = Db::open(&store.into()).unwrap();
     cloud_sink::export::csv::export(&db, DEVICE, folder).unwrap();
     read_all(folder)
 }
@@ -192,7 +192,7 @@ fn a_kept_store_says_what_it_said_and_exports_what_it_exported() {
     let Opened { fleet, expected, folder } = opened();
     let store = folder.path().join("store/store.sqlite");
 
-    let sink = Sink::open(&fleet, &store);
+    let sink = Sink::open(&fleet, &store.as_path().into());
     let ledger = serde_json::to_value(sink.ledger()).unwrap();
     let csv = exported(&store, &folder.path().join("export"));
 
@@ -204,7 +204,7 @@ fn a_kept_store_says_what_it_said_and_exports_what_it_exported() {
 fn a_kept_store_takes_the_rest_of_a_kept_buffer() {
     let Opened { fleet, expected, folder } = opened();
     let buffer = folder.path().join("buffer");
-    let mut sink = Sink::open(&fleet, &folder.path().join("store/store.sqlite"));
+    let mut sink = Sink::open(&fleet, &folder.path().join("store/store.sqlite").into());
     let mut gateway = Gateway::start(&fleet, named(GATEWAY), &buffer);
     let done = segments(&buffer).into_iter().filter(|segment| segment.done);
     let doubles: Vec<Sent> = done.flat_map(|segment| segment.records).collect();

@@ -175,7 +175,11 @@ impl Gateway {
 
     /// Reports these counters and flushes.
     pub fn report(&mut self, counters: &[(u16, u64)]) {
-        let report = HealthReport { counters: counters.to_vec(), ..HealthReport::default() };
+        self.report_all(&HealthReport { counters: counters.to_vec(), ..HealthReport::default() });
+    }
+
+    /// Reports all this and flushes.
+    pub fn report_all(&mut self, report: &HealthReport) {
         let now = self.now();
         self.batcher.report(&itself(), report.encode(), &now);
         self.flush();

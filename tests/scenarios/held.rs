@@ -1,6 +1,7 @@
 //! What the sink cannot decode yet is durable, receipted as held, and opened when it can be.
 
 use cloud_sink::limits::PARKED_MAX;
+use cloud_sink::store::db::Value;
 use cloud_sink::store::query::{Reopened, StoreRegistry};
 use ed25519_dalek::SigningKey;
 use wire::frame::{Foreign, Record, join};
@@ -64,12 +65,12 @@ fn what_no_key_opens_is_held_and_opened_when_the_key_is_there() {
     let Site { fleet, mut gateway, sink, folder } = site();
     gateway.hear_each(&monitor(1, 7), 1..=3, numerics);
     let keyless = Fleet::with(Suite::X25519, Vec::new());
-    let mut sink = Sink::open(&keyless, sink.path());
+    let mut sink = Sink::open(&keyless, sink.location());
 
     let rounds = sink.take(&gateway.records());
     let before = sink.heart_rates();
-    let mut sink = Sink::open(&fleet, sink.path());
-    let held = StoreRegistry::open(sink.path()).unwrap().reopen(0).unwrap();
+    let mut sink = Sink::open(&fleet, sink.location());
+    let held = StoreRegistry::open(sink.location()).unwrap().reopen(0).unwrap();
     let again = |held: Reopened| Sent::read(held.gateway, held.lane, held.bytes);
     sink.take(&held.into_iter().map(again).collect::<Vec<_>>());
 
@@ -86,13 +87,16 @@ fn parking_has_an_end_and_what_is_behind_it_is_not_signed_for() {
     let Site { fleet, mut gateway, mut sink, folder: _folder } = site();
     gateway.hear_each(&monitor(1, 7), 1..=2, numerics);
     let records = gateway.records();
-    let db = cloud_sink::store::sqlite::open_for_reading(sink.path()).unwrap();
+    let db = cloud_sink::store::db::Db::open(sink.location()).unwrap();
     sink.take(&records[1..2]);
-    let fill = "WITH RECURSIVE n(i) AS (SELECT 2 UNION ALL SELECT i + 1 FROM n WHERE i < ?1)
-        INSERT INTO evidence (segment, idx, hash, disposition, reason, received_ns, bytes)
-        SELECT segment, 100 + i, randomblob(32), disposition, reason, 0, x'' FROM evidence, n";
-    db.execute(fill, [PARKED_MAX.cast_signed()]).unwrap();
-    let mut sink = Sink::open(&fleet, sink.path());
+    let fill = "INSERT INTO evidence (segment, idx, hash, disposition, reason, received_ns, bytes)
+        SELECT segment, ?1, ?2, disposition, reason, 0, ?2 FROM evidence WHERE idx = 1";
+    for index in 2..=PARKED_MAX.cast_signed() {
+        let hash = Value::from(index.to_be_bytes());
+        db.later(fill, &[Value::from(100 + index), hash]).unwrap();
+    }
+    assert_eq!(db.one::<u64>("SELECT count(*) FROM evidence", &[]).unwrap(), PARKED_MAX);
+    let mut sink = Sink::open(&fleet, sink.location());
 
     let rounds = sink.take(&records[2..3]);
 

@@ -1,9 +1,7 @@
 //! P9 seen: what goes wrong has one incident a cause, with what to do, and it ends when that does.
 
-use std::path::Path;
-
 use cloud_sink::incident::{self, Incident};
-use cloud_sink::store::sqlite::open_for_reading;
+use cloud_sink::store::db::{Db, Location};
 use tempfile::{TempDir, tempdir};
 use wire::frame::join;
 use wire::gap::{Cause, Gap, Hole};
@@ -23,9 +21,9 @@ fn second(number: i64) -> UnixNanos {
 }
 
 /// The sink looks at this second; what is open then.
-fn look(store: &Path, at: i64) -> Vec<Incident> {
-    let mut db = open_for_reading(store).unwrap();
-    incident::look(&mut db, second(at)).unwrap();
+fn look(store: &Location, at: i64) -> Vec<Incident> {
+    let db = Db::open(store).unwrap();
+    incident::look(&db, second(at)).unwrap();
     incident::list(&db, false).unwrap()
 }
 
@@ -59,7 +57,7 @@ impl Site {
     }
 
     fn look(&self, at: i64) -> Vec<Incident> {
-        look(self.sink.path(), at)
+        look(self.sink.location(), at)
     }
 }
 
@@ -79,7 +77,7 @@ fn a_silent_gateway_is_seen_within_a_minute_and_its_incident_ends_with_its_silen
 
     site.report(0, &[(counter::UPTIME_SECONDS, 1060)]);
     assert!(site.look(61).is_empty());
-    let db = open_for_reading(site.sink.path()).unwrap();
+    let db = Db::open(site.sink.location()).unwrap();
     let timeline = incident::timeline(&db, open[0].id).unwrap();
     let what: Vec<_> = timeline.iter().map(|entry| entry.what.as_str()).collect();
     assert_eq!(what, ["opened", "closed"]);
@@ -131,7 +129,7 @@ fn a_gap_is_told_until_a_person_closes_it() {
     let open = site.look(100_000);
     assert_eq!((kinds(&open), open[0].count), (vec!["gap"], 1), "told once, and not forgotten");
 
-    let db = open_for_reading(site.sink.path()).unwrap();
+    let db = Db::open(site.sink.location()).unwrap();
     let (id, now) = (open[0].id, second(100_001));
     assert!(incident::acknowledge(&db, id, now, ("A. Nurse", "seen")).unwrap());
     assert_eq!(incident::list(&db, false).unwrap()[0].owner.as_deref(), Some("A. Nurse"));

@@ -18,6 +18,12 @@ mod site;
 
 mod tamper;
 
+mod database;
+
+mod migrate;
+
+mod retention;
+
 mod misplaced;
 
 mod chain;
@@ -30,7 +36,13 @@ mod held;
 
 mod incidents;
 
+mod view;
+
 mod page;
+
+mod access;
+
+mod notify;
 
 mod exhaustive;
 
@@ -51,6 +63,8 @@ mod secrets;
 mod any_state;
 
 mod commands;
+
+mod fault_finding;
 
 mod fuzz;
 

@@ -1,6 +1,6 @@
 //! What is stored can be asked for by a person, with the words that stand in the schema.
 
-use cloud_sink::store::sqlite::open_for_reading;
+use cloud_sink::store::db::Db;
 use tempfile::tempdir;
 use wire::segment::Suite;
 
@@ -18,11 +18,11 @@ fn the_view_of_readings_answers_with_values_and_times() {
     gateway.hear_all(&monitor(1, 7), 1..=2, numerics);
     sink.take(&gateway.records());
 
-    let db = open_for_reading(sink.path()).unwrap();
+    let db = Db::open(sink.location()).unwrap();
     let sql = "SELECT device, at_ns, value FROM reading WHERE code = 150456 ORDER BY at_ns";
-    let mut statement = db.prepare(sql).unwrap();
-    let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).unwrap();
-    let found: Vec<(String, i64, f64)> = rows.collect::<Result<_, _>>().unwrap();
+    let rows = db.rows(sql, &[]).unwrap();
+    let found = rows.iter().map(|row| (row.at(0).unwrap(), row.at(1).unwrap(), row.at(2).unwrap()));
+    let found: Vec<(String, i64, f64)> = found.collect();
 
     let device = "0000000000000001".to_owned();
     let at = |sequence: i64| (BEGIN_MS + sequence * 100) * 1_000_000;

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 
+use cloud_sink::store::db::Location;
 use tempfile::tempdir;
 use wire::segment::Suite;
 
@@ -79,7 +80,8 @@ fn no_marker_of_any_kind_is_found_in_the_buffer_and_the_search_finds_it_where_it
         let (buffer, store) = (folder.path().join("buffer"), folder.path().join("store"));
         fs::create_dir(&store).unwrap();
         let mut gateway = whisper(&fleet, Gateway::start(&fleet, id, &buffer));
-        let mut sink = Sink::create(&fleet, &store, &[id]);
+        let file = Location::File(store.join("store.sqlite"));
+        let mut sink = Sink::create_at(&fleet, file, &[id]);
 
         sink.take(&gateway.records());
 

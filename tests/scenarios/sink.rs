@@ -1,12 +1,13 @@
 //! A sink in this process: the real verification, store, receipts and ledger on a real file.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use cloud_sink::ledger::{self, LaneBooks, Ledger};
 use cloud_sink::receipt;
+use cloud_sink::store::commit::{SqlStore, create};
+use cloud_sink::store::db::{Db, Location};
 use cloud_sink::store::query::{StoreRegistry, enroll};
-use cloud_sink::store::sqlite::{Sqlite, create, open_for_reading};
 use cloud_sink::store::{Committed, Store};
 use cloud_sink::verify::dispose::Verifier;
 use cloud_sink::verify::keyring::Keys;
@@ -19,59 +20,71 @@ use rig::fleet::Fleet;
 
 /// One sink.
 pub struct Sink {
-    path: PathBuf,
+    location: Location,
     verifier: Verifier<StoreRegistry>,
-    store: Sqlite,
+    store: SqlStore,
     /// Why bytes were dropped, in the order in which they came.
     pub dropped: Vec<Unsigned>,
 }
 
 /// Tables whose rows mean that something was stored.
-const TABLES: [&str; 10] = [
-    "segment", "evidence", "device", "series", "numeric", "block", "wave", "note", "gap", "health",
+const TABLES: [(&str, &str); 9] = [
+    ("segment", "SELECT count(*) FROM segment"),
+    ("evidence", "SELECT count(*) FROM evidence"),
+    ("device", "SELECT count(*) FROM device"),
+    ("series", "SELECT count(*) FROM series"),
+    ("numeric", "SELECT count(*) FROM numeric"),
+    ("block", "SELECT count(*) FROM block"),
+    ("wave", "SELECT count(*) FROM wave"),
+    ("note", "SELECT count(*) FROM note"),
+    ("gap", "SELECT count(*) FROM gap"),
 ];
-/// Those of them that hold what devices said, or what is missing.
-const OF_READINGS: [&str; 7] = ["device", "series", "numeric", "block", "wave", "note", "gap"];
+/// Those of them that do not hold what devices said, or what is missing.
+const OF_RECORDS: [&str; 2] = ["segment", "evidence"];
 
-fn open(fleet: &Fleet, path: &Path) -> (Verifier<StoreRegistry>, Sqlite) {
+fn open(fleet: &Fleet, location: &Location) -> (Verifier<StoreRegistry>, SqlStore) {
     let recipients = fleet.pairs.iter().map(|pair| pair.secret.clone()).collect();
-    let registry = StoreRegistry::open(path).expect("the store opens for questions");
+    let registry = StoreRegistry::open(location).expect("the store opens for questions");
     let verifier = Verifier::new(registry, Keys::new(recipients, fleet.store_key));
-    (verifier, Sqlite::open(path).expect("the store opens for writing"))
+    (verifier, SqlStore::open(location).expect("the store opens for writing"))
 }
 
 impl Sink {
     /// A sink with an empty store that knows these gateways.
     pub fn create(fleet: &Fleet, folder: &Path, gateways: &[GatewayId]) -> Self {
-        let path = folder.join("store.sqlite");
-        create(&path, fleet.epoch).expect("a new store can be made");
+        Self::create_at(fleet, rig::store::fresh(folder), gateways)
+    }
+
+    /// The same, at this place.
+    pub fn create_at(fleet: &Fleet, location: Location, gateways: &[GatewayId]) -> Self {
+        create(&location, fleet.epoch).expect("a new store can be made");
         for gateway in gateways {
             let key = Fleet::signer(*gateway).verifying_key();
-            assert!(enroll(&path, *gateway, &key).expect("the store answers"), "name taken");
+            assert!(enroll(&location, *gateway, &key).expect("the store answers"), "name taken");
         }
-        Self::open(fleet, &path)
+        Self::open(fleet, &location)
     }
 
     /// A sink on a store that is there.
-    pub fn open(fleet: &Fleet, path: &Path) -> Self {
-        let (verifier, store) = open(fleet, path);
-        Self { path: path.to_owned(), verifier, store, dropped: Vec::new() }
+    pub fn open(fleet: &Fleet, location: &Location) -> Self {
+        let (verifier, store) = open(fleet, location);
+        Self { location: location.clone(), verifier, store, dropped: Vec::new() }
     }
 
     /// Ends without a word and starts again: nothing that was only in memory is left.
     pub fn crash_and_start(self, fleet: &Fleet) -> Self {
-        let Self { path, dropped, .. } = self;
-        Self { dropped, ..Self::open(fleet, &path) }
+        let Self { location, dropped, .. } = self;
+        Self { dropped, ..Self::open(fleet, &location) }
     }
 
     /// Its two halves, for two threads.
-    pub fn into_parts(self) -> (Verifier<StoreRegistry>, Sqlite) {
+    pub fn into_parts(self) -> (Verifier<StoreRegistry>, SqlStore) {
         (self.verifier, self.store)
     }
 
-    /// The store's file.
-    pub fn path(&self) -> &Path {
-        &self.path
+    /// Where the store is.
+    pub const fn location(&self) -> &Location {
+        &self.location
     }
 
     /// Verifies one delivery and keeps nothing.
@@ -112,28 +125,25 @@ impl Sink {
 
     /// Rows in every table.
     pub fn rows(&self) -> BTreeMap<&'static str, u64> {
-        self.count(&TABLES)
+        let db = self.db();
+        let count = |(table, sql)| (table, db.one(sql, &[]).expect("the table is there"));
+        TABLES.map(count).into()
     }
 
     /// Rows in the tables of readings.
     pub fn readings(&self) -> BTreeMap<&'static str, u64> {
-        self.count(&OF_READINGS)
+        let mut rows = self.rows();
+        rows.retain(|table, _| !OF_RECORDS.contains(table));
+        rows
     }
 
-    fn count(&self, tables: &[&'static str]) -> BTreeMap<&'static str, u64> {
-        let db = open_for_reading(&self.path).expect("the store opens for reading");
-        let count = |table: &&'static str| {
-            let sql = format!("SELECT count(*) FROM {table}");
-            let rows: i64 = db.query_row(&sql, [], |row| row.get(0)).expect("the table is there");
-            (*table, rows.unsigned_abs())
-        };
-        tables.iter().map(count).collect()
+    fn db(&self) -> Db {
+        Db::open(&self.location).expect("the store opens for reading")
     }
 
     /// What the store says of every record.
     pub fn ledger(&self) -> Ledger {
-        let db = open_for_reading(&self.path).expect("the store opens for reading");
-        ledger::read(&db).expect("the ledger reads")
+        ledger::read(&self.db()).expect("the ledger reads")
     }
 
     /// The books of one lane of one gateway; all zeros if there are none.
@@ -148,12 +158,10 @@ impl Sink {
 
     /// Every heart rate that is stored, of any device, in the order of their times.
     pub fn heart_rates(&self) -> Vec<i64> {
-        let db = open_for_reading(&self.path).expect("the store opens for reading");
         let sql = "SELECT mantissa FROM numeric JOIN series ON series.id = numeric.series
                    WHERE code = 147842 AND absent IS NULL ORDER BY at_ns, mantissa";
-        let mut statement = db.prepare(sql).expect("the tables are there");
-        let rows = statement.query_map([], |row| row.get(0)).expect("the store answers");
-        rows.collect::<Result<_, _>>().expect("mantissas are numbers")
+        let rows = self.db().rows(sql, &[]).expect("the store answers");
+        rows.iter().map(|row| row.at(0).expect("mantissas are numbers")).collect()
     }
 }
 

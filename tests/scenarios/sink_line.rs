@@ -1,6 +1,6 @@
 //! The sink's own two threads: what they commit is signed for, and signed for only when committed.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::BTreeSet;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -32,7 +32,7 @@ fn run(
     let (to_store, verified) = mpsc::channel(64);
     let (answers, mut answered) = mpsc::channel(256);
     let (key, again) = (fleet.receipt.clone(), incoming.downgrade());
-    let committer = Committer { store, key, answers, again, waiting: VecDeque::new() };
+    let committer = Committer::new(store, key, answers, again);
     let verifying = thread::spawn(move || verify_all(verifier, to_verify, &to_store));
     let committing = thread::spawn(move || committer.run(verified));
     for one in sent {
@@ -70,7 +70,7 @@ fn everything_is_signed_for_once_it_is_stored_even_if_it_came_before_its_header(
     gateway.hear_each(&monitor(1, 7), 1..=20, numerics);
     let mut records = gateway.records();
     let sink = Sink::create(&fleet, folder.path(), &[id]);
-    let path = sink.path().to_owned();
+    let location = sink.location().clone();
     let wanted: BTreeSet<_> = records.iter().map(|sent| (sent.segment, sent.index)).collect();
     records.rotate_left(1);
 
@@ -79,6 +79,6 @@ fn everything_is_signed_for_once_it_is_stored_even_if_it_came_before_its_header(
     assert_eq!(stored(&receipts), wanted);
     assert_eq!(receipts[0].headers_wanted, [records[0].segment]);
     assert!(receipts.is_sorted_by_key(|receipt| receipt.commit));
-    let sink = Sink::open(&fleet, &path);
+    let sink = Sink::open(&fleet, &location);
     assert_eq!(sink.heart_rates(), (61..=80).collect::<Vec<i64>>());
 }

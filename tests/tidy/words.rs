@@ -13,6 +13,8 @@ const FILES: &[Exception] = &[
     ("agent/src/config", "reads its own file and its last good copy"),
     ("agent/src/cli", "commands read and write what they are told to"),
     ("agent/src/seal/keep.rs", "what is kept twice: two checksummed copies"),
+    ("agent/src/local.rs", "removes the socket of an earlier process"),
+    ("agent/src/health/host.rs", "reads what the kernel says, remembers the last run"),
     ("agent/src/health.rs", "reads what the kernel says about this process"),
     ("agent/src/clock.rs", "reads the kernel's boot id"),
     ("agent/src/intake/ports.rs", "removes the socket of an earlier process"),

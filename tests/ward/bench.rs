@@ -21,6 +21,8 @@ mod load;
 mod outage;
 #[path = "bench/stages.rs"]
 mod stages;
+#[path = "bench/store.rs"]
+mod store;
 #[path = "bench/storm.rs"]
 mod storm;
 #[path = "bench/watch.rs"]
@@ -69,6 +71,8 @@ pub enum What {
     Line,
     /// What live readings see of the draining after a long outage, against its limits.
     Outage,
+    /// Numerics verified and committed, into SQLite or the server of `WARDLINE_TEST_POSTGRES`.
+    Store,
     /// A thousand gateways whose link returns, and whose broker restarts.
     Storm,
     /// A thousand gateways on one sink, and what its page answers meanwhile.
@@ -93,12 +97,13 @@ pub fn row(name: impl Into<String>, value: f64, unit: &'static str) -> Row {
     Row { name: name.into(), value, unit }
 }
 
-const ALL: [What; 9] = [
+const ALL: [What; 10] = [
     What::Seal,
     What::Wire,
     What::Append,
     What::Recover,
     What::Line,
+    What::Store,
     What::Outage,
     What::Storm,
     What::Fleet,
@@ -128,6 +133,10 @@ impl Bench {
                     good &= report.broken().is_empty();
                     last_line = self.json.then(|| serde_json::to_string(&report)).transpose()?;
                     report.rows()
+                }
+                What::Store => {
+                    let time = Duration::from_secs(self.seconds);
+                    tokio::task::block_in_place(|| store::measure(time))?
                 }
                 What::Storm => storm::measure(self.broker.kind()).await?,
                 What::Fleet => {
@@ -168,7 +177,7 @@ impl Bench {
         let name = format!("{what:?}").to_lowercase();
         let minutes = match what {
             What::Outage | What::Bridge => format!(" --backlog-minutes {}", self.backlog_minutes),
-            What::Fleet => format!(" --seconds {}", self.seconds),
+            What::Fleet | What::Store => format!(" --seconds {}", self.seconds),
             _ => String::new(),
         };
         format!("cargo demo -- bench {name}{minutes}")

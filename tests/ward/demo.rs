@@ -116,6 +116,8 @@ impl Run {
                 .push(format!("After {at:.1?} the {name} is killed (-9) and stays away {down:?}."));
         }
         words.push(format!("The page, for one sign-in: {}", self.stage.link()));
+        let admin = self.site.sink_command("link --role admin");
+        words.push(format!("Another, of another role: {admin}"));
         if !self.demo.no_browser {
             self.stage.show();
         }

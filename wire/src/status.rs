@@ -87,6 +87,74 @@ pub mod counter {
     pub const RECORDS_PARKED: u16 = 13;
     /// What is wrong at the gateway, one bit each; see [`super::alarm`].
     pub const ALARMS: u16 = 14;
+    /// Hottest part of the machine, thousandths of a kelvin.
+    pub const TEMPERATURE_MILLIKELVIN: u16 = 15;
+    /// What the machine says of its supply and speed, one bit each; see [`super::supply`].
+    pub const SUPPLY: u16 = 16;
+    /// Used part of the medium's life by its own account, percent; above 100 it is used up.
+    pub const WEAR_PERCENT: u16 = 17;
+    /// Memory that programs may still have, bytes.
+    pub const MEMORY_AVAILABLE: u16 = 18;
+    /// Free bytes of the buffer's file system.
+    pub const DISK_FREE: u16 = 19;
+    /// Why the agent was started; see [`super::Start`].
+    pub const START: u16 = 20;
+    /// Seconds until the gateway's certificate expires; 0 if it has.
+    pub const CERTIFICATE_SECONDS: u16 = 21;
+    /// Seconds until the keyring expires; 0 if it has.
+    pub const KEYRING_SECONDS: u16 = 22;
+    /// Seconds since the machine was started.
+    pub const MACHINE_SECONDS: u16 = 23;
+}
+
+/// Bits of [`counter::SUPPLY`].
+pub mod supply {
+    /// The supply's voltage is too low.
+    pub const LOW_VOLTAGE: u8 = 0;
+    /// The processor is slowed down, for its heat or its supply.
+    pub const SLOWED: u8 = 1;
+}
+
+/// Why an agent was started.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[repr(u8)]
+pub enum Start {
+    /// It never ran on this medium, or nobody remembers.
+    First = 1,
+    /// It was stopped before.
+    Stopped = 2,
+    /// It ended without being stopped; the machine ran on.
+    Ended = 3,
+    /// The machine was shut down before.
+    Shutdown = 4,
+    /// The machine lost its power, or was reset.
+    PowerLost = 5,
+    /// The machine's watchdog has reset it.
+    Watchdog = 6,
+}
+
+impl Start {
+    const ALL: [Self; 6] =
+        [Self::First, Self::Stopped, Self::Ended, Self::Shutdown, Self::PowerLost, Self::Watchdog];
+
+    /// The reason of a number, if it is known.
+    #[must_use]
+    pub fn from_number(number: u64) -> Option<Self> {
+        Self::ALL.into_iter().find(|start| *start as u64 == number)
+    }
+
+    /// The reason in words.
+    #[must_use]
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::First => "first start on this medium",
+            Self::Stopped => "it was stopped before",
+            Self::Ended => "it ended without being stopped",
+            Self::Shutdown => "the machine was shut down before",
+            Self::PowerLost => "the machine lost its power or was reset",
+            Self::Watchdog => "the machine's watchdog has reset it",
+        }
+    }
 }
 
 /// Bits of [`counter::ALARMS`]. A link that is away cannot be reported, and has no bit.
@@ -129,7 +197,13 @@ impl HealthReport {
     /// A counter of [`counter`]; 0 if the gateway does not say it.
     #[must_use]
     pub fn counter(&self, number: u16) -> u64 {
-        self.counters.iter().find(|(of, _)| *of == number).map_or(0, |(_, value)| *value)
+        self.said(number).unwrap_or(0)
+    }
+
+    /// The same, if the gateway says it.
+    #[must_use]
+    pub fn said(&self, number: u16) -> Option<u64> {
+        self.counters.iter().find(|(of, _)| *of == number).map(|(_, value)| *value)
     }
 
     /// As strict CBOR.

@@ -1,5 +1,7 @@
 //! `wardline doctor`: what is wrong now, within five seconds, and what to do about each.
 
+use std::path::Path;
+
 use super::finding::{Code, Findings, Level};
 use super::{ConfigArg, Failure, examine, status};
 use crate::clock::Clock;
@@ -20,27 +22,7 @@ pub struct Doctor {
 
 impl Doctor {
     pub(super) fn run(self) -> Result<(), Failure> {
-        let mut findings = Findings::default();
-        let path = &self.config.config;
-        let config = match Config::load(path) {
-            Ok(config) => {
-                findings.add(Code::Configuration, Level::Pass, path.display().to_string());
-                Some(config)
-            }
-            Err(error) => {
-                findings.add(Code::Configuration, Level::Fail, error.to_string());
-                Config::last_good(path)
-            }
-        };
-        if let Some(config) = config {
-            let clock = Clock::new().state();
-            examine::files(&config, clock.utc, &mut findings);
-            examine::broker(&config.broker, &mut findings);
-            examine::time(&clock, &mut findings);
-            let status = status::ask(&config).ok();
-            let status = status.and_then(|text| serde_json::from_str(&text).ok());
-            examine::running(status.as_ref(), &mut findings);
-        }
+        let mut findings = look(&self.config.config);
         if let Some(check) = &self.check {
             findings.keep(check);
             if findings.is_empty() {
@@ -55,4 +37,29 @@ impl Doctor {
             Level::Pass | Level::Skip | Level::Warn => Ok(()),
         }
     }
+}
+
+/// Looks at everything that can be looked at.
+pub(super) fn look(path: &Path) -> Findings {
+    let mut findings = Findings::default();
+    let config = match Config::load(path) {
+        Ok(config) => {
+            findings.add(Code::Configuration, Level::Pass, path.display().to_string());
+            Some(config)
+        }
+        Err(error) => {
+            findings.add(Code::Configuration, Level::Fail, error.to_string());
+            Config::last_good(path)
+        }
+    };
+    if let Some(config) = config {
+        let clock = Clock::new().state();
+        examine::files(&config, clock.utc, &mut findings);
+        examine::broker(&config.broker, &mut findings);
+        examine::time(&clock, &mut findings);
+        let status = status::ask(&config).ok();
+        let status = status.and_then(|text| serde_json::from_str(&text).ok());
+        examine::running(status.as_ref(), &mut findings);
+    }
+    findings
 }

@@ -125,10 +125,15 @@ impl Findings {
         self.findings.is_empty()
     }
 
+    /// As one line of JSON.
+    pub(super) fn to_json(&self) -> anyhow::Result<String> {
+        Ok(serde_json::to_string(self)?)
+    }
+
     /// Prints them, as a table or as JSON.
     pub(super) fn print(&self, json: bool) -> anyhow::Result<()> {
         if json {
-            println!("{}", serde_json::to_string(self)?);
+            println!("{}", self.to_json()?);
             return Ok(());
         }
         let mut table = comfy_table::Table::new();

@@ -1,5 +1,5 @@
 //! `wardline log verify`: checks a buffer folder with public keys only; works on a card image.
-//! `wardline log ls` lists what is there.
+//! `wardline log ls` lists what is there, `wardline log export` takes it away.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -14,12 +14,16 @@ use wire::seal::{verify_frame, verify_header};
 use wire::segment::Header;
 use wire::signed::{Purpose, verify};
 
+mod export;
+
 mod ls;
 
 use super::Failure;
 use crate::buffer::disk::{Disk, Folder};
 use crate::buffer::segment::{FileName, Scan, read_place, scan};
+use export::Export;
 use ls::Ls;
+pub(super) use ls::list;
 
 /// What can be done with a log.
 #[derive(Debug, clap::Subcommand)]
@@ -28,6 +32,8 @@ pub enum Log {
     Ls(Ls),
     /// Checks checksums, chain and signatures; exit code 1 and the first bad frame if any fails.
     Verify(Verify),
+    /// Writes the sealed records as lines of JSON.
+    Export(Export),
 }
 
 /// Checks a buffer folder.
@@ -79,6 +85,7 @@ impl Log {
         match self {
             Self::Ls(list) => list.run(),
             Self::Verify(verify) => verify.run(),
+            Self::Export(export) => export.run(),
         }
     }
 }

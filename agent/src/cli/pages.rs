@@ -1,4 +1,4 @@
-//! `wardline completions` and `wardline man`: what shells and readers of manuals get.
+//! `wardline completions`, `man` and `schema`: what shells, readers of manuals and editors get.
 
 use std::path::PathBuf;
 
@@ -36,6 +36,17 @@ impl Man {
             .and_then(|()| clap_mangen::generate_to(Cli::command(), &self.out))
             .with_context(|| self.out.display().to_string())?;
         println!("man --local-file {}", self.out.join("wardline.1").display());
+        Ok(())
+    }
+}
+
+/// Prints the JSON Schema of the configuration, for editors.
+#[derive(Debug, clap::Args)]
+pub struct Schema;
+
+impl Schema {
+    pub(super) fn run(self) -> Result<(), Failure> {
+        println!("{}", serde_json::to_string_pretty(&crate::config::schema())?);
         Ok(())
     }
 }

@@ -1,12 +1,9 @@
 //! `wardline run`: puts the stages together and lets them go.
 
-use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context;
-use tokio::io::AsyncWriteExt;
-use tokio::net::UnixListener;
 use tokio::sync::{mpsc, watch};
 use wire::status::Status as StatusHint;
 
@@ -15,10 +12,12 @@ use crate::buffer::disk::Folder;
 use crate::buffer::{Buffer, Writer};
 use crate::clock::{Clock, boot_id};
 use crate::config::Config;
-use crate::health::{Alarm, Health, watchdog};
+use crate::health::host::Host;
+use crate::health::{Alarm, Health, metrics, watchdog};
 use crate::intake::{Registry, ports};
 use crate::limits::INTAKE_CHUNKS_MAX;
 use crate::line::{Line, Trust};
+use crate::local;
 use crate::seal::batcher::Batcher;
 use crate::seal::keep::{self, Kept};
 use crate::seal::keyring::{Custody, KeyFiles};
@@ -58,7 +57,10 @@ impl Run {
             .context("no runtime")?;
         let (broker_events, from_broker) = mpsc::channel(BROKER_EVENTS_MAX);
         let registry = Registry::default();
-        let mut line = assemble(&config, runtime.handle(), broker_events)?;
+        keep::folder(&config.state).with_context(|| config.state.display().to_string())?;
+        let host = Host::begin(Path::new("/"), &config.state, boot_id());
+        tracing::info!(because = host.start().words(), "started");
+        let mut line = assemble(&config, &host, runtime.handle(), broker_events)?;
         line.health.alarm(Alarm::Config, mended.into_iter().collect());
         let screen = line.health.screen();
         let (chunks, intake) = mpsc::channel(INTAKE_CHUNKS_MAX);
@@ -66,9 +68,12 @@ impl Run {
         for port in config.ports.clone() {
             runtime.spawn(ports::serve(port, registry.clone(), chunks.clone()));
         }
-        let socket = config.state.join("status.sock");
         runtime.spawn(watchdog::feed(screen.clone()));
-        runtime.spawn(serve_status(socket, screen, SOCKET_LOOK));
+        runtime.spawn(local::serve_test(config.state.clone(), line.take_probes()));
+        if let Some(address) = config.metrics {
+            runtime.spawn(metrics::serve(address, screen.clone()));
+        }
+        runtime.spawn(local::serve_status(config.state.clone(), screen));
         runtime.spawn(async move {
             wait_for_stop().await;
             stop.send_replace(true);
@@ -80,6 +85,7 @@ impl Run {
         });
         line.context("no thread")?.join().map_err(|_| anyhow::anyhow!("the line has failed"))??;
         drop(chunks);
+        host.stopped();
         runtime.shutdown_timeout(Duration::from_millis(500));
         Ok(())
     }
@@ -97,11 +103,12 @@ async fn wait_for_stop() {
 
 fn assemble(
     config: &Config,
+    host: &Host,
     runtime: &tokio::runtime::Handle,
     events: mpsc::Sender<(u64, crate::uplink::driver::FromBroker)>,
 ) -> anyhow::Result<Line<Folder, Seal, Driver>> {
     let files = KeyFiles::below(&config.state);
-    for folder in [&config.state, &files.folder, &config.state.join("buffer")] {
+    for folder in [&files.folder, &config.state.join("buffer")] {
         keep::folder(folder).with_context(|| folder.display().to_string())?;
     }
     let custody = Custody::open(&files)?;
@@ -126,93 +133,9 @@ fn assemble(
     let mut seed = [0; 8];
     getrandom::fill(&mut seed).context("the kernel gives no random bytes")?;
     let uplink = Uplink::new(clock.now(), config.window_bytes, u64::from_be_bytes(seed));
-    let health = Health::new(config.gateway, config.intervals[3], now.monotonic);
+    let health = Health::new(config.gateway, config.intervals[3], now.monotonic).on(host.clone());
     let certificate = config.broker.certificate.clone();
     let trust = Trust::watching(config.gateway, custody, files, certificate, clock.now());
     let batcher = Batcher::new(config.intervals);
     Ok(Line::new(clock, batcher, buffer, uplink, driver, health, trust))
-}
-
-/// Between two looks whether our socket still stands in its place.
-const SOCKET_LOOK: Duration = Duration::from_secs(2);
-
-/// Answers every connection with the newest status and closes it. A socket that is gone, as after
-/// its medium was mounted again, is made anew.
-async fn serve_status(path: PathBuf, screen: watch::Receiver<String>, look: Duration) {
-    loop {
-        match listen(&path).await {
-            Ok(listener) => answer(&listener, &path, &screen, look).await,
-            Err(error) => tracing::warn!(path = %path.display(), %error, "no status socket"),
-        }
-        tokio::time::sleep(look).await;
-    }
-}
-
-async fn listen(path: &Path) -> std::io::Result<UnixListener> {
-    let removed = tokio::fs::remove_file(path).await;
-    if removed.is_err_and(|error| error.kind() != std::io::ErrorKind::NotFound) {
-        keep::set_aside(path);
-    }
-    UnixListener::bind(path)
-}
-
-/// Answers while the socket stands in its place.
-async fn answer(
-    listener: &UnixListener,
-    path: &Path,
-    screen: &watch::Receiver<String>,
-    look: Duration,
-) {
-    let place = || path.symlink_metadata().ok().map(|meta| (meta.dev(), meta.ino()));
-    let bound = place();
-    loop {
-        tokio::select! {
-            accepted = listener.accept() => {
-                let Ok((mut stream, _)) = accepted else { return };
-                let text = screen.borrow().clone();
-                if stream.write_all(text.as_bytes()).await.is_err() {
-                    tracing::debug!("somebody asked for the status and did not wait");
-                }
-            }
-            () = tokio::time::sleep(look) => {
-                if place() != bound {
-                    return;
-                }
-            }
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use tokio::io::AsyncReadExt;
-    use tokio::net::UnixStream;
-
-    #[test]
-    fn a_status_socket_that_is_gone_is_made_anew() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("status.sock");
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let (_shown, screen) = watch::channel("good".to_owned());
-        let ask = async || loop {
-            let Ok(mut stream) = UnixStream::connect(&path).await else {
-                tokio::task::yield_now().await;
-                continue;
-            };
-            let mut text = String::new();
-            stream.read_to_string(&mut text).await.unwrap();
-            break text;
-        };
-
-        runtime.block_on(async {
-            let look = Duration::from_millis(1);
-            let serving = tokio::spawn(serve_status(path.clone(), screen, look));
-            assert_eq!(ask().await, "good");
-            std::fs::remove_file(&path).unwrap();
-
-            assert_eq!(ask().await, "good");
-            serving.abort();
-        });
-    }
 }

@@ -8,6 +8,7 @@ use anyhow::Context;
 
 use super::{ConfigArg, EXIT_UNREACHABLE, Failure, wrong_config};
 use crate::config::Config;
+use crate::local;
 
 /// Shows the state of the running agent.
 #[derive(Debug, clap::Args)]
@@ -55,7 +56,7 @@ impl Status {
 
 /// What the running agent says on its status socket.
 pub(super) fn ask(config: &Config) -> anyhow::Result<String> {
-    let socket = config.state.join("status.sock");
+    let socket = config.state.join(local::STATUS);
     let mut stream = UnixStream::connect(&socket)
         .with_context(|| format!("{}: is `wardline run` running?", socket.display()))?;
     stream.set_read_timeout(Some(ANSWER))?;
@@ -92,10 +93,28 @@ fn show(status: &serde_json::Value) {
         ("records too large for the broker", "records_parked"),
         ("segments poisoned", "segments_poisoned"),
         ("longest sync, ms", "sync_ms_max"),
+        ("clock may be off by, µs", "clock_error_us"),
+        ("certificate, days left", "certificate_days"),
+        ("keyring, days left", "keyring_days"),
         ("uptime, s", "uptime_s"),
+        ("why it was started", "started"),
         ("version", "software"),
     ] {
         table.add_row([name.to_owned(), text(key)]);
+    }
+    for (name, key) in [
+        ("hottest part, mK", "temperature_millikelvin"),
+        ("voltage too low", "low_voltage"),
+        ("processor slowed down", "slowed"),
+        ("medium's life used, %", "wear_percent"),
+        ("memory available, bytes", "memory_available"),
+        ("disk free, bytes", "disk_free"),
+        ("machine's uptime, s", "uptime_s"),
+    ] {
+        // What the machine does not show is left out.
+        if !status["machine"][key].is_null() {
+            table.add_row([name.to_owned(), status["machine"][key].to_string()]);
+        }
     }
     println!("{table}");
     let mut devices = comfy_table::Table::new();

@@ -79,6 +79,7 @@ impl<D: Disk, S: Sealer, H: Hands> Line<D, S, H> {
                 match self.buffer.settle(*segment, range, &clock) {
                     Ok(Settled::Ours) => {
                         self.uplink.receipted(now, *segment, range.first, range.last);
+                        self.probes.receipted(*segment, range, now);
                     }
                     Ok(Settled::Foreign) => {
                         tracing::debug!(%segment, "a receipt names what we do not hold");

@@ -10,7 +10,7 @@ use wire::time::{ClockState, UnixNanos};
 
 use super::Line;
 use crate::buffer::disk::Disk;
-use crate::health::Alarm;
+use crate::health::{Alarm, Ends};
 use crate::seal::Sealer;
 use crate::seal::keyring::{Custody, KeyFiles};
 use crate::uplink::{Hands, tls};
@@ -146,12 +146,16 @@ impl<D: Disk, S: Sealer, H: Hands> Line<D, S, H> {
 
     fn look_at_dates(&mut self, watch: &Watch, clock: &ClockState) {
         let Some(now) = clock.utc else { return };
-        let keyring = self.trust.keyring.as_ref().map(|keyring| keyring.root.expires);
-        let keyring = keyring.and_then(|end| {
+        let ends = Ends {
+            keyring: self.trust.keyring.as_ref().map(|keyring| keyring.root.expires),
+            certificate: tls::expires(&watch.certificate),
+        };
+        self.health.ends(ends);
+        let keyring = ends.keyring.and_then(|end| {
             expiry_words("the keyring", end, now, "have the offline root sign a new one")
         });
         self.health.alarm(Alarm::Keyring, keyring.into_iter().collect());
-        let certificate = tls::expires(&watch.certificate).and_then(|end| {
+        let certificate = ends.certificate.and_then(|end| {
             expiry_words("the certificate", end, now, "`wardline provision` and enrol again")
         });
         self.health.alarm(Alarm::Certificate, certificate.into_iter().collect());

@@ -213,7 +213,8 @@ impl Batcher {
         }
     }
 
-    fn close(&mut self, lane: Lane) {
+    /// Closes a lane's batch, whatever it waits for.
+    pub fn close(&mut self, lane: Lane) {
         let Some(growing) = self.growing[lane as usize].take() else { return };
         let clock = growing.batch.clock;
         let readings = growing.readings;

@@ -5,7 +5,7 @@
 //! the record before it goes next, after old alerts. Nothing goes beside an alert before the first
 //! receipt of a connection has come, or is late.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use wire::identity::{Lane, SegmentId};
@@ -20,6 +20,7 @@ mod back_off;
 mod cursors;
 mod events;
 mod figures;
+mod first;
 mod flight;
 mod idle;
 mod pace;
@@ -30,7 +31,8 @@ pub use figures::Figures;
 
 use back_off::BackOff;
 use cursors::{Age, CLASSES, Cursors};
-use flight::Flight;
+use first::FirstReceipt;
+use flight::{Flight, Flights};
 use idle::Idle;
 use pace::Pace;
 use window::Window;
@@ -54,8 +56,9 @@ enum Link {
 pub struct Uplink {
     link: Link,
     back_off: BackOff,
+    first: FirstReceipt,
     window: Window,
-    flights: BTreeMap<(SegmentId, u32), Flight>,
+    flights: Flights,
     again: VecDeque<(Lane, RecordAt)>,
     cursors: Cursors,
     pace: Pace,
@@ -81,8 +84,9 @@ impl Uplink {
         Self {
             link: Link::Down { retry_at: now },
             back_off: BackOff::new(random),
+            first: FirstReceipt::begin(),
             window: Window::new(window_bytes),
-            flights: BTreeMap::new(),
+            flights: Flights::new(),
             again: VecDeque::new(),
             cursors: Cursors::default(),
             pace: Pace::new(window_bytes),
@@ -128,6 +132,7 @@ impl Uplink {
                 self.link = Link::Up { since: now };
                 self.record_bytes_max = record_bytes_max;
                 self.pace.begin();
+                self.first = FirstReceipt::begin();
                 self.window.begin();
                 (self.progress_at, self.round_at) = (now, now);
                 self.figures.connects += 1;
@@ -151,9 +156,9 @@ impl Uplink {
     pub fn receipted(&mut self, now: Instant, segment: SegmentId, first: u32, last: u32) {
         let covered: Vec<(SegmentId, u32)> =
             self.flights.range((segment, first)..=(segment, last)).map(|(key, _)| *key).collect();
-        let landed = covered.into_iter().filter_map(|key| self.land(key));
-        let landed: Vec<Flight> = landed.collect();
+        let landed: Vec<_> = covered.into_iter().filter_map(|key| self.land(key)).collect();
         for flight in &landed {
+            self.first.came();
             self.window.receipted(flight, now.duration_since(flight.sent_at));
         }
         if let Some(sent_at) = landed.iter().map(|flight| flight.sent_at).min() {
@@ -271,25 +276,18 @@ impl Uplink {
 
     /// Sends again what no receipt has covered in time; rebuilds when nothing comes at all.
     fn watch(&mut self, now: Instant) -> Option<Order> {
-        let mut late: Vec<_> = self
-            .flights
-            .iter()
-            .filter(|(_, flight)| now > self.late_at(flight))
-            .map(|(key, flight)| (flight.sent_at, flight.lane as u8, flight.record.position, *key))
-            .collect();
-        late.sort_unstable();
+        let late = flight::late(&self.flights, |flight| now > self.late_at(flight));
         // A broker that withholds its acknowledgements stops us as one that withholds receipts.
         // So does a client that takes nothing more: what is to go again then cannot even leave.
         let blocked = self.stalls > 0 && self.flights.is_empty() && !self.again.is_empty();
         if late.is_empty() && !blocked && !self.pace.is_stuck(now, self.moved_at, self.patience) {
             return None;
         }
-        if !late.is_empty() && self.window.alerts_only(self.flights.values()) {
-            self.window.first_is_late();
-            // The others have their turn before the way is called stalled.
+        if !late.is_empty() && self.first.is_late(self.flights.values()) {
+            // Their turn comes before the way is called stalled.
             self.progress_at = now;
         }
-        for (_, _, _, key) in late {
+        for key in late {
             if let Some(flight) = self.land(key) {
                 self.again.push_back((flight.lane, flight.record));
             }
@@ -349,7 +347,7 @@ impl Uplink {
     /// The next record, and whether it is live.
     fn choose(&mut self, records: &mut impl Records) -> Option<(Lane, RecordAt, bool)> {
         let open = self.window.is_open();
-        let alerts_only = self.window.alerts_only(self.flights.values());
+        let alerts_only = self.first.alerts_only(self.flights.values());
         let repeats = open && !alerts_only;
         while repeats && let Some((lane, record)) = self.again.pop_front() {
             if self.fits(record) {

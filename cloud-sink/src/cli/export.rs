@@ -5,10 +5,11 @@ use std::path::PathBuf;
 use anyhow::Context;
 use wire::identity::DeviceId;
 
-use super::{ConfigArg, Failure, wrong_config};
+use super::{ConfigArg, Failure, write_down, wrong_config};
+use crate::audit::Deed;
 use crate::config::Config;
 use crate::export::csv;
-use crate::store::sqlite::open_for_reading;
+use crate::store::db::Db;
 
 /// Writes a device's readings into files.
 #[derive(Debug, clap::Args)]
@@ -37,7 +38,8 @@ impl Export {
         let config = Config::load(&self.config.config).map_err(wrong_config)?;
         let device = DeviceId::parse(&self.device)
             .with_context(|| format!("{}: a device has 16 hexadecimal digits", self.device))?;
-        let db = open_for_reading(&config.store)?;
+        let db = Db::open(&config.store)?;
+        write_down(&db, Deed::Export, &device.to_string(), "all its readings, as files")?;
         let written = match self.format {
             Format::Csv => csv::export(&db, device, &self.out)?,
         };

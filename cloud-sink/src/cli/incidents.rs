@@ -1,15 +1,14 @@
 //! `wardline-sink incidents`: what needs a person, worst first.
 
-use jiff::Timestamp;
-use rusqlite::TransactionBehavior;
 use serde::Serialize;
 
-use super::{ConfigArg, Failure, table, wrong_config};
+use super::{ConfigArg, Failure, table, write_down, wrong_config};
+use crate::audit::Deed;
 use crate::clock;
 use crate::config::Config;
 use crate::incident::{self, Entry, Incident};
-use crate::store::schema::ADDITIONS;
-use crate::store::sqlite::open_for_reading;
+use crate::notify;
+use crate::store::db::{Db, Turn};
 
 /// Shows what needs a person and what to do; takes an incident or closes it.
 #[derive(Debug, clap::Args)]
@@ -32,8 +31,11 @@ pub struct Incidents {
     #[arg(long, value_name = "WORDS", default_value = "", requires = "id")]
     note: String,
     /// One line of JSON with "schema": 1.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "csv")]
     json: bool,
+    /// Work orders as comma-separated values, for a maintenance system.
+    #[arg(long)]
+    csv: bool,
 }
 
 #[derive(Serialize)]
@@ -47,17 +49,18 @@ struct Listing {
 impl Incidents {
     pub(super) fn run(self) -> Result<(), Failure> {
         let config = Config::load(&self.config.config).map_err(wrong_config)?;
-        let mut db = open_for_reading(&config.store)?;
-        db.execute_batch(ADDITIONS)?;
+        let db = Db::open(&config.store)?;
         if let Some(id) = self.id {
+            if let Some(name) = self.take.as_ref().or(self.close.as_ref()) {
+                let done = if self.take.is_some() { "take" } else { "close" };
+                write_down(&db, Deed::Incident, &id.to_string(), &format!("{done}, as {name}"))?;
+            }
             let now = clock::now();
-            let tx = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
-            let open = match (&self.take, &self.close) {
-                (Some(name), _) => incident::acknowledge(&tx, id, now, (name, &self.note))?,
-                (None, Some(name)) => incident::close(&tx, id, now, (name, &self.note))?,
-                (None, None) => true,
-            };
-            tx.commit()?;
+            let open = db.transaction(Turn::Incidents, |db| match (&self.take, &self.close) {
+                (Some(name), _) => incident::acknowledge(db, id, now, (name, &self.note)),
+                (None, Some(name)) => incident::close(db, id, now, (name, &self.note)),
+                (None, None) => Ok(true),
+            })?;
             if !open {
                 return Err(anyhow::anyhow!("no open incident {id}: see --all").into());
             }
@@ -69,18 +72,16 @@ impl Incidents {
             return Err(anyhow::anyhow!("there is no incident {id}: see --all").into());
         }
         let listing = Listing { schema: 1, incidents, timeline };
-        if self.json {
+        if self.csv {
+            let url = config.view.map(|view| view.url).unwrap_or_default();
+            print!("{}", notify::work_orders(&db, &listing.incidents, &url)?);
+        } else if self.json {
             println!("{}", serde_json::to_string(&listing)?);
         } else {
             show(&listing);
         }
         Ok(())
     }
-}
-
-fn moment(ns: i64) -> String {
-    let moment = Timestamp::from_nanosecond(ns.into());
-    moment.map_or_else(|_| ns.to_string(), |moment| format!("{moment:.0}"))
 }
 
 fn show(listing: &Listing) {
@@ -92,12 +93,13 @@ fn show(listing: &Listing) {
     for incident in &listing.incidents {
         let gateway = incident.gateway.clone().unwrap_or_else(|| "all".into());
         let owner = incident.owner.clone().unwrap_or_default();
-        let ended = incident.closed_ns.map(|ns| format!(" to {}", moment(ns))).unwrap_or_default();
+        let ended =
+            incident.closed_ns.map(|ns| format!(" to {}", clock::words(ns))).unwrap_or_default();
         incidents.add_row([
             incident.id.to_string(),
             incident.kind.to_owned(),
             gateway,
-            format!("{}{ended}", moment(incident.opened_ns)),
+            format!("{}{ended}", clock::words(incident.opened_ns)),
             incident.count.to_string(),
             owner,
             incident.words.clone(),
@@ -109,7 +111,7 @@ fn show(listing: &Listing) {
     let mut entries = table(["at", "what", "who", "note"]);
     for Entry { at_ns, what, who, note } in timeline {
         let who = who.clone().unwrap_or_default();
-        entries.add_row([moment(*at_ns), what.clone(), who, note.clone()]);
+        entries.add_row([clock::words(*at_ns), what.clone(), who, note.clone()]);
     }
     println!("{entries}");
 }

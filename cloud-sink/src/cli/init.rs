@@ -20,7 +20,8 @@ use super::Failure;
 use crate::clock;
 use crate::config::TEMPLATE;
 use crate::keys::{KeyFolder, RECIPIENTS, random, write_secret};
-use crate::store::sqlite;
+use crate::store::commit;
+use crate::store::db::Location;
 
 /// Makes a new site.
 #[derive(Debug, clap::Args)]
@@ -37,6 +38,9 @@ pub struct Init {
     /// Where the page listens; loopback only.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8780")]
     view_listen: SocketAddr,
+    /// The store: a file in the folder, or an empty database, "postgres://user@localhost/name".
+    #[arg(long, value_name = "FILE|URL", default_value = "store.sqlite")]
+    store: String,
     /// This sink's name.
     #[arg(long, default_value = "sink-1")]
     name: String,
@@ -60,10 +64,11 @@ impl Init {
         let epoch = StoreEpoch(random()?[..16].try_into().unwrap_or_default());
         make_keyring(&folder, &offline, epoch)?;
         write_secret(&folder.path("store.key"), &random()?)?;
-        sqlite::create(&self.folder.join("store.sqlite"), epoch)?;
+        commit::create(&Location::parse(&self.store, &self.folder), epoch)?;
         self.broker_files()?;
         let text = TEMPLATE
             .replace("@NAME@", &self.name)
+            .replace("@STORE@", &self.store)
             .replace("@HOST@", &self.broker_host)
             .replace("@PORT@", &self.broker_port.to_string())
             .replace("@LISTEN@", &self.view_listen.to_string());

@@ -3,11 +3,11 @@
 use anyhow::Context;
 use serde::Serialize;
 
-use super::{ConfigArg, Failure, wrong_config};
+use super::{ConfigArg, Failure, write_down, wrong_config};
+use crate::audit::Deed;
 use crate::clock;
 use crate::config::Config;
-use crate::store::schema::ADDITIONS;
-use crate::store::sqlite::open_for_reading;
+use crate::store::db::Db;
 use crate::view::access::{Person, Role, TICKET_LIFE, issue};
 
 /// Makes a link to the page that lets one person in, once, within ten minutes.
@@ -21,6 +21,9 @@ pub struct Link {
     /// What they may do.
     #[arg(long, value_enum, default_value = "engineer")]
     role: Role,
+    /// The only ward whose gateways they see; all without.
+    #[arg(long)]
+    ward: Option<String>,
     /// One line of JSON with "schema": 1.
     #[arg(long)]
     json: bool,
@@ -38,9 +41,11 @@ impl Link {
         let config = Config::load(&self.config.config).map_err(wrong_config)?;
         let view = config.view.context("there is no page: [view] is not in the configuration");
         let view = view.map_err(wrong_config)?;
-        let db = open_for_reading(&config.store)?;
-        db.execute_batch(ADDITIONS)?;
-        let ticket = issue(&db, &Person { name: self.name, role: self.role }, clock::now())?;
+        let db = Db::open(&config.store)?;
+        let person = Person { name: self.name, role: self.role, ward: self.ward };
+        let words = format!("a link for one sign-in as {}", person.role);
+        write_down(&db, Deed::Invite, &person.name, &words)?;
+        let ticket = issue(&db, &person, clock::now())?;
         // Behind the '#' it reaches no server's log.
         let url = format!("{}/login#{ticket}", view.url);
         if self.json {
@@ -48,7 +53,7 @@ impl Link {
             println!("{}", serde_json::to_string(&answer)?);
         } else {
             println!("{url}");
-            eprintln!("for {}, once, within ten minutes", self.role);
+            eprintln!("for {}, once, within ten minutes", person.role);
         }
         Ok(())
     }

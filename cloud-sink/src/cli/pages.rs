@@ -1,4 +1,4 @@
-//! `wardline-sink completions` and `wardline-sink man`: what shells and readers of manuals get.
+//! `completions`, `man` and `schema`: what shells, readers of manuals and editors get.
 
 use std::path::PathBuf;
 
@@ -36,6 +36,17 @@ impl Man {
             .and_then(|()| clap_mangen::generate_to(Cli::command(), &self.out))
             .with_context(|| self.out.display().to_string())?;
         println!("man --local-file {}", self.out.join("wardline-sink.1").display());
+        Ok(())
+    }
+}
+
+/// Prints the JSON Schema of the configuration, for editors.
+#[derive(Debug, clap::Args)]
+pub struct Schema;
+
+impl Schema {
+    pub(super) fn run(self) -> Result<(), Failure> {
+        println!("{}", serde_json::to_string_pretty(&crate::config::schema())?);
         Ok(())
     }
 }

@@ -1,28 +1,30 @@
 //! `wardline-sink run`: puts the stages together and lets them go.
 
 use anyhow::Context;
-use rusqlite::Connection;
 use sd_notify::NotifyState;
-use std::collections::VecDeque;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
 use super::{ConfigArg, Failure, wrong_config};
 use crate::clock;
-use crate::config::{Config, ViewConfig};
+use crate::config::{Config, SignOn, ViewConfig};
 use crate::incident;
 use crate::keys::KeyFolder;
 use crate::limits::{INCOMING_MAX, VERIFIED_MAX};
 use crate::line::{Committer, reopen_held, verify_all};
+use crate::notify::{self, Receiver};
 use crate::receive::driver;
+use crate::retention::{self, Disposed, How, PolicyError, Rule};
+use crate::store::commit::SqlStore;
+use crate::store::db::{Db, Location};
 use crate::store::query::StoreRegistry;
-use crate::store::sqlite::{Sqlite, open_for_reading};
 use crate::verify::dispose::Verifier;
 use crate::verify::keyring::Keys;
-use crate::view::View;
+use crate::view::access::Vault;
 use crate::view::metrics::Metrics;
+use crate::view::{Trust, View};
 
 /// Receives, verifies, stores and signs.
 #[derive(Debug, clap::Args)]
@@ -35,6 +37,11 @@ pub struct Run {
 const ANSWERS_MAX: usize = 512;
 /// Between two looks for what needs a person.
 const LOOK: std::time::Duration = std::time::Duration::from_secs(1);
+/// Between two looks for what is to be told, and the longest pause after a failure.
+const TELL: std::time::Duration = std::time::Duration::from_secs(5);
+const TELL_MAX: std::time::Duration = std::time::Duration::from_secs(300);
+/// Between two disposals; rules count in days.
+const CLEAN: std::time::Duration = std::time::Duration::from_secs(3600);
 
 fn begin_log() {
     let filter = tracing_subscriber::EnvFilter::try_from_env("WARDLINE_LOG");
@@ -52,11 +59,11 @@ fn feed_watchdog() {
 }
 
 /// Opens and closes incidents, for as long as the sink runs.
-async fn watch(mut db: Connection) {
+async fn watch(mut db: Db) {
     loop {
         tokio::time::sleep(LOOK).await;
         let look = move || {
-            let changes = incident::look(&mut db, clock::now());
+            let changes = incident::look(&db, clock::now());
             (db, changes)
         };
         let Ok((back, changes)) = tokio::task::spawn_blocking(look).await else { return };
@@ -71,9 +78,46 @@ async fn watch(mut db: Connection) {
     }
 }
 
+/// Disposes of what the rules of retention no longer keep, for as long as the sink runs.
+async fn keep_clean(store: Location, rules: Vec<Rule>) {
+    loop {
+        // First of all it waits: a clock that is set after the start is right by then.
+        tokio::time::sleep(CLEAN).await;
+        let (store, rules) = (store.clone(), rules.clone());
+        let clean = move || {
+            let db = Db::open(&store).map_err(PolicyError::from)?;
+            retention::dispose(&db, &rules, clock::now(), How::default())
+        };
+        match tokio::task::spawn_blocking(clean).await {
+            Ok(Ok(disposed)) if disposed != Disposed::default() => {
+                tracing::info!(?disposed, "under the rules of retention");
+            }
+            Ok(Ok(_)) => {}
+            Ok(Err(error)) => tracing::error!(%error, "nothing is disposed of; trying again"),
+            Err(_) => return,
+        }
+    }
+}
+
+/// Tells a receiver of incidents, for as long as the sink runs.
+async fn tell(store: Location, receiver: Receiver) {
+    let mut pause = TELL;
+    loop {
+        tokio::time::sleep(pause).await;
+        pause = match notify::deliver(&store, &receiver).await {
+            Ok(0) => TELL,
+            Ok(_) => receiver.pause(),
+            Err(error) => {
+                tracing::warn!(%error, "a message was not taken; trying again");
+                (pause * 2).min(TELL_MAX)
+            }
+        };
+    }
+}
+
 /// Serves the page. Receiving goes on without it.
-async fn show(store: PathBuf, view: ViewConfig) {
-    let served = match View::open(&store, view.listen, &view.url).await {
+async fn show(store: Location, view: ViewConfig, trust: Trust, sign_on: Option<SignOn>) {
+    let served = match View::open(&store, &view, trust, sign_on).await {
         Ok(view) => view.serve().await,
         Err(error) => Err(error),
     };
@@ -83,7 +127,7 @@ async fn show(store: PathBuf, view: ViewConfig) {
 }
 
 /// Serves metrics. Receiving goes on without them.
-async fn measure(store: PathBuf, address: SocketAddr) {
+async fn measure(store: Location, address: SocketAddr) {
     let served = match Metrics::open(&store, address).await {
         Ok(metrics) => metrics.serve().await,
         Err(error) => Err(error),
@@ -91,6 +135,25 @@ async fn measure(store: PathBuf, address: SocketAddr) {
     if let Err(error) = served {
         tracing::error!(%error, "there are no metrics");
     }
+}
+
+/// Everything that goes on beside receiving, and without which it goes on all the same.
+fn begin_beside(runtime: &Runtime, config: &Config, trust: Trust) -> anyhow::Result<()> {
+    let watched = Db::open(&config.store)?;
+    runtime.spawn(watch(watched));
+    if !config.retention.is_empty() {
+        runtime.spawn(keep_clean(config.store.clone(), config.retention.clone()));
+    }
+    for channel in &config.notify {
+        runtime.spawn(tell(config.store.clone(), Receiver::new(channel.clone())?));
+    }
+    if let Some(view) = config.view.clone() {
+        runtime.spawn(show(config.store.clone(), view, trust, config.sign_on.clone()));
+    }
+    if let Some(address) = config.metrics {
+        runtime.spawn(measure(config.store.clone(), address));
+    }
+    Ok(())
 }
 
 impl Run {
@@ -105,14 +168,17 @@ impl Run {
         let receipt_key = keys.signing("receipt.key").map_err(wrong_config)?;
         let keyring = keys.read("keyring.cbor").map_err(wrong_config)?;
         let verifier = Verifier::new(StoreRegistry::open(&config.store)?, own);
-        let store = Sqlite::open(&config.store)?;
+        let store = SqlStore::open(&config.store)?;
         let held = StoreRegistry::open(&config.store)?;
         let (incoming, received) = mpsc::channel(INCOMING_MAX);
         let (to_store, verified) = mpsc::channel(VERIFIED_MAX);
         let (answers, to_broker) = mpsc::channel(ANSWERS_MAX);
         let again = incoming.downgrade();
-        let committer =
-            Committer { store, key: receipt_key, answers, again, waiting: VecDeque::new() };
+        let trust = Trust {
+            receipt_key: receipt_key.verifying_key().to_bytes(),
+            vault: Vault::new(&keys.store_key().map_err(wrong_config)?),
+        };
+        let committer = Committer::new(store, receipt_key, answers, again);
         let verifying = std::thread::Builder::new()
             .name("verify".into())
             .spawn(move || verify_all(verifier, received, &to_store))
@@ -130,14 +196,7 @@ impl Run {
             let again = incoming.downgrade();
             move || reopen_held(&held, &again)
         });
-        let watched = open_for_reading(&config.store)?;
-        runtime.spawn(watch(watched));
-        if let Some(view) = config.view.clone() {
-            runtime.spawn(show(config.store.clone(), view));
-        }
-        if let Some(address) = config.metrics {
-            runtime.spawn(measure(config.store.clone(), address));
-        }
+        begin_beside(&runtime, &config, trust)?;
         tracing::info!(sink = config.name, "receiving");
         let ended = runtime.block_on(async {
             let (mut terminate, mut interrupt) =

@@ -3,7 +3,7 @@
 use super::{ConfigArg, Failure, table, wrong_config};
 use crate::config::Config;
 use crate::ledger::{self, Ledger};
-use crate::store::sqlite::open_for_reading;
+use crate::store::db::Db;
 
 /// Shows the ledger.
 #[derive(Debug, clap::Args)]
@@ -18,7 +18,7 @@ pub struct Status {
 impl Status {
     pub(super) fn run(self) -> Result<(), Failure> {
         let config = Config::load(&self.config.config).map_err(wrong_config)?;
-        let db = open_for_reading(&config.store)?;
+        let db = Db::open(&config.store)?;
         let ledger = ledger::read(&db)?;
         if self.json {
             println!("{}", serde_json::to_string(&ledger)?);

@@ -10,14 +10,12 @@ use std::io::{BufWriter, Write};
 use std::path::Path;
 
 use anyhow::{Context, bail};
-use rusqlite::{Connection, Row};
-use wire::batch::wave;
-use wire::decimal::{Absent, Decimal};
+use wire::decimal::Decimal;
 use wire::identity::DeviceId;
-use wire::reading::{STATUS_INVALID, STATUS_QUESTIONABLE, Status};
-use wire::time::Rate;
+use wire::reading::{STATUS_INVALID, Status};
 
-use crate::codes;
+use crate::signal::{self, Signal, validity};
+use crate::store::db::{Db, values};
 
 /// What was written.
 #[derive(Clone, Copy, Debug, Default)]
@@ -28,40 +26,29 @@ pub struct Written {
     pub rows: u64,
 }
 
-struct Series {
-    id: i64,
-    code: u32,
-    label: String,
-    unit: String,
-    wave: bool,
-    rate: Rate,
-    gain: Decimal,
-    baseline: i32,
-    bits: u8,
-    mode: u8,
-}
-
 /// Writes every signal of a device into a folder.
 ///
 /// # Errors
 /// The device is unknown, the folder cannot be written, or a stored block is damaged.
-pub fn export(db: &Connection, device: DeviceId, folder: &Path) -> anyhow::Result<Written> {
+pub fn export(db: &Db, device: DeviceId, folder: &Path) -> anyhow::Result<Written> {
     std::fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
     // One reading transaction, so that what is exported was stored together.
-    let snapshot = db.unchecked_transaction()?;
-    let row: i64 = db
-        .query_row("SELECT id FROM device WHERE eui = ?1", [device.to_string()], |row| row.get(0))
-        .with_context(|| format!("device {device} is not in this store"))?;
+    db.snapshot(|db| export_snapshot(db, device, folder))
+}
+
+fn export_snapshot(db: &Db, device: DeviceId, folder: &Path) -> anyhow::Result<Written> {
+    let known = db.row("SELECT id FROM device WHERE eui = ?1", values![&device.to_string()])?;
+    let row = known.with_context(|| format!("device {device} is not in this store"))?.at(0)?;
     let mut written = Written::default();
     let mut names = HashSet::new();
-    for series in all_series(db, row)? {
-        let path = folder.join(file_name(&series, &mut names));
+    for signal in signal::of_device(db, row)? {
+        let path = folder.join(file_name(&signal, &mut names));
         let mut out = BufWriter::with_capacity(1 << 20, File::create(&path)?);
-        write_head(&mut out, device, &series)?;
-        written.rows += if series.wave {
-            write_waves(db, &mut out, &series)?
+        write_head(&mut out, device, &signal)?;
+        written.rows += if signal.is_wave {
+            write_waves(db, &mut out, &signal)?
         } else {
-            write_numerics(db, &mut out, &series)?
+            write_numerics(db, &mut out, &signal)?
         };
         out.flush()?;
         written.files += 1;
@@ -69,45 +56,12 @@ pub fn export(db: &Connection, device: DeviceId, folder: &Path) -> anyhow::Resul
     let notes = write_notes(db, row, device, folder)?;
     written.files += u64::from(notes > 0);
     written.rows += notes;
-    snapshot.finish()?;
     Ok(written)
 }
 
-fn all_series(db: &Connection, device: i64) -> anyhow::Result<Vec<Series>> {
-    let mut statement = db.prepare(
-        "SELECT id, code, unit, label, unit_label, wave, rate_numerator, rate_denominator,
-           gain_mantissa, gain_exponent, baseline, bits, mode
-         FROM series WHERE device = ?1 ORDER BY id",
-    )?;
-    let rows = statement.query_map([device], series_of)?;
-    Ok(rows.collect::<Result<_, _>>()?)
-}
-
-fn series_of(row: &Row<'_>) -> Result<Series, rusqlite::Error> {
-    let code: u32 = row.get(1)?;
-    let (label, unit_label): (String, String) = (row.get(3)?, row.get(4)?);
-    let name = codes::code(code).map(|known| known.refid.clone());
-    let fallback = name.unwrap_or_else(|| format!("MDC_{code}"));
-    Ok(Series {
-        id: row.get(0)?,
-        code,
-        label: if label.is_empty() { fallback } else { label },
-        unit: if unit_label.is_empty() { codes::unit(row.get(2)?) } else { unit_label },
-        wave: row.get(5)?,
-        rate: Rate {
-            numerator: row.get::<_, i64>(6)?.cast_unsigned(),
-            denominator: row.get::<_, i64>(7)?.cast_unsigned(),
-        },
-        gain: Decimal { mantissa: row.get(8)?, exponent: row.get(9)? },
-        baseline: row.get(10)?,
-        bits: row.get(11)?,
-        mode: row.get(12)?,
-    })
-}
-
-fn file_name(series: &Series, names: &mut HashSet<String>) -> String {
+fn file_name(signal: &Signal, names: &mut HashSet<String>) -> String {
     let plain = |letter: char| if letter.is_ascii_alphanumeric() { letter } else { '_' };
-    let stem: String = series.label.chars().map(plain).collect();
+    let stem: String = signal.label.chars().map(plain).collect();
     let mut name = format!("{stem}.csv");
     let mut number = 2;
     while !names.insert(name.to_lowercase()) {
@@ -117,33 +71,24 @@ fn file_name(series: &Series, names: &mut HashSet<String>) -> String {
     name
 }
 
-fn write_head(out: &mut impl Write, device: DeviceId, series: &Series) -> std::io::Result<()> {
+fn write_head(out: &mut impl Write, device: DeviceId, signal: &Signal) -> std::io::Result<()> {
     writeln!(out, "# Wardline export. Informational: not an alarm system.")?;
     writeln!(out, "# device: {device}")?;
-    writeln!(out, "# signal: {}", series.label)?;
-    writeln!(out, "# code: {}", series.code)?;
-    writeln!(out, "# unit: {}", series.unit)?;
-    match series.mode {
+    writeln!(out, "# signal: {}", signal.label)?;
+    writeln!(out, "# code: {}", signal.code)?;
+    writeln!(out, "# unit: {}", signal.unit)?;
+    match signal.mode {
         0 => {}
         1 => writeln!(out, "# mode: demo, not clinical")?,
         _ => writeln!(out, "# mode: service, not clinical")?,
     }
-    if series.wave {
-        writeln!(out, "# gain: {}", series.gain)?;
-        writeln!(out, "# baseline: {}", series.baseline)?;
-        writeln!(out, "# rate: {}/{}", series.rate.numerator, series.rate.denominator)?;
-        writeln!(out, "# bits: {}", series.bits)?;
+    if signal.is_wave {
+        writeln!(out, "# gain: {}", signal.gain)?;
+        writeln!(out, "# baseline: {}", signal.baseline)?;
+        writeln!(out, "# rate: {}/{}", signal.rate.numerator, signal.rate.denominator)?;
+        writeln!(out, "# bits: {}", signal.bits)?;
     }
     writeln!(out, "time_unix_ns,value,unit,validity")
-}
-
-fn validity(status: Status, absent: Option<u64>) -> &'static str {
-    match absent.and_then(Absent::from_number) {
-        Some(state) => state.name(),
-        None if status & STATUS_INVALID != 0 => "invalid",
-        None if status & STATUS_QUESTIONABLE != 0 => "questionable",
-        None => "valid",
-    }
 }
 
 /// Cells with commas or quotes are quoted.
@@ -155,19 +100,17 @@ fn cell(text: &str) -> String {
     }
 }
 
-fn write_numerics(db: &Connection, out: &mut impl Write, series: &Series) -> anyhow::Result<u64> {
-    let mut statement = db.prepare(
-        "SELECT numeric.at_ns, numeric.mantissa, numeric.exponent, numeric.status, numeric.absent
-         FROM block JOIN numeric ON numeric.id BETWEEN block.first_row AND block.last_row
-         WHERE block.series = ?1 ORDER BY numeric.at_ns, numeric.id",
-    )?;
-    let unit = cell(&series.unit);
-    let mut rows = statement.query([series.id])?;
+fn write_numerics(db: &Db, out: &mut impl Write, signal: &Signal) -> anyhow::Result<u64> {
+    let sql = "SELECT numeric.at_ns, numeric.mantissa, numeric.exponent, numeric.status,
+                 numeric.absent
+               FROM block JOIN numeric ON numeric.id BETWEEN block.first_row AND block.last_row
+               WHERE block.series = ?1 ORDER BY numeric.at_ns, numeric.id";
+    let unit = cell(&signal.unit);
     let mut count = 0;
-    while let Some(row) = rows.next()? {
-        let (at, mantissa): (i64, Option<i64>) = (row.get(0)?, row.get(1)?);
-        let (exponent, status): (i8, Status) = (row.get(2)?, row.get(3)?);
-        let validity = validity(status, row.get::<_, Option<i64>>(4)?.map(i64::cast_unsigned));
+    db.each(sql, values![signal.id], |row| {
+        let (at, mantissa): (i64, Option<i64>) = (row.at(0)?, row.at(1)?);
+        let (exponent, status): (i8, Status) = (row.at(2)?, row.at(3)?);
+        let validity = validity(status, row.at::<Option<i64>>(4)?.map(i64::cast_unsigned));
         match mantissa.filter(|_| status & STATUS_INVALID == 0) {
             Some(mantissa) => {
                 let value = Decimal { mantissa, exponent };
@@ -176,80 +119,61 @@ fn write_numerics(db: &Connection, out: &mut impl Write, series: &Series) -> any
             None => writeln!(out, "{at},,{unit},{validity}")?,
         }
         count += 1;
-    }
+        Ok::<_, anyhow::Error>(())
+    })?;
     Ok(count)
 }
 
-fn write_waves(db: &Connection, out: &mut impl Write, series: &Series) -> anyhow::Result<u64> {
-    let mut statement = db.prepare(
-        "SELECT at_ns, sample_first, count, status, samples, invalid FROM wave
-         WHERE series = ?1 ORDER BY at_ns, id",
-    )?;
-    let unit = cell(&series.unit);
-    let mut rows = statement.query([series.id])?;
+fn write_waves(db: &Db, out: &mut impl Write, signal: &Signal) -> anyhow::Result<u64> {
+    let sql = "SELECT at_ns, sample_first, count, status, samples, invalid FROM wave
+               WHERE series = ?1 ORDER BY at_ns, id";
+    let unit = cell(&signal.unit);
     let mut written = 0;
-    while let Some(row) = rows.next()? {
-        let (at, first): (i64, i64) = (row.get(0)?, row.get(1)?);
-        let (count, status): (i64, Status) = (row.get(2)?, row.get(3)?);
-        let (count, first) = (usize::try_from(count)?, first.cast_unsigned());
-        let packed: Vec<u8> = row.get(4)?;
-        let Ok(samples) = wave::decode(&packed, count, None) else {
-            bail!("a stored waveform block of {} is damaged; verify the evidence", series.label);
+    db.each(sql, values![signal.id], |row| {
+        let Some(run) = signal::run(&row)? else {
+            bail!("a stored waveform block of {} is damaged; verify the evidence", signal.label);
         };
-        let valid = valid_samples(count, row.get::<_, Option<Vec<u8>>>(5)?.as_deref());
-        let start = series.rate.nanos_of(first);
-        for (offset, sample) in samples.iter().enumerate() {
-            let time = at + series.rate.nanos_of(first + offset as u64) - start;
-            if valid[offset] && status & STATUS_INVALID == 0 {
-                writeln!(out, "{time},{sample},{unit},{}", validity(status, None))?;
-            } else {
-                writeln!(out, "{time},,{unit},invalid")?;
+        for (n, sample) in run.samples.iter().enumerate() {
+            let time = run.time_of(n, signal.rate);
+            match sample {
+                Some(sample) => {
+                    writeln!(out, "{time},{sample},{unit},{}", validity(run.status, None))?;
+                }
+                None => writeln!(out, "{time},,{unit},invalid")?,
             }
         }
-        written += count as u64;
-    }
+        written += run.samples.len() as u64;
+        Ok::<_, anyhow::Error>(())
+    })?;
     Ok(written)
 }
 
-fn valid_samples(count: usize, invalid: Option<&[u8]>) -> Vec<bool> {
-    let mut valid = vec![true; count];
-    for hole in invalid.unwrap_or_default().chunks_exact(8) {
-        let word = |at: usize| {
-            u32::from_le_bytes([hole[at], hole[at + 1], hole[at + 2], hole[at + 3]]) as usize
-        };
-        valid.iter_mut().skip(word(0)).take(word(4)).for_each(|valid| *valid = false);
-    }
-    valid
-}
-
-fn write_notes(db: &Connection, device: i64, id: DeviceId, folder: &Path) -> anyhow::Result<u64> {
+fn write_notes(db: &Db, device: i64, id: DeviceId, folder: &Path) -> anyhow::Result<u64> {
     let any = "SELECT EXISTS (SELECT 1 FROM note WHERE device = ?1)";
-    if !db.query_row(any, [device], |row| row.get::<_, bool>(0))? {
+    if !db.one::<bool>(any, values![device])? {
         return Ok(0);
     }
     let mut out = BufWriter::new(File::create(folder.join("alerts.csv"))?);
     writeln!(out, "# Wardline export. Informational: not an alarm system.")?;
     writeln!(out, "# device: {id}")?;
     writeln!(out, "time_unix_ns,kind,code,source,phase,state,priority,value,text")?;
-    let mut statement = db.prepare(
-        "SELECT at_ns, kind, code, source, phase, state, priority, value, text FROM note
-         WHERE device = ?1 ORDER BY at_ns, id",
-    )?;
-    let mut rows = statement.query([device])?;
+    let sql = "SELECT at_ns, kind, code, source, phase, state, priority, value, text FROM note
+               WHERE device = ?1 ORDER BY at_ns, id";
     let mut count = 0;
-    while let Some(row) = rows.next()? {
+    db.each(sql, values![device], |row| {
         let number = |at: usize| {
-            row.get::<_, Option<i64>>(at).map(|n| n.map(|n| n.to_string()).unwrap_or_default())
+            row.at::<Option<i64>>(at).map(|n| n.map(|n| n.to_string()).unwrap_or_default())
         };
-        let (at, kind): (i64, String) = (row.get(0)?, row.get(1)?);
+        let (at, kind): (i64, String) = (row.at(0)?, row.at(1)?);
         write!(out, "{at},{kind}")?;
         for column in 2..8 {
             write!(out, ",{}", number(column)?)?;
         }
-        let text: Option<String> = row.get(8)?;
+        let text: Option<String> = row.at(8)?;
         writeln!(out, ",{}", cell(&text.unwrap_or_default()))?;
         count += 1;
-    }
+        Ok::<_, anyhow::Error>(())
+    })?;
     out.flush()?;
     Ok(count)
 }

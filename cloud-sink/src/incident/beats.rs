@@ -1,11 +1,12 @@
 //! Rules about gateways: who is silent, and what their reports say.
 
-use rusqlite::{Connection, params};
 use wire::identity::DeviceId;
-use wire::status::{HealthReport, alarm, counter};
+use wire::status::{HealthReport, Start, alarm, counter, supply};
 use wire::time::UnixNanos;
 
 use super::{Finding, Kind};
+use crate::store::StoreError;
+use crate::store::db::{Db, values};
 
 const SECOND_NS: i64 = 1_000_000_000;
 /// Three reports of the default interval.
@@ -21,6 +22,10 @@ const LATE_SECONDS: u64 = 300;
 /// Room, at the rate of writing since the start.
 const ROOM_HOURS: u64 = 48;
 const SLOW_SYNC_MICROS: u64 = 250_000;
+/// Cards tell their wear in tenths; at 80 % there is time to order one.
+const WORN_PERCENT: u64 = 80;
+/// A Raspberry Pi slows itself down from 80 °C on.
+const HOT_MILLI_CELSIUS: u64 = 80_000;
 const CLOCK_ERROR_MICROS: i64 = 1_000_000;
 /// A clock of which no bound is known.
 const UNKNOWN_ERROR: i64 = i64::MAX;
@@ -40,26 +45,22 @@ struct Before {
     epoch: i64,
 }
 
+const HEARD: &str = "
+INSERT INTO gateway_watched VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (gateway)
+DO UPDATE SET heard_ns = excluded.heard_ns, arrivals = excluded.arrivals,
+  report = excluded.report, epoch = excluded.epoch";
+const SPOKE: &str = "
+INSERT INTO device_watched VALUES (?1, ?2, ?3) ON CONFLICT (gateway, device)
+DO UPDATE SET heard_ns = excluded.heard_ns";
+
 /// Takes the reports that have come since the last look, and what has happened between them.
-pub(super) fn hear(
-    db: &Connection,
-    now: UnixNanos,
-    happened: &mut Vec<Finding>,
-) -> Result<(), rusqlite::Error> {
+pub(super) fn hear(db: &Db, now: UnixNanos, happened: &mut Vec<Finding>) -> Result<(), StoreError> {
     for beat in beats(db)? {
         let Ok(report) = HealthReport::decode(&beat.bytes) else { continue };
-        db.prepare_cached(
-            "INSERT INTO gateway_watched VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (gateway)
-             DO UPDATE SET heard_ns = excluded.heard_ns, arrivals = excluded.arrivals,
-               report = excluded.report, epoch = excluded.epoch",
-        )?
-        .execute(params![beat.gateway, now.0, beat.arrivals, beat.bytes, beat.epoch])?;
+        let heard = values![beat.gateway, now.0, beat.arrivals, &beat.bytes, beat.epoch];
+        db.later(HEARD, heard)?;
         for device in &report.devices {
-            db.prepare_cached(
-                "INSERT INTO device_watched VALUES (?1, ?2, ?3) ON CONFLICT (gateway, device)
-                 DO UPDATE SET heard_ns = excluded.heard_ns",
-            )?
-            .execute(params![beat.gateway, device.device.0.cast_signed(), now.0])?;
+            db.later(SPOKE, values![beat.gateway, device.device.0.cast_signed(), now.0])?;
         }
         if let Some(before) = &beat.before {
             compare(&beat, before, &report, happened);
@@ -68,20 +69,20 @@ pub(super) fn hear(
     Ok(())
 }
 
-fn beats(db: &Connection) -> Result<Vec<Beat>, rusqlite::Error> {
-    let mut statement = db.prepare_cached(
-        "SELECT heartbeat.gateway, heartbeat.arrivals, heartbeat.report, heartbeat.epoch,
-           known.report, known.epoch
-         FROM heartbeat LEFT JOIN gateway_watched AS known ON known.gateway = heartbeat.gateway
-         WHERE known.arrivals IS NOT heartbeat.arrivals",
-    )?;
-    let rows = statement.query_map([], |row| {
-        let (gateway, arrivals) = (row.get(0)?, row.get(1)?);
-        let before = row.get::<_, Option<Vec<u8>>>(4)?.zip(row.get(5)?);
+fn beats(db: &Db) -> Result<Vec<Beat>, StoreError> {
+    let sql = "SELECT heartbeat.gateway, heartbeat.arrivals, heartbeat.report, heartbeat.epoch,
+                 known.report, known.epoch
+               FROM heartbeat
+                 LEFT JOIN gateway_watched AS known ON known.gateway = heartbeat.gateway
+               WHERE known.arrivals IS DISTINCT FROM heartbeat.arrivals";
+    let rows = db.rows(sql, &[])?;
+    let beats = rows.iter().map(|row| {
+        let (gateway, arrivals) = (row.at(0)?, row.at(1)?);
+        let before = row.at::<Option<Vec<u8>>>(4)?.zip(row.at(5)?);
         let before = before.map(|(bytes, epoch)| Before { bytes, epoch });
-        Ok(Beat { gateway, arrivals, bytes: row.get(2)?, epoch: row.get(3)?, before })
-    })?;
-    rows.collect()
+        Ok(Beat { gateway, arrivals, bytes: row.at(2)?, epoch: row.at(3)?, before })
+    });
+    beats.collect()
 }
 
 /// What has happened between two reports of a gateway.
@@ -101,7 +102,9 @@ fn compare(beat: &Beat, before: &Before, report: &HealthReport, happened: &mut V
             happened.push(Finding { kind, gateway, subject, words, count });
         }
     };
-    find(Kind::Restart, u64::from(restarted), "the agent has started anew".into());
+    let start = report.said(counter::START).and_then(Start::from_number).map(Start::words);
+    let words = format!("the agent has started anew: {}", start.unwrap_or("it does not say why"));
+    find(Kind::Restart, u64::from(restarted), words);
     let refused = grown(counter::RECEIPTS_REFUSED);
     find(Kind::Receipts, refused, format!("the gateway refused {refused} receipts"));
     let poisoned = grown(counter::SEGMENTS_POISONED);
@@ -118,27 +121,21 @@ fn compare(beat: &Beat, before: &Before, report: &HealthReport, happened: &mut V
 }
 
 /// What is wrong now.
-pub(super) fn judge(
-    db: &Connection,
-    now: UnixNanos,
-    lasting: &mut Vec<Finding>,
-) -> Result<(), rusqlite::Error> {
-    let mut statement = db.prepare_cached(
-        "SELECT gateway_watched.gateway, heard_ns, gateway_watched.report, heartbeat.error_us
-         FROM gateway_watched JOIN heartbeat ON heartbeat.gateway = gateway_watched.gateway",
-    )?;
-    let mut rows = statement.query([])?;
+pub(super) fn judge(db: &Db, now: UnixNanos, lasting: &mut Vec<Finding>) -> Result<(), StoreError> {
+    let sql = "SELECT gateway_watched.gateway, heard_ns, gateway_watched.report,
+                 heartbeat.error_us
+               FROM gateway_watched JOIN heartbeat ON heartbeat.gateway = gateway_watched.gateway";
     let (mut silent, mut all) = (Vec::new(), 0);
-    while let Some(row) = rows.next()? {
-        let gateway: i64 = row.get(0)?;
-        let since = now.0.saturating_sub(row.get(1)?);
+    for row in db.rows(sql, &[])? {
+        let gateway: i64 = row.at(0)?;
+        let since = now.0.saturating_sub(row.at(1)?);
         all += 1;
         if since > SILENT_AFTER_NS {
             silent.push((gateway, since / SECOND_NS));
             continue;
         }
-        let report = HealthReport::decode(&row.get::<_, Vec<u8>>(2)?).unwrap_or_default();
-        reported(gateway, &report, row.get(3)?, lasting);
+        let report = HealthReport::decode(&row.at::<Vec<u8>>(2)?).unwrap_or_default();
+        reported(gateway, &report, row.at(3)?, lasting);
         silent_devices(db, gateway, now, lasting)?;
     }
     say_silent(&silent, all, lasting);
@@ -191,6 +188,16 @@ fn reported(
         Some(error) => format!("the gateway's time may be wrong by {} ms", error / 1000),
     };
     find(Kind::NoClock, is_unknown, "", words);
+    let worn = report.counter(counter::WEAR_PERCENT);
+    find(Kind::Worn, worn > WORN_PERCENT, "", format!("the medium has used {worn} % of its life"));
+    let milli_celsius = report.counter(counter::TEMPERATURE_MILLIKELVIN).saturating_sub(273_150);
+    let is_hot = milli_celsius > HOT_MILLI_CELSIUS;
+    find(Kind::Machine, is_hot, "heat", format!("it is {} °C hot", milli_celsius / 1000));
+    let supplied = |bit: u8| report.counter(counter::SUPPLY) & (1 << bit) != 0;
+    let low = supplied(supply::LOW_VOLTAGE);
+    find(Kind::Machine, low, "supply", "the supply's voltage is too low".into());
+    let slowed = supplied(supply::SLOWED);
+    find(Kind::Machine, slowed, "speed", "the processor is slowed down".into());
     let alarms = report.counter(counter::ALARMS);
     for (bit, name) in alarm::NAMES {
         let is_on = alarms & (1 << bit) != 0;
@@ -199,20 +206,17 @@ fn reported(
 }
 
 fn silent_devices(
-    db: &Connection,
+    db: &Db,
     gateway: i64,
     now: UnixNanos,
     lasting: &mut Vec<Finding>,
-) -> Result<(), rusqlite::Error> {
-    let mut statement = db.prepare_cached(
-        "SELECT device, heard_ns FROM device_watched
-         WHERE gateway = ?1 AND heard_ns BETWEEN ?2 AND ?3",
-    )?;
+) -> Result<(), StoreError> {
+    let sql = "SELECT device, heard_ns FROM device_watched
+               WHERE gateway = ?1 AND heard_ns BETWEEN ?2 AND ?3";
     let (from, to) = (now.0 - DEVICE_GONE_AFTER_NS, now.0 - DEVICE_SILENT_AFTER_NS);
-    let mut rows = statement.query(params![gateway, from, to])?;
-    while let Some(row) = rows.next()? {
-        let device = DeviceId(row.get::<_, i64>(0)?.cast_unsigned());
-        let minutes = (now.0 - row.get::<_, i64>(1)?) / (60 * SECOND_NS);
+    for row in db.rows(sql, values![gateway, from, to])? {
+        let device = DeviceId(row.at::<i64>(0)?.cast_unsigned());
+        let minutes = (now.0 - row.at::<i64>(1)?) / (60 * SECOND_NS);
         lasting.push(Finding {
             kind: Kind::Device,
             gateway: Some(gateway),

@@ -1,77 +1,69 @@
 //! The book: one open incident a cause; its timeline only grows.
 
-use rusqlite::{Connection, OptionalExtension, params};
 use wire::time::UnixNanos;
 
 use super::kind::QUIET_NS;
 use super::{Ending, Entry, Finding, Incident, Kind};
+use crate::store::StoreError;
+use crate::store::db::{Db, values};
 
 /// Between two lines `again` of one incident: a minute.
 const AGAIN_NS: i64 = 60 * 1_000_000_000;
 
 /// Opens an incident, or lets the one that is open grow; `again` if it has happened once more.
 pub(super) fn open(
-    db: &Connection,
+    db: &Db,
     finding: &Finding,
     now: UnixNanos,
     again: bool,
     changes: &mut Vec<String>,
-) -> Result<(), rusqlite::Error> {
+) -> Result<(), StoreError> {
     let Finding { kind, gateway, subject, words, count } = finding;
-    let known: Option<(i64, i64)> = db
-        .prepare_cached(
-            "SELECT id, last_ns FROM incident
-             WHERE kind = ?1 AND gateway IS ?2 AND subject = ?3 AND closed_ns IS NULL",
-        )?
-        .query_row(params![kind.name(), gateway, subject], |row| Ok((row.get(0)?, row.get(1)?)))
-        .optional()?;
-    if let Some((id, last)) = known {
-        db.prepare_cached(
-            "UPDATE incident SET last_ns = ?2, words = ?3,
-               count = CASE WHEN ?5 THEN count + ?4 ELSE ?4 END WHERE id = ?1",
-        )?
-        .execute(params![id, now.0, words, count, again])?;
+    let sql = "SELECT id, last_ns FROM incident WHERE kind = ?1
+                 AND gateway IS NOT DISTINCT FROM ?2 AND subject = ?3 AND closed_ns IS NULL";
+    if let Some(row) = db.row(sql, values![kind.name(), *gateway, subject])? {
+        let (id, last): (i64, i64) = (row.at(0)?, row.at(1)?);
+        let grow = "UPDATE incident SET last_ns = ?2, words = ?3,
+                      count = CASE WHEN NOT ?5 THEN ?4 WHEN count > 4611686018427387904 THEN count
+                        ELSE count + ?4 END WHERE id = ?1";
+        db.execute(grow, values![id, now.0, words, *count, again])?;
         if again && now.0.saturating_sub(last) >= AGAIN_NS {
             note(db, id, now, ("again", None, words))?;
         }
         return Ok(());
     }
-    db.prepare_cached(
-        "INSERT INTO incident (kind, gateway, subject, words, count, opened_ns, last_ns)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6)",
-    )?
-    .execute(params![kind.name(), gateway, subject, words, count, now.0])?;
-    note(db, db.last_insert_rowid(), now, ("opened", None, words))?;
+    let insert = "INSERT INTO incident (kind, gateway, subject, words, count, opened_ns, last_ns)
+                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6) RETURNING id";
+    let values = values![kind.name(), *gateway, subject, words, *count, now.0];
+    let id = db.one(insert, values)?;
+    note(db, id, now, ("opened", None, words))?;
     changes.push(format!("opened: {}: {words}; {}", kind.name(), kind.remedy()));
     Ok(())
 }
 
 fn note(
-    db: &Connection,
+    db: &Db,
     incident: i64,
     now: UnixNanos,
     (what, who, words): (&str, Option<&str>, &str),
-) -> Result<(), rusqlite::Error> {
-    db.prepare_cached("INSERT INTO incident_entry VALUES (?1, ?2, ?3, ?4, ?5)")?
-        .execute(params![incident, now.0, what, who, words])?;
-    Ok(())
+) -> Result<(), StoreError> {
+    let insert = "INSERT INTO incident_entry (incident, at_ns, what, who, note)
+                  VALUES (?1, ?2, ?3, ?4, ?5)";
+    db.later(insert, values![incident, now.0, what, who, words])
 }
 
 /// Closes what is over by itself: conditions that no rule found now, and what has been quiet.
 pub(super) fn close_ended(
-    db: &Connection,
+    db: &Db,
     lasting: &[Finding],
     now: UnixNanos,
     changes: &mut Vec<String>,
-) -> Result<(), rusqlite::Error> {
-    let mut statement = db.prepare_cached(
-        "SELECT id, kind, gateway, subject, last_ns FROM incident WHERE closed_ns IS NULL",
-    )?;
-    let mut rows = statement.query([])?;
-    while let Some(row) = rows.next()? {
-        let (id, name): (i64, String) = (row.get(0)?, row.get(1)?);
-        let (gateway, subject): (Option<i64>, String) = (row.get(2)?, row.get(3)?);
-        let last: i64 = row.get(4)?;
+) -> Result<(), StoreError> {
+    let sql = "SELECT id, kind, gateway, subject, last_ns FROM incident WHERE closed_ns IS NULL";
+    for row in db.rows(sql, &[])? {
+        let (id, name): (i64, String) = (row.at(0)?, row.at(1)?);
+        let (gateway, subject): (Option<i64>, String) = (row.at(2)?, row.at(3)?);
+        let last: i64 = row.at(4)?;
         let Some(kind) = Kind::from_name(&name) else { continue };
         let still = |found: &Finding| {
             (found.kind, found.gateway, &found.subject) == (kind, gateway, &subject)
@@ -90,64 +82,80 @@ pub(super) fn close_ended(
 }
 
 fn end(
-    db: &Connection,
+    db: &Db,
     id: i64,
     now: UnixNanos,
     (who, words): (Option<&str>, &str),
-) -> Result<(), rusqlite::Error> {
-    db.prepare_cached("UPDATE incident SET closed_ns = ?2 WHERE id = ?1")?
-        .execute(params![id, now.0])?;
+) -> Result<(), StoreError> {
+    db.execute("UPDATE incident SET closed_ns = ?2 WHERE id = ?1", values![id, now.0])?;
     note(db, id, now, ("closed", who, words))
 }
 
-/// Incidents that are open, or all of them, worst first and then newest first.
+/// Closed incidents are listed if they are among so many of the newest; open ones always are.
+const LISTED_MAX: i64 = 1000;
+
+/// Incidents that are open, or closed ones too, worst first and then newest first.
 ///
 /// # Errors
 /// The store does not answer.
-pub fn list(db: &Connection, closed_too: bool) -> Result<Vec<Incident>, rusqlite::Error> {
-    let mut statement = db.prepare_cached(
-        "SELECT incident.id, kind, gateway.name, subject, words, count, opened_ns, last_ns,
-           closed_ns, owner
-         FROM incident LEFT JOIN gateway ON gateway.id = incident.gateway
-         WHERE ?1 OR closed_ns IS NULL ORDER BY incident.id DESC",
-    )?;
-    let rows = statement.query_map([closed_too], |row| {
-        let kind = Kind::from_name(&row.get::<_, String>(1)?);
-        Ok((
-            kind,
-            Incident {
-                id: row.get(0)?,
-                kind: kind.map_or("unknown", Kind::name),
-                gateway: row.get(2)?,
-                subject: row.get(3)?,
-                words: row.get(4)?,
-                remedy: kind.map_or("", Kind::remedy),
-                count: row.get::<_, i64>(5)?.cast_unsigned(),
-                opened_ns: row.get(6)?,
-                last_ns: row.get(7)?,
-                closed_ns: row.get(8)?,
-                owner: row.get(9)?,
-            },
-        ))
-    })?;
-    let mut found = rows.collect::<Result<Vec<_>, _>>()?;
+pub fn list(db: &Db, closed_too: bool) -> Result<Vec<Incident>, StoreError> {
+    let all = read(db, closed_too, None)?;
+    let mut found: Vec<_> = all.into_iter().map(|one| (Kind::from_name(one.kind), one)).collect();
     found.sort_by_key(|(kind, incident)| (incident.closed_ns.is_some(), *kind));
     Ok(found.into_iter().map(|(_, incident)| incident).collect())
+}
+
+/// One incident, open or closed.
+///
+/// # Errors
+/// The store does not answer.
+pub fn one(db: &Db, id: i64) -> Result<Option<Incident>, StoreError> {
+    Ok(read(db, true, Some(id))?.pop())
+}
+
+fn read(db: &Db, closed_too: bool, id: Option<i64>) -> Result<Vec<Incident>, StoreError> {
+    let sql = "SELECT incident.id, kind, gateway.name, subject, words, count, opened_ns, last_ns,
+                 closed_ns, owner, ward
+               FROM incident LEFT JOIN gateway ON gateway.id = incident.gateway
+                 LEFT JOIN gateway_ward ON gateway_ward.gateway = incident.gateway
+               WHERE CASE WHEN CAST(?2 AS BIGINT) IS NOT NULL THEN incident.id = ?2
+                 ELSE closed_ns IS NULL OR ?1
+                   AND incident.id > (SELECT max(newest.id) FROM incident AS newest) - ?3 END
+               ORDER BY incident.id DESC";
+    let rows = db.rows(sql, values![closed_too, id, LISTED_MAX])?;
+    let found = rows.iter().map(|row| {
+        let kind = Kind::from_name(&row.at::<String>(1)?);
+        Ok(Incident {
+            id: row.at(0)?,
+            kind: kind.map_or("unknown", Kind::name),
+            gateway: row.at(2)?,
+            ward: row.at(10)?,
+            subject: row.at(3)?,
+            words: row.at(4)?,
+            remedy: kind.map_or("", Kind::remedy),
+            count: row.at::<i64>(5)?.cast_unsigned(),
+            opened_ns: row.at(6)?,
+            last_ns: row.at(7)?,
+            closed_ns: row.at(8)?,
+            owner: row.at(9)?,
+        })
+    });
+    found.collect()
 }
 
 /// An incident's timeline.
 ///
 /// # Errors
 /// The store does not answer.
-pub fn timeline(db: &Connection, id: i64) -> Result<Vec<Entry>, rusqlite::Error> {
-    let mut statement = db.prepare_cached(
-        "SELECT at_ns, what, who, note FROM incident_entry WHERE incident = ?1 ORDER BY rowid",
-    )?;
-    let rows = statement.query_map([id], |row| {
-        let (at_ns, what) = (row.get(0)?, row.get(1)?);
-        Ok(Entry { at_ns, what, who: row.get(2)?, note: row.get(3)? })
-    })?;
-    rows.collect()
+pub fn timeline(db: &Db, id: i64) -> Result<Vec<Entry>, StoreError> {
+    let sql = "SELECT at_ns, what, who, note FROM incident_entry WHERE incident = ?1
+               ORDER BY rowid";
+    let rows = db.rows(sql, values![id])?;
+    let entries = rows.iter().map(|row| {
+        let (at_ns, what) = (row.at(0)?, row.at(1)?);
+        Ok(Entry { at_ns, what, who: row.at(2)?, note: row.at(3)? })
+    });
+    entries.collect()
 }
 
 /// Somebody takes an incident; whether it is there and open.
@@ -155,13 +163,13 @@ pub fn timeline(db: &Connection, id: i64) -> Result<Vec<Entry>, rusqlite::Error>
 /// # Errors
 /// The store does not answer.
 pub fn acknowledge(
-    db: &Connection,
+    db: &Db,
     id: i64,
     now: UnixNanos,
     (who, words): (&str, &str),
-) -> Result<bool, rusqlite::Error> {
+) -> Result<bool, StoreError> {
     let sql = "UPDATE incident SET owner = ?2 WHERE id = ?1 AND closed_ns IS NULL";
-    let taken = db.prepare_cached(sql)?.execute(params![id, who])? == 1;
+    let taken = db.execute(sql, values![id, who])? == 1;
     if taken {
         note(db, id, now, ("acknowledged", Some(who), words))?;
     }
@@ -173,13 +181,13 @@ pub fn acknowledge(
 /// # Errors
 /// The store does not answer.
 pub fn close(
-    db: &Connection,
+    db: &Db,
     id: i64,
     now: UnixNanos,
     (who, words): (&str, &str),
-) -> Result<bool, rusqlite::Error> {
+) -> Result<bool, StoreError> {
     let sql = "SELECT 1 FROM incident WHERE id = ?1 AND closed_ns IS NULL";
-    let open = db.prepare_cached(sql)?.exists([id])?;
+    let open = db.row(sql, values![id])?.is_some();
     if open {
         end(db, id, now, (Some(who), words))?;
     }

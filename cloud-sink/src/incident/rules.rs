@@ -1,20 +1,22 @@
 //! Rules about records: what was refused, forked, lost, unsigned, or is held.
 
-use rusqlite::{Connection, Row, params};
 use wire::identity::Lane;
 use wire::receipt::{Disposition, Reason};
 
 use super::{Finding, Kind};
+use crate::store::StoreError;
+use crate::store::db::{Db, Row, Value, values};
 
 /// How far the rules have read; names of rows in `watched`.
 const EVIDENCE: &str = "evidence";
 const GAPS: &str = "gap";
+const NOTES: &str = "note";
 const UNSIGNED: &str = "unsigned";
 /// Records in one look, some tenths of a second: commits wait meanwhile, and a store may be old.
 const RECORDS_MAX: i64 = 20_000;
 
 /// What has happened since the last look.
-pub(super) fn happened(db: &Connection) -> Result<Vec<Finding>, rusqlite::Error> {
+pub(super) fn happened(db: &Db) -> Result<Vec<Finding>, StoreError> {
     let mut found = Vec::new();
     let (from, to) = advance(db, EVIDENCE, "SELECT max(id) FROM evidence", RECORDS_MAX)?;
     if from < to {
@@ -25,7 +27,11 @@ pub(super) fn happened(db: &Connection) -> Result<Vec<Finding>, rusqlite::Error>
     if from < to {
         gaps(db, (from, to), &mut found)?;
     }
-    let count = "SELECT value FROM counter WHERE name = 'unsigned' UNION ALL SELECT 0";
+    let (from, to) = advance(db, NOTES, "SELECT max(id) FROM note", RECORDS_MAX)?;
+    if from < to {
+        losses(db, (from, to), &mut found)?;
+    }
+    let count = "SELECT max(value) FROM counter WHERE name = 'unsigned'";
     let (from, to) = advance(db, UNSIGNED, count, i64::MAX)?;
     if from < to {
         found.push(Finding {
@@ -41,63 +47,55 @@ pub(super) fn happened(db: &Connection) -> Result<Vec<Finding>, rusqlite::Error>
 
 /// Where a rule has read to, and where it reads to now, so many further at most.
 fn advance(
-    db: &Connection,
-    name: &str,
-    end: &str,
+    db: &Db,
+    name: &'static str,
+    end: &'static str,
     most: i64,
-) -> Result<(i64, i64), rusqlite::Error> {
-    let from: i64 = db
-        .prepare_cached("SELECT value FROM watched WHERE name = ?1 UNION ALL SELECT 0")?
-        .query_row([name], |row| row.get(0))?;
-    let end = db.prepare_cached(end)?.query_row([], |row| row.get::<_, Option<i64>>(0))?;
+) -> Result<(i64, i64), StoreError> {
+    let sql = "SELECT max(value) FROM watched WHERE name = ?1";
+    let from = db.one::<Option<i64>>(sql, values![name])?.unwrap_or(0);
+    let end = db.one::<Option<i64>>(end, &[])?;
     let to = end.unwrap_or(0).min(from.saturating_add(most));
     if from != to {
-        db.prepare_cached(
-            "INSERT INTO watched VALUES (?1, ?2)
-             ON CONFLICT (name) DO UPDATE SET value = excluded.value",
-        )?
-        .execute(params![name, to])?;
+        let keep = "INSERT INTO watched VALUES (?1, ?2)
+                    ON CONFLICT (name) DO UPDATE SET value = excluded.value";
+        db.execute(keep, values![name, to])?;
     }
     Ok((from, to))
 }
 
-fn lane(row: &Row<'_>, at: usize) -> Result<&'static str, rusqlite::Error> {
-    Ok(Lane::from_number(row.get::<_, i64>(at)?.cast_unsigned()).map_or("?", Lane::name))
+fn lane(row: &Row, at: usize) -> Result<&'static str, StoreError> {
+    Ok(Lane::from_number(row.at(at)?).map_or("?", Lane::name))
 }
 
-fn reason(row: &Row<'_>, at: usize) -> Result<&'static str, rusqlite::Error> {
-    Ok(Reason::from_number(row.get(at)?).unwrap_or(Reason::None).name())
+fn reason(row: &Row, at: usize) -> Result<&'static str, StoreError> {
+    Ok(Reason::from_number(row.at(at)?).unwrap_or(Reason::None).name())
 }
 
 fn collect(
-    db: &Connection,
-    sql: &str,
-    parameters: impl rusqlite::Params,
-    finding: impl FnMut(&Row<'_>) -> Result<Finding, rusqlite::Error>,
+    db: &Db,
+    sql: &'static str,
+    values: &[Value<'_>],
+    finding: impl Fn(&Row) -> Result<Finding, StoreError>,
     found: &mut Vec<Finding>,
-) -> Result<(), rusqlite::Error> {
-    let mut statement = db.prepare_cached(sql)?;
-    for finding in statement.query_map(parameters, finding)? {
-        found.push(finding?);
+) -> Result<(), StoreError> {
+    for row in db.rows(sql, values)? {
+        found.push(finding(&row)?);
     }
     Ok(())
 }
 
-fn refused(
-    db: &Connection,
-    (from, to): (i64, i64),
-    found: &mut Vec<Finding>,
-) -> Result<(), rusqlite::Error> {
+fn refused(db: &Db, (from, to): (i64, i64), found: &mut Vec<Finding>) -> Result<(), StoreError> {
     let sql = "SELECT segment.gateway, segment.lane, evidence.reason, count(*)
          FROM evidence JOIN segment ON segment.id = evidence.segment
          WHERE evidence.disposition = ?1 AND evidence.id > ?2 AND evidence.id <= ?3
          GROUP BY 1, 2, 3";
-    let parameters = params![Disposition::Refused as u8, from, to];
-    let finding = |row: &Row<'_>| {
-        let (lane, reason, count) = (lane(row, 1)?, reason(row, 2)?, row.get(3)?);
+    let parameters = values![Disposition::Refused as u8, from, to];
+    let finding = |row: &Row| {
+        let (lane, reason, count) = (lane(row, 1)?, reason(row, 2)?, row.at(3)?);
         Ok(Finding {
             kind: Kind::Integrity,
-            gateway: row.get(0)?,
+            gateway: row.at(0)?,
             subject: format!("{lane}, {reason}"),
             words: format!("{count} signed records of lane {lane} were refused: {reason}"),
             count,
@@ -107,11 +105,7 @@ fn refused(
 }
 
 /// A second record on one head: both are kept.
-fn forked(
-    db: &Connection,
-    (from, to): (i64, i64),
-    found: &mut Vec<Finding>,
-) -> Result<(), rusqlite::Error> {
+fn forked(db: &Db, (from, to): (i64, i64), found: &mut Vec<Finding>) -> Result<(), StoreError> {
     let sql = "SELECT segment.gateway, segment.lane, count(*)
          FROM evidence JOIN segment ON segment.id = evidence.segment
          WHERE evidence.id > ?1 AND evidence.id <= ?2 AND evidence.disposition <> ?3
@@ -121,58 +115,102 @@ fn forked(
                          AND other.disposition <> ?3 AND theirs.gateway = segment.gateway
                          AND theirs.lane = segment.lane)
          GROUP BY 1, 2";
-    let finding = |row: &Row<'_>| {
+    let finding = |row: &Row| {
         let lane = lane(row, 1)?;
         Ok(Finding {
             kind: Kind::Fork,
-            gateway: row.get(0)?,
+            gateway: row.at(0)?,
             subject: lane.to_owned(),
             words: format!("two records of lane {lane} follow the same one"),
-            count: row.get(2)?,
+            count: row.at(2)?,
         })
     };
-    collect(db, sql, params![from, to, Disposition::Refused as u8], finding, found)
+    collect(db, sql, values![from, to, Disposition::Refused as u8], finding, found)
 }
 
-fn gaps(
-    db: &Connection,
-    (from, to): (i64, i64),
-    found: &mut Vec<Finding>,
-) -> Result<(), rusqlite::Error> {
-    let sql = "SELECT gateway, lane, cause, count(*), sum(readings_min), sum(readings_max)
+fn gaps(db: &Db, (from, to): (i64, i64), found: &mut Vec<Finding>) -> Result<(), StoreError> {
+    let sql = "SELECT gateway, lane, cause, count(*),
+           CAST(sum(readings_min) AS BIGINT), CAST(sum(readings_max) AS BIGINT)
          FROM gap WHERE id > ?1 AND id <= ?2 GROUP BY 1, 2, 3";
-    let finding = |row: &Row<'_>| {
-        let (lane, cause): (_, String) = (lane(row, 1)?, row.get(2)?);
-        let (least, most): (i64, i64) = (row.get(4)?, row.get(5)?);
+    let finding = |row: &Row| {
+        let (lane, cause): (_, String) = (lane(row, 1)?, row.at(2)?);
+        let (least, most): (i64, i64) = (row.at(4)?, row.at(5)?);
         Ok(Finding {
             kind: Kind::Gap,
-            gateway: row.get(0)?,
+            gateway: row.at(0)?,
             subject: format!("{lane}, {cause}"),
             words: format!("{least} to {most} readings of lane {lane} are lost: {cause}"),
-            count: row.get(3)?,
+            count: row.at(3)?,
         })
     };
-    collect(db, sql, params![from, to], finding, found)
+    collect(db, sql, values![from, to], finding, found)
+}
+
+/// What a device, or its gateway for it, says was lost before it could be kept. A device may say
+/// any number: one that is beyond 2^40 counts as that many, so that no sum overflows.
+fn losses(db: &Db, (from, to): (i64, i64), found: &mut Vec<Finding>) -> Result<(), StoreError> {
+    let sql = "SELECT segment.gateway, device.eui,
+           CAST(sum(CASE WHEN note.value BETWEEN 0 AND 1099511627776
+             THEN note.value ELSE 1099511627776 END) AS BIGINT)
+         FROM note JOIN device ON device.id = note.device
+           JOIN evidence ON evidence.id = note.evidence
+           JOIN segment ON segment.id = evidence.segment
+         WHERE note.id > ?1 AND note.id <= ?2 AND note.kind = 'loss' GROUP BY 1, 2";
+    let finding = |row: &Row| {
+        let (device, count): (String, Option<i64>) = (row.at(1)?, row.at(2)?);
+        let count = count.unwrap_or(0);
+        Ok(Finding {
+            kind: Kind::DeviceLoss,
+            gateway: row.at(0)?,
+            words: format!("device {device} lost {count} readings before they could be kept"),
+            subject: device,
+            count,
+        })
+    };
+    collect(db, sql, values![from, to], finding, found)
 }
 
 /// Records that wait for a key, a newer program or a person; a missing header is asked for.
-pub(super) fn held(db: &Connection) -> Result<Vec<Finding>, rusqlite::Error> {
+pub(super) fn held(db: &Db) -> Result<Vec<Finding>, StoreError> {
     let sql = "SELECT segment.gateway, evidence.reason, count(*)
          FROM evidence JOIN segment ON segment.id = evidence.segment
          WHERE evidence.disposition <> 1 AND evidence.disposition = ?1 AND evidence.reason <> ?2
          GROUP BY 1, 2";
-    let finding = |row: &Row<'_>| {
-        let (reason, count): (_, i64) = (reason(row, 1)?, row.get(2)?);
+    let finding = |row: &Row| {
+        let (reason, count): (_, i64) = (reason(row, 1)?, row.at(2)?);
         Ok(Finding {
             kind: Kind::Held,
-            gateway: row.get(0)?,
+            gateway: row.at(0)?,
             subject: reason.to_owned(),
             words: format!("{count} records are kept and not opened: {reason}"),
             count,
         })
     };
     let mut found = Vec::new();
-    let parameters = params![Disposition::Held as u8, Reason::NoHeader as u8];
+    let parameters = values![Disposition::Held as u8, Reason::NoHeader as u8];
     collect(db, sql, parameters, finding, &mut found)?;
     Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_device_that_says_any_number_of_losses_stops_no_rule() {
+        let db = Db::in_memory();
+        db.batch(&format!(
+            "INSERT INTO gateway VALUES (1, 'gw-1', x'', 0);
+             INSERT INTO device VALUES (1, 'A');
+             INSERT INTO segment (id, segment, gateway, lane) VALUES (1, x'01', 1, 1);
+             INSERT INTO evidence (id, segment, idx, hash, disposition, reason, received_ns, bytes)
+             VALUES (1, 1, 1, x'01', 1, 0, 0, x'');
+             INSERT INTO note (evidence, device, at_ns, kind, value)
+             VALUES (1, 1, 0, 'loss', {most}), (1, 1, 0, 'loss', {most}), (1, 1, 0, 'loss', -1);",
+            most = i64::MAX
+        ))
+        .unwrap();
+        let found = happened(&db).unwrap();
+        assert_eq!((found.len(), found[0].kind, found[0].count), (1, Kind::DeviceLoss, 3 << 40));
+    }
 }

@@ -69,7 +69,11 @@ const PACKET_BYTES_MAX: u32 = FRAME_BYTES_MAX as u32 + 1024;
 
 fn options(config: &Config, keys: &KeyFolder) -> anyhow::Result<MqttOptions> {
     let broker = (config.broker_host.as_str(), config.broker_port);
-    let mut options = MqttOptions::new(config.name.as_str(), broker);
+    // Sinks share their work; each is a client of its own, or they would end each other.
+    let mut random = [0; 4];
+    getrandom::fill(&mut random)?;
+    let client = format!("{}-{:08x}", config.name, u32::from_le_bytes(random));
+    let mut options = MqttOptions::new(client, broker);
     let tls = tls::client(keys)?;
     options.set_transport(Transport::tls_with_config(TlsConfiguration::from(tls)));
     options.set_keep_alive(KEEP_ALIVE.as_secs() as u16);
@@ -141,7 +145,9 @@ async fn pause(wait: Duration, answers: &mut mpsc::Receiver<Answer>) {
 /// there" and offer again what no receipt covers.
 async fn greet(client: AsyncClient, keyring: Vec<u8>) {
     for filter in ALL_LANES {
-        let Ok(notice) = client.subscribe_tracked(filter, QoS::AtLeastOnce).await else { return };
+        let filter = format!("$share/wardline/{filter}");
+        let asked = client.subscribe_tracked(filter.as_str(), QoS::AtLeastOnce).await;
+        let Ok(notice) = asked else { return };
         if let Err(error) = notice.wait_completion_async().await {
             tracing::error!(filter, %error, "the broker refuses the subscription: check its list");
             return;

@@ -3,13 +3,18 @@
 
 use std::collections::BTreeMap;
 
-use rusqlite::{Transaction, params};
+use super::StoreError;
+use super::db::{Db, values};
 
 /// What comes later than this after it was taken is back-filled, nanoseconds: ten times the longest
 /// default flush interval of a clinical lane.
 const LIVE_WITHIN_NS: i64 = 10_000_000_000;
 /// Nanoseconds of a minute.
 pub const MINUTE_NS: i64 = 60_000_000_000;
+
+const KEEP: &str = "
+INSERT INTO coverage VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (gateway, minute, device)
+DO UPDATE SET live = coverage.live + excluded.live, late = coverage.late + excluded.late";
 
 /// Readings of one minute.
 #[derive(Clone, Copy, Debug, Default)]
@@ -40,13 +45,9 @@ impl Coverage {
     }
 
     /// Writes what was counted; belongs to the same transaction as the rows.
-    pub(super) fn save(&mut self, tx: &Transaction<'_>) -> rusqlite::Result<()> {
-        let mut keep = tx.prepare_cached(
-            "INSERT INTO coverage VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (gateway, minute, device)
-             DO UPDATE SET live = live + excluded.live, late = late + excluded.late",
-        )?;
+    pub(super) fn save(&mut self, db: &Db) -> Result<(), StoreError> {
         for ((gateway, minute, device), count) in std::mem::take(&mut self.counts) {
-            keep.execute(params![gateway, minute, device, count.live, count.late])?;
+            db.later(KEEP, values![gateway, minute, device, count.live, count.late])?;
         }
         Ok(())
     }
@@ -54,30 +55,23 @@ impl Coverage {
 
 #[cfg(test)]
 mod tests {
-    use rusqlite::Connection;
-
     use super::*;
-    use crate::store::schema::{ADDITIONS, TABLES};
+    use crate::store::db::Turn;
 
     #[test]
     fn what_comes_within_ten_seconds_is_live_and_counts_grow_over_commits() {
-        let mut db = Connection::open_in_memory().unwrap();
-        db.execute_batch(TABLES).unwrap();
-        db.execute_batch(ADDITIONS).unwrap();
+        let db = Db::in_memory();
         let (at, mut coverage) = (5 * MINUTE_NS, Coverage::default());
         for _ in 0..2 {
             coverage.add(1, 7, at, at + LIVE_WITHIN_NS);
             coverage.add(1, 7, at + 1, at + 2 + LIVE_WITHIN_NS);
             coverage.add(1, 7, at - 1, at);
             coverage.add(1, 7, at + 2, at - 3_600 * 1_000_000_000);
-            let tx = db.transaction().unwrap();
-            coverage.save(&tx).unwrap();
-            tx.commit().unwrap();
+            db.transaction(Turn::Commit, |db| coverage.save(db)).unwrap();
         }
 
-        let mut rows = db.prepare("SELECT minute, live, late FROM coverage ORDER BY 1").unwrap();
-        let rows = rows.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).unwrap();
-        let rows: Vec<(i64, i64, i64)> = rows.map(Result::unwrap).collect();
-        assert_eq!(rows, [(4, 2, 0), (5, 4, 2)]);
+        let rows = db.rows("SELECT minute, live, late FROM coverage ORDER BY 1", &[]).unwrap();
+        let rows = rows.iter().map(|row| [0, 1, 2].map(|at| row.at(at).unwrap()));
+        assert_eq!(rows.collect::<Vec<[i64; 3]>>(), [[4, 2, 0], [5, 4, 2]]);
     }
 }

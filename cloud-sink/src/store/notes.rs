@@ -1,17 +1,14 @@
 //! Rows of what is neither numeric nor wave: notes, the gateway's health, gaps.
 
-use rusqlite::{Transaction, params};
 use wire::batch::{Note, NoteKind};
 use wire::gap::Gap;
 
+use super::StoreError;
+use super::db::{Db, values};
 use super::rows::At;
 use crate::verify::{Content, Disposed};
 
-pub(super) fn insert_note(
-    tx: &Transaction<'_>,
-    at: &At<'_>,
-    note: &Note,
-) -> Result<(), rusqlite::Error> {
+pub(super) fn insert_note(db: &Db, at: &At<'_>, note: &Note) -> Result<(), StoreError> {
     let (kind, code, source, levels, value, text) = match &note.what {
         NoteKind::Alert { code, source, levels, text } => {
             ("alert", Some(*code), Some(*source), Some(*levels), None, Some(text.as_str()))
@@ -22,112 +19,94 @@ pub(super) fn insert_note(
         }
         NoteKind::Health(_) => return Ok(()),
     };
-    tx.prepare_cached(
+    db.later(
         "INSERT INTO note (evidence, device, at_ns, kind, code, source, phase, state, priority,
            value, text) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
-    )?
-    .execute(params![
-        at.evidence,
-        at.device,
-        at.moment(note.time_ticks),
-        kind,
-        code,
-        source,
-        levels.map(|levels| levels[0]),
-        levels.map(|levels| levels[1]),
-        levels.map(|levels| levels[2]),
-        value,
-        text,
-    ])?;
+        values![
+            at.evidence,
+            at.device,
+            at.moment(note.time_ticks),
+            kind,
+            code,
+            source,
+            levels.map(|levels| levels[0]),
+            levels.map(|levels| levels[1]),
+            levels.map(|levels| levels[2]),
+            value,
+            text,
+        ],
+    )?;
     Ok(())
 }
 
 /// Notes that a device used a number again with other words; `value` is the first such number.
-pub(super) fn insert_conflict(
-    tx: &Transaction<'_>,
-    at: &At<'_>,
-    number: i64,
-) -> Result<(), rusqlite::Error> {
+pub(super) fn insert_conflict(db: &Db, at: &At<'_>, number: i64) -> Result<(), StoreError> {
     tracing::warn!(number, "a device said something else under a number that is stored: both kept");
-    tx.prepare_cached(
+    db.later(
         "INSERT INTO note (evidence, device, at_ns, kind, value, text)
          VALUES (?1, ?2, ?3, 'conflict', ?4, ?5)",
-    )?
-    .execute(params![
-        at.evidence,
-        at.device,
-        at.moment(0),
-        number,
-        "the device used a boot and sequence again with other content; both are kept"
-    ])?;
+        values![
+            at.evidence,
+            at.device,
+            at.moment(0),
+            number,
+            "the device used a boot and sequence again with other content; both are kept"
+        ],
+    )?;
     Ok(())
 }
 
+const BEAT: &str = "
+INSERT INTO heartbeat VALUES (?1, 0, -1, ?2, 0, NULL)
+ON CONFLICT (gateway) DO UPDATE SET arrivals = heartbeat.arrivals + 1";
+const NEWEST: &str = "
+UPDATE heartbeat SET sequence = ?2, report = ?3, epoch = ?4, error_us = ?5
+WHERE gateway = ?1 AND sequence < ?2";
+
 /// Keeps a gateway's newest report; an older one, out of its backlog, says only that it is there.
-pub(super) fn insert_health(
-    tx: &Transaction<'_>,
-    at: &At<'_>,
-    record: &Disposed,
-    now: i64,
-) -> Result<(), rusqlite::Error> {
+pub(super) fn insert_health(db: &Db, at: &At<'_>, record: &Disposed) -> Result<(), StoreError> {
     let Content::Frame { core, .. } = &record.content else { return Ok(()) };
     let (gateway, clock) = (record.gateway.row, at.batch.clock);
     for note in &at.block.notes {
         let NoteKind::Health(report) = &note.what else { continue };
-        tx.prepare_cached(
-            "INSERT INTO heartbeat VALUES (?1, 0, -1, x'', 0, NULL)
-             ON CONFLICT (gateway) DO UPDATE SET arrivals = arrivals + 1",
-        )?
-        .execute([gateway])?;
+        db.later(BEAT, values![gateway, Vec::new()])?;
         let error = clock.utc.map(|_| i64::try_from(clock.error_us).unwrap_or(i64::MAX));
         let sequence = core.sequence_first.cast_signed();
-        let is_newest = tx
-            .prepare_cached(
-                "UPDATE heartbeat SET sequence = ?2, report = ?3, epoch = ?4, error_us = ?5
-                 WHERE gateway = ?1 AND sequence < ?2",
-            )?
-            .execute(params![gateway, sequence, report, clock.epoch, error])?;
-        if is_newest == 1 {
-            tx.prepare_cached(
-                "INSERT INTO health VALUES (?1, ?2, ?3) ON CONFLICT (gateway)
-                 DO UPDATE SET received_ns = excluded.received_ns, report = excluded.report",
-            )?
-            .execute(params![gateway, now, report])?;
-        }
+        db.later(NEWEST, values![gateway, sequence, report, clock.epoch, error])?;
     }
     Ok(())
 }
 
 /// Writes what a gap says.
 pub(super) fn insert_gap(
-    tx: &Transaction<'_>,
+    db: &Db,
     evidence: i64,
     gateway: i64,
     gap: &Gap,
-) -> Result<(), rusqlite::Error> {
+) -> Result<(), StoreError> {
     let hole = &gap.hole;
-    tx.prepare_cached(
+    db.later(
         "INSERT INTO gap (evidence, gateway, lane, hole_segment, index_first, index_last,
            sequence_first, sequence_last, readings_min, readings_max, from_ns, to_ns, cause,
            before, after)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
-    )?
-    .execute(params![
-        evidence,
-        gateway,
-        gap.lane as u8,
-        hole.segment.map(|id| id.0),
-        hole.indexes.0,
-        hole.indexes.1,
-        hole.sequences.map(|(first, _)| first.cast_signed()),
-        hole.sequences.map(|(_, last)| last.cast_signed()),
-        hole.readings.0.cast_signed(),
-        hole.readings.1.cast_signed(),
-        hole.moments.map(|(from, _)| from.0),
-        hole.moments.map(|(_, to)| to.0),
-        hole.cause.name(),
-        hole.before.map(|hash| hash.0),
-        hole.after.map(|hash| hash.0),
-    ])?;
+        values![
+            evidence,
+            gateway,
+            gap.lane as u8,
+            hole.segment.map(|id| id.0),
+            hole.indexes.0,
+            hole.indexes.1,
+            hole.sequences.map(|(first, _)| first.cast_signed()),
+            hole.sequences.map(|(_, last)| last.cast_signed()),
+            hole.readings.0.cast_signed(),
+            hole.readings.1.cast_signed(),
+            hole.moments.map(|(from, _)| from.0),
+            hole.moments.map(|(_, to)| to.0),
+            hole.cause.name(),
+            hole.before.map(|hash| hash.0),
+            hole.after.map(|hash| hash.0),
+        ],
+    )?;
     Ok(())
 }

@@ -2,10 +2,10 @@
 
 use std::collections::HashMap;
 
-use rusqlite::{Transaction, params};
 use wire::receipt::{Disposition, Reason};
 
-use super::Committed;
+use super::db::{Db, values};
+use super::{Committed, StoreError};
 use crate::limits::PARKED_MAX;
 use crate::verify::Disposed;
 
@@ -15,15 +15,11 @@ pub(super) struct Parked(HashMap<i64, u64>);
 
 impl Parked {
     /// Whether one more record without a segment header may be kept for a gateway.
-    pub(super) fn may_park(
-        &mut self,
-        tx: &Transaction<'_>,
-        gateway: i64,
-    ) -> Result<bool, rusqlite::Error> {
+    pub(super) fn may_park(&mut self, db: &Db, gateway: i64) -> Result<bool, StoreError> {
         if let Some(count) = self.0.get(&gateway) {
             return Ok(*count < PARKED_MAX);
         }
-        let count = count(tx, gateway)?;
+        let count = count(db, gateway)?;
         self.0.insert(gateway, count);
         Ok(count < PARKED_MAX)
     }
@@ -46,37 +42,33 @@ impl Parked {
     }
 }
 
-fn count(tx: &Transaction<'_>, gateway: i64) -> Result<u64, rusqlite::Error> {
-    let held = params![Disposition::Held as u8, Reason::NoHeader as u8, gateway];
-    tx.prepare_cached(
+fn count(db: &Db, gateway: i64) -> Result<u64, StoreError> {
+    let held = values![Disposition::Held as u8, Reason::NoHeader as u8, gateway];
+    db.one(
         "SELECT count(*) FROM evidence JOIN segment ON segment.id = evidence.segment
          WHERE evidence.disposition <> 1 AND evidence.disposition = ?1 AND evidence.reason = ?2
            AND segment.gateway = ?3",
-    )?
-    .query_row(held, |row| row.get::<_, i64>(0).map(i64::cast_unsigned))
+        held,
+    )
 }
 
 /// Whether a segment's header is stored by now.
-pub(super) fn has_header(tx: &Transaction<'_>, segment: i64) -> Result<bool, rusqlite::Error> {
-    tx.prepare_cached("SELECT header IS NOT NULL FROM segment WHERE id = ?1")?
-        .query_row([segment], |row| row.get(0))
+pub(super) fn has_header(db: &Db, segment: i64) -> Result<bool, StoreError> {
+    db.one("SELECT header IS NOT NULL FROM segment WHERE id = ?1", values![segment])
 }
 
 /// Hands parked records of a segment back for verification, now that its header is here.
 pub(super) fn unpark(
-    tx: &Transaction<'_>,
+    db: &Db,
     segment: i64,
     record: &Disposed,
     committed: &mut Committed,
-) -> Result<(), rusqlite::Error> {
-    let mut statement = tx.prepare_cached(
-        "SELECT bytes FROM evidence WHERE segment = ?1 AND disposition = ?2 AND reason = ?3
-         ORDER BY idx",
-    )?;
-    let held = params![segment, Disposition::Held as u8, Reason::NoHeader as u8];
-    let parked = statement.query_map(held, |row| row.get::<_, Vec<u8>>(0))?;
-    for bytes in parked {
-        committed.parked.push((record.gateway.id, record.lane, bytes?));
+) -> Result<(), StoreError> {
+    let sql = "SELECT bytes FROM evidence WHERE segment = ?1 AND disposition = ?2 AND reason = ?3
+               ORDER BY idx";
+    let held = values![segment, Disposition::Held as u8, Reason::NoHeader as u8];
+    for row in db.rows(sql, held)? {
+        committed.parked.push((record.gateway.id, record.lane, row.at(0)?));
     }
     Ok(())
 }

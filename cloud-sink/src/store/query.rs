@@ -1,16 +1,13 @@
 //! Questions to the store: who is enrolled, which segments are known.
 
 use std::collections::HashMap;
-use std::path::Path;
 
 use ed25519_dalek::VerifyingKey;
-use rusqlite::{Connection, OptionalExtension, params};
 use wire::identity::{GatewayId, Lane, SegmentId};
 use wire::receipt::{Disposition, Reason};
 
 use super::StoreError;
-use super::schema::ADDITIONS;
-use super::sqlite::{open_for_reading, optional};
+use super::db::{Db, Location, Row, Turn, values};
 use crate::clock;
 use crate::limits::KEYS_MAX;
 use crate::verify::Enrolled;
@@ -18,7 +15,7 @@ use crate::verify::dispose::Registry;
 
 /// Answers verification from the store.
 pub struct StoreRegistry {
-    db: Connection,
+    db: Db,
     known: HashMap<GatewayId, Enrolled>,
 }
 
@@ -27,21 +24,18 @@ impl StoreRegistry {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn open(path: &Path) -> Result<Self, StoreError> {
-        Ok(Self { db: open_for_reading(path)?, known: HashMap::new() })
+    pub fn open(location: &Location) -> Result<Self, StoreError> {
+        Ok(Self { db: Db::open(location)?, known: HashMap::new() })
     }
 
-    fn look_up(&self, id: GatewayId) -> Result<Option<Enrolled>, rusqlite::Error> {
-        let mut statement = self.db.prepare_cached(
-            "SELECT gateway.id, gateway_key.signing_key FROM gateway
-               JOIN gateway_key ON gateway_key.gateway = gateway.id
-             WHERE gateway.name = ?1
-             UNION SELECT id, signing_key FROM gateway WHERE name = ?1",
-        )?;
-        let mut rows = statement.query([id.as_str()])?;
+    fn look_up(&self, id: GatewayId) -> Result<Option<Enrolled>, StoreError> {
+        let sql = "SELECT gateway.id, gateway_key.signing_key FROM gateway
+                     JOIN gateway_key ON gateway_key.gateway = gateway.id
+                   WHERE gateway.name = ?1
+                   UNION SELECT id, signing_key FROM gateway WHERE name = ?1";
         let mut found: Option<Enrolled> = None;
-        while let Some(row) = rows.next()? {
-            let (row, key): (i64, [u8; 32]) = (row.get(0)?, row.get(1)?);
+        for row in self.db.rows(sql, values![id.as_str()])? {
+            let (row, key): (i64, [u8; 32]) = (row.at(0)?, row.at(1)?);
             let Ok(key) = VerifyingKey::from_bytes(&key) else { continue };
             found.get_or_insert(Enrolled { row, keys: Vec::new() }).keys.push(key);
         }
@@ -72,17 +66,15 @@ impl StoreRegistry {
     /// # Errors
     /// [`StoreError`].
     pub fn reopen(&self, after: i64) -> Result<Vec<Reopened>, StoreError> {
-        let mut statement = self.db.prepare_cached(
-            "SELECT evidence.id, gateway.name, segment.lane, evidence.bytes
-             FROM evidence JOIN segment ON segment.id = evidence.segment
-               JOIN gateway ON gateway.id = segment.gateway
-             WHERE evidence.disposition <> 1 AND evidence.disposition = ?1
-               AND (evidence.reason IN (?2, ?3)
-                 OR evidence.reason = ?4 AND segment.header IS NOT NULL)
-               AND evidence.id > ?5
-             ORDER BY evidence.id LIMIT ?6",
-        )?;
-        let wanted = params![
+        let sql = "SELECT evidence.id, gateway.name, segment.lane, evidence.bytes
+                   FROM evidence JOIN segment ON segment.id = evidence.segment
+                     JOIN gateway ON gateway.id = segment.gateway
+                   WHERE evidence.disposition <> 1 AND evidence.disposition = ?1
+                     AND (evidence.reason IN (?2, ?3)
+                       OR evidence.reason = ?4 AND segment.header IS NOT NULL)
+                     AND evidence.id > ?5
+                   ORDER BY evidence.id LIMIT ?6";
+        let wanted = values![
             Disposition::Held as u8,
             Reason::Version as u8,
             Reason::NoKey as u8,
@@ -90,15 +82,14 @@ impl StoreRegistry {
             after,
             REOPENED_AT_ONCE
         ];
-        let mut rows = statement.query(wanted)?;
         let mut found = Vec::new();
-        while let Some(row) = rows.next()? {
-            let (name, lane): (String, u8) = (row.get(1)?, row.get(2)?);
+        for row in self.db.rows(sql, wanted)? {
+            let (name, lane): (String, u8) = (row.at(1)?, row.at(2)?);
             let lane = Lane::from_number(lane.into());
             let (Ok(gateway), Some(lane)) = (GatewayId::new(&name), lane) else {
                 continue;
             };
-            found.push(Reopened { row: row.get(0)?, gateway, lane, bytes: row.get(3)? });
+            found.push(Reopened { row: row.at(0)?, gateway, lane, bytes: row.at(3)? });
         }
         Ok(found)
     }
@@ -117,22 +108,30 @@ impl Registry for StoreRegistry {
     }
 
     fn segment(&mut self, gateway: i64, id: SegmentId) -> Option<(Vec<u8>, Option<Vec<u8>>)> {
-        let mut statement = self
-            .db
-            .prepare_cached(
-                "SELECT header, kept_secret FROM segment
-                 WHERE segment = ?1 AND gateway = ?2 AND header IS NOT NULL",
-            )
-            .ok()?;
-        let found = statement.query_row(params![id.0, gateway], |r| Ok((r.get(0)?, r.get(1)?)));
-        found.optional().ok()?
+        let sql = "SELECT header, kept_secret FROM segment
+                   WHERE segment = ?1 AND gateway = ?2 AND header IS NOT NULL";
+        let row = self.answer(sql, id, gateway)?;
+        Some((row.at(0).ok()?, row.at(1).ok()?))
     }
 
     fn is_anothers(&mut self, gateway: i64, id: SegmentId) -> bool {
         let sql = "SELECT 1 FROM segment
                    WHERE segment = ?1 AND gateway <> ?2 AND header IS NOT NULL LIMIT 1";
-        let found: Result<Option<i64>, _> = optional(&self.db, sql, params![id.0, gateway]);
-        matches!(found, Ok(Some(_)))
+        self.answer(sql, id, gateway).is_some()
+    }
+}
+
+impl StoreRegistry {
+    /// What is known of a segment and a gateway; nothing if the store does not answer, so that the
+    /// record is kept and waits.
+    fn answer(&self, sql: &'static str, segment: SegmentId, gateway: i64) -> Option<Row> {
+        match self.db.row(sql, values![segment.0, gateway]) {
+            Ok(row) => row,
+            Err(error) => {
+                tracing::error!(%error, "the store does not answer");
+                None
+            }
+        }
     }
 }
 
@@ -140,34 +139,44 @@ impl Registry for StoreRegistry {
 ///
 /// # Errors
 /// [`StoreError`]; `Ok(false)` if the name is taken by another key.
-pub fn enroll(path: &Path, id: GatewayId, key: &VerifyingKey) -> Result<bool, StoreError> {
-    let db = open_for_reading(path)?;
-    db.execute_batch(ADDITIONS)?;
-    db.execute(
-        "INSERT INTO gateway (name, signing_key, enrolled_ns) VALUES (?1, ?2, ?3)
-         ON CONFLICT DO NOTHING",
-        params![id.as_str(), key.as_bytes(), clock::now().0],
-    )?;
+pub fn enroll(location: &Location, id: GatewayId, key: &VerifyingKey) -> Result<bool, StoreError> {
+    enroll_into(&Db::open(location)?, id, key)
+}
+
+fn enroll_into(db: &Db, id: GatewayId, key: &VerifyingKey) -> Result<bool, StoreError> {
+    let insert = "INSERT INTO gateway (name, signing_key, enrolled_ns) VALUES (?1, ?2, ?3)
+                  ON CONFLICT DO NOTHING";
+    let key = key.to_bytes();
+    db.execute(insert, values![id.as_str(), key, clock::now().0])?;
     let sql = "SELECT 1 FROM gateway WHERE name = ?1 AND (signing_key = ?2 OR EXISTS (
                  SELECT 1 FROM gateway_key
                  WHERE gateway_key.gateway = gateway.id AND gateway_key.signing_key = ?2))";
-    let found: Option<i64> = optional(&db, sql, params![id.as_str(), key.as_bytes()])?;
-    Ok(found.is_some())
+    Ok(db.row(sql, values![id.as_str(), key])?.is_some())
 }
 
 /// The same, or one more key of a gateway that is enrolled; what its others signed stays valid.
 ///
 /// # Errors
 /// [`StoreError`]; `Ok(false)` if it has too many keys.
-pub fn enroll_another(path: &Path, id: GatewayId, key: &VerifyingKey) -> Result<bool, StoreError> {
-    if enroll(path, id, key)? {
-        return Ok(true);
-    }
-    let added = open_for_reading(path)?.execute(
-        "INSERT INTO gateway_key (gateway, signing_key, enrolled_ns)
-           SELECT id, ?2, ?3 FROM gateway WHERE name = ?1 AND
-             (SELECT count(*) FROM gateway_key WHERE gateway = gateway.id) < ?4",
-        params![id.as_str(), key.as_bytes(), clock::now().0, KEYS_MAX as i64 - 1],
-    )?;
-    Ok(added == 1)
+pub fn enroll_another(
+    location: &Location,
+    id: GatewayId,
+    key: &VerifyingKey,
+) -> Result<bool, StoreError> {
+    Db::open(location)?.transaction(Turn::Commit, |db| {
+        if enroll_into(db, id, key)? {
+            return Ok(true);
+        }
+        let sql = "SELECT id, (SELECT count(*) FROM gateway_key WHERE gateway = gateway.id)
+                   FROM gateway WHERE name = ?1";
+        let row = db.row(sql, values![id.as_str()])?.ok_or(StoreError::Shape("no gateway"))?;
+        let (gateway, keys): (i64, u64) = (row.at(0)?, row.at(1)?);
+        if keys + 1 >= KEYS_MAX as u64 {
+            return Ok(false);
+        }
+        let insert = "INSERT INTO gateway_key (gateway, signing_key, enrolled_ns)
+                      VALUES (?1, ?2, ?3)";
+        db.execute(insert, values![gateway, key.to_bytes(), clock::now().0])?;
+        Ok(true)
+    })
 }

@@ -2,14 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use rusqlite::{Transaction, params};
 use wire::batch::{Batch, Block, NoteKind, Table, WaveRun, wave};
 use wire::decimal::Number;
 use wire::identity::DeviceId;
-use wire::reading::ChannelKind;
+use wire::reading::{ChannelKind, Mode};
 use wire::time::DeviceClock;
 
+use super::StoreError;
 use super::coverage::Coverage;
+use super::db::{Appended, Db, NumericRow, values};
 use super::heard::RunKey;
 use super::notes::{insert_conflict, insert_health, insert_note};
 use super::parked::Parked;
@@ -56,20 +57,20 @@ impl Rows {
     /// Writes the rows of a batch.
     pub(super) fn insert(
         &mut self,
-        tx: &Transaction<'_>,
+        db: &Db,
         evidence: i64,
         record: &Disposed,
         batch: &Batch,
         now: i64,
-    ) -> Result<(), rusqlite::Error> {
+    ) -> Result<(), StoreError> {
         let mut earlier: BTreeMap<(RunKey, &[u8]), BTreeSet<i64>> = BTreeMap::new();
-        let brought = self.brought(tx, batch)?;
+        let brought = self.brought(db, batch)?;
         let mut conflicts = BTreeMap::new();
         for (key, digests) in &brought {
-            conflicts.insert(*key, self.conflicts(tx, *key, record, digests)?);
+            conflicts.insert(*key, self.conflicts(db, *key, record, digests)?);
         }
         for block in &batch.blocks {
-            let device = self.series.device(tx, block.source.device)?;
+            let device = self.series.device(db, block.source.device)?;
             let tick_ns = 10i64.pow(block.source.tick_exponent.into());
             let base_ns = base_time(batch, block, tick_ns, now);
             let (lane, key) = (record.lane as u8, (device, block.source.boot.0));
@@ -93,14 +94,14 @@ impl Rows {
                 conflicts,
             };
             if block.source.device == DeviceId(0) {
-                insert_health(tx, &at, record, now)?;
+                insert_health(db, &at, record)?;
                 continue;
             }
-            self.insert_block(tx, &at, key)?;
+            self.insert_block(db, &at, key)?;
             if let Some(first) =
                 conflicts.iter().find(|number| numbers(block).any(|n| n == **number))
             {
-                insert_conflict(tx, &at, *first)?;
+                insert_conflict(db, &at, *first)?;
             }
             earlier.insert(place, seen.iter().copied().chain(numbers(block)).collect());
         }
@@ -109,21 +110,17 @@ impl Rows {
             let numbers: Vec<i64> = digests.iter().map(|(number, _)| *number).collect();
             let who = (record.gateway.row, record.lane as u8);
             let frame = (record.segment, record.index);
-            self.runs.change(tx, key)?.add(who, &numbers, frame);
-            said::insert(tx, evidence, key, who.1, &digests)?;
+            self.runs.change(db, key)?.add(who, &numbers, frame);
+            said::insert(db, evidence, key, who.1, &digests)?;
         }
         Ok(())
     }
 
     /// What the batch says under each number, by run.
-    fn brought(
-        &mut self,
-        tx: &Transaction<'_>,
-        batch: &Batch,
-    ) -> Result<BTreeMap<RunKey, Digests>, rusqlite::Error> {
+    fn brought(&mut self, db: &Db, batch: &Batch) -> Result<BTreeMap<RunKey, Digests>, StoreError> {
         let mut brought: BTreeMap<RunKey, Digests> = BTreeMap::new();
         for block in clinical(batch) {
-            let device = self.series.device(tx, block.source.device)?;
+            let device = self.series.device(db, block.source.device)?;
             let key = (device, block.source.boot.0);
             said::add_block(brought.entry(key).or_default(), block);
         }
@@ -134,45 +131,40 @@ impl Rows {
     /// Numbers of a run that are stored, with other words than these.
     fn conflicts(
         &mut self,
-        tx: &Transaction<'_>,
+        db: &Db,
         key: RunKey,
         record: &Disposed,
         digests: &Digests,
-    ) -> Result<BTreeSet<i64>, rusqlite::Error> {
+    ) -> Result<BTreeSet<i64>, StoreError> {
         let lane = record.lane as u8;
         let mut conflicts = BTreeSet::new();
-        let run = self.runs.of(tx, key)?;
+        let run = self.runs.of(db, key)?;
         let ends = digests.first().zip(digests.last());
         if !ends.is_some_and(|(first, last)| run.touches(lane, first.0, last.0)) {
             return Ok(conflicts);
         }
         for (number, digest) in digests {
-            if run.contains(lane, *number) && said::differs(tx, key, lane, *number, *digest)? {
+            if run.contains(lane, *number) && said::differs(db, key, lane, *number, *digest)? {
                 conflicts.insert(*number);
             }
         }
         Ok(conflicts)
     }
 
-    fn insert_block(
-        &mut self,
-        tx: &Transaction<'_>,
-        at: &At<'_>,
-        key: RunKey,
-    ) -> Result<(), rusqlite::Error> {
+    fn insert_block(&mut self, db: &Db, at: &At<'_>, key: RunKey) -> Result<(), StoreError> {
         let (first, last) = (numbers(at.block).min(), numbers(at.block).max());
         let Some((first, last)) = first.zip(last) else { return Ok(()) };
-        let stored = self.runs.of(tx, key)?.touches(at.lane, first, last);
+        let stored = self.runs.of(db, key)?.touches(at.lane, first, last);
         let repeated = stored || at.seen.range(first..=last).next().is_some();
         for table in &at.block.tables {
-            self.insert_table(tx, at, table, key, repeated)?;
+            self.insert_table(db, at, table, key, repeated)?;
         }
         for run in &at.block.waves {
-            self.insert_wave(tx, at, run, key, repeated)?;
+            self.insert_wave(db, at, run, key, repeated)?;
         }
         for note in &at.block.notes {
             if !(repeated && self.is_heard(key, at, note.sequence)) {
-                insert_note(tx, at, note)?;
+                insert_note(db, at, note)?;
                 let moment = at.moment(note.time_ticks);
                 match note.what {
                     NoteKind::Loss { .. } => self.coverage.touch(at.gateway, at.device, moment),
@@ -188,18 +180,21 @@ impl Rows {
         (stored && !at.conflicts.contains(&number)) || at.seen.contains(&number)
     }
 
+    /// What a device says while it is under test or repair is nobody's, and missed by nobody.
     fn cover(&mut self, at: &At<'_>, moment_ns: i64) {
-        self.coverage.add(at.gateway, at.device, moment_ns, at.now);
+        if at.block.source.mode != Mode::Service {
+            self.coverage.add(at.gateway, at.device, moment_ns, at.now);
+        }
     }
 
     fn insert_table(
         &mut self,
-        tx: &Transaction<'_>,
+        db: &Db,
         at: &At<'_>,
         table: &Table,
         key: RunKey,
         repeated: bool,
-    ) -> Result<(), rusqlite::Error> {
+    ) -> Result<(), StoreError> {
         let moments = table.times.len();
         let fresh: Vec<usize> = (0..moments)
             .filter(|moment| !(repeated && self.is_heard(key, at, table.sequences[*moment])))
@@ -210,15 +205,13 @@ impl Rows {
             self.cover(at, at.moment(table.times[*moment]));
         }
         let mut exceptions = table.exceptions.iter().peekable();
-        let mut insert = tx.prepare_cached(
-            "INSERT INTO numeric (series, at_ns, mantissa, exponent, status, absent)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-        )?;
+        let mut rows = Vec::with_capacity(table.channels * fresh.len());
+        let mut all_series = Vec::with_capacity(table.channels);
         for channel in 0..table.channels {
             let info = &at.batch.shapes[table.shape][table.channel_first + channel];
-            let series = self.series.of(tx, at.device, &at.block.source, info)?;
+            let series = self.series.of(db, at.device, &at.block.source, info)?;
             let ChannelKind::Numeric { exponent } = info.kind else { continue };
-            let mut first_row = None;
+            all_series.push(series);
             for moment in &fresh {
                 let position = channel * moments + moment;
                 while exceptions.peek().is_some_and(|e| (e.0 as usize) < position) {
@@ -235,40 +228,41 @@ impl Rows {
                         (None, exponent, *status, Some(*state as u8))
                     }
                 };
-                let time = at.moment(table.times[*moment]);
-                insert.execute(params![series, time, mantissa, exponent, status, absent])?;
-                first_row.get_or_insert_with(|| tx.last_insert_rowid());
+                let at_ns = at.moment(table.times[*moment]);
+                rows.push(NumericRow { series, at_ns, mantissa, exponent, status, absent });
             }
-            let rows = (first_row.unwrap_or(0), tx.last_insert_rowid());
-            insert_range(tx, at.evidence, series, (from, to), rows)?;
+        }
+        let mut row = db.numerics(&rows)?;
+        let count = fresh.len() as i64;
+        let (from, to) = (from.min(to), to.max(from));
+        for series in all_series {
+            let block = values![at.evidence, series, from, to, row, row + count - 1];
+            db.append(Appended::Block, block)?;
+            row += count;
         }
         Ok(())
     }
 
     fn insert_wave(
         &mut self,
-        tx: &Transaction<'_>,
+        db: &Db,
         at: &At<'_>,
         run: &WaveRun,
         key: RunKey,
         repeated: bool,
-    ) -> Result<(), rusqlite::Error> {
+    ) -> Result<(), StoreError> {
         for (start, count) in self.fresh_parts(run, key, at, repeated) {
             self.cover(at, at.moment(run.time_ticks));
             for (channel, samples) in run.samples.iter().enumerate() {
                 let info = &at.batch.shapes[run.shape][run.channel_first + channel];
                 let ChannelKind::Wave { rate, .. } = info.kind else { continue };
-                let series = self.series.of(tx, at.device, &at.block.source, info)?;
+                let series = self.series.of(db, at.device, &at.block.source, info)?;
                 let first = run.sample_first + start as u64;
                 let since = rate.nanos_of(first) - rate.nanos_of(run.sample_first);
                 let time = at.moment(run.time_ticks).saturating_add(since);
                 let packed = wave::encode(&samples[start..start + count], None);
                 let invalid = invalid_within(run, channel as u32, start, count);
-                tx.prepare_cached(
-                    "INSERT INTO wave (evidence, series, at_ns, sample_first, count, status,
-                       samples, invalid) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
-                )?
-                .execute(params![
+                let run = values![
                     at.evidence,
                     series,
                     time,
@@ -277,7 +271,8 @@ impl Rows {
                     run.status,
                     packed,
                     invalid,
-                ])?;
+                ];
+                db.append(Appended::Wave, run)?;
             }
         }
         Ok(())
@@ -343,19 +338,4 @@ fn invalid_within(run: &WaveRun, channel: u32, start: usize, count: usize) -> Op
         }
     }
     (!bytes.is_empty()).then_some(bytes)
-}
-
-fn insert_range(
-    tx: &Transaction<'_>,
-    evidence: i64,
-    series: i64,
-    (from, to): (i64, i64),
-    (first, last): (i64, i64),
-) -> Result<(), rusqlite::Error> {
-    tx.prepare_cached(
-        "INSERT INTO block (evidence, series, from_ns, to_ns, first_row, last_row)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-    )?
-    .execute(params![evidence, series, from.min(to), to.max(from), first, last])?;
-    Ok(())
 }

@@ -2,14 +2,21 @@
 
 use std::collections::{HashMap, HashSet};
 
-use rusqlite::{Transaction, params};
-
+use super::StoreError;
+use super::db::{Db, values};
 use super::heard::{Run, RunKey};
 
 /// Runs of devices whose ranges stay in memory.
 const RUNS_MAX: usize = 4096;
 /// Ranges and holes of all runs that stay in memory: some hundred megabytes at the worst.
 const RANGES_MAX: usize = 4 << 20;
+
+const KEEP: &str = "
+INSERT INTO heard VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+ON CONFLICT (device, boot, lane, gateway, first) DO UPDATE SET last = excluded.last";
+const FORGET: &str = "
+DELETE FROM heard
+WHERE device = ?1 AND boot = ?2 AND lane = ?3 AND gateway = ?4 AND first = ?5";
 
 #[derive(Debug, Default)]
 pub(super) struct Runs {
@@ -24,24 +31,20 @@ impl Runs {
     }
 
     /// A run as the database has it.
-    pub(super) fn of(&mut self, tx: &Transaction<'_>, key: RunKey) -> rusqlite::Result<&mut Run> {
+    pub(super) fn of(&mut self, db: &Db, key: RunKey) -> Result<&mut Run, StoreError> {
         if !self.runs.contains_key(&key) {
             if self.runs.len() > RUNS_MAX || self.size() > RANGES_MAX {
-                self.save(tx)?;
+                self.save(db)?;
                 self.runs.clear();
             }
-            self.runs.insert(key, load(tx, key)?);
+            self.runs.insert(key, load(db, key)?);
         }
         Ok(self.runs.entry(key).or_default())
     }
 
     /// A run that will be saved.
-    pub(super) fn change(
-        &mut self,
-        tx: &Transaction<'_>,
-        key: RunKey,
-    ) -> rusqlite::Result<&mut Run> {
-        self.of(tx, key)?;
+    pub(super) fn change(&mut self, db: &Db, key: RunKey) -> Result<&mut Run, StoreError> {
+        self.of(db, key)?;
         self.dirty.insert(key);
         Ok(self.runs.entry(key).or_default())
     }
@@ -56,15 +59,7 @@ impl Runs {
     }
 
     /// Writes the ranges that changed; belongs to the same transaction as their rows.
-    pub(super) fn save(&mut self, tx: &Transaction<'_>) -> rusqlite::Result<()> {
-        let mut keep = tx.prepare_cached(
-            "INSERT INTO heard VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO UPDATE
-             SET last = excluded.last",
-        )?;
-        let mut forget = tx.prepare_cached(
-            "DELETE FROM heard
-             WHERE device = ?1 AND boot = ?2 AND lane = ?3 AND gateway = ?4 AND first = ?5",
-        )?;
+    pub(super) fn save(&mut self, db: &Db) -> Result<(), StoreError> {
         for key in self.dirty.drain() {
             let Some(run) = self.runs.get_mut(&key) else { continue };
             for heard in &mut run.lanes {
@@ -72,10 +67,10 @@ impl Runs {
                 for (first, last) in heard.take_changed() {
                     match last {
                         Some(last) => {
-                            keep.execute(params![key.0, key.1, lane, gateway, first, last])?
+                            db.later(KEEP, values![key.0, key.1, lane, gateway, first, last])?;
                         }
-                        None => forget.execute(params![key.0, key.1, lane, gateway, first])?,
-                    };
+                        None => db.later(FORGET, values![key.0, key.1, lane, gateway, first])?,
+                    }
                 }
             }
         }
@@ -83,15 +78,12 @@ impl Runs {
     }
 }
 
-fn load(tx: &Transaction<'_>, key: RunKey) -> rusqlite::Result<Run> {
-    let mut statement = tx.prepare_cached(
-        "SELECT gateway, lane, first, last FROM heard WHERE device = ?1 AND boot = ?2
-         ORDER BY gateway, lane, first",
-    )?;
-    let mut rows = statement.query(params![key.0, key.1])?;
+fn load(db: &Db, key: RunKey) -> Result<Run, StoreError> {
+    let sql = "SELECT gateway, lane, first, last FROM heard WHERE device = ?1 AND boot = ?2
+               ORDER BY gateway, lane, first";
     let mut run = Run::default();
-    while let Some(row) = rows.next()? {
-        run.lane(row.get(0)?, row.get(1)?).load(row.get(2)?, row.get(3)?);
+    for row in db.rows(sql, values![key.0, key.1])? {
+        run.lane(row.at(0)?, row.at(1)?).load(row.at(2)?, row.at(3)?);
     }
     Ok(run)
 }

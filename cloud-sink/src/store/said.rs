@@ -4,10 +4,11 @@
 //! A device that forgets its boot id begins again at number 1. Taken for repeats, its readings
 //! would be missing without a word.
 
-use rusqlite::{Transaction, params};
 use wire::batch::{Block, Note, NoteKind, Table, WaveRun};
 use wire::decimal::Number;
 
+use super::StoreError;
+use super::db::{Db, values};
 use super::heard::RunKey;
 
 /// Digests of what a run said, by number, ascending; one for each part of a frame until
@@ -108,12 +109,12 @@ fn add_note(digests: &mut Digests, block: &Block, note: &Note) {
 
 /// Keeps the digests of what one record brought of a run.
 pub(super) fn insert(
-    tx: &Transaction<'_>,
+    db: &Db,
     evidence: i64,
     key: RunKey,
     lane: u8,
     digests: &Digests,
-) -> Result<(), rusqlite::Error> {
+) -> Result<(), StoreError> {
     let (Some((first, _)), Some((last, _))) = (digests.first(), digests.last()) else {
         return Ok(());
     };
@@ -122,28 +123,24 @@ pub(super) fn insert(
         [offset.to_le_bytes(), digest.to_le_bytes()].concat()
     };
     let packed: Vec<u8> = digests.iter().flat_map(pair).collect();
-    tx.prepare_cached("INSERT INTO said VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")?
-        .execute(params![key.0, key.1, lane, first, evidence, last, packed])?;
-    Ok(())
+    let insert = "INSERT INTO said VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+    db.later(insert, values![key.0, key.1, lane, *first, evidence, *last, packed])
 }
 
 /// Whether a number is known with other words, and with these it is not.
 pub(super) fn differs(
-    tx: &Transaction<'_>,
+    db: &Db,
     key: RunKey,
     lane: u8,
     number: i64,
     digest: u32,
-) -> Result<bool, rusqlite::Error> {
-    let mut statement = tx.prepare_cached(
-        "SELECT first, digests FROM said
-         WHERE device = ?1 AND boot = ?2 AND lane = ?3 AND first <= ?4 AND last >= ?4
-         ORDER BY first DESC LIMIT ?5",
-    )?;
-    let mut rows = statement.query(params![key.0, key.1, lane, number, RECORDS_MAX])?;
+) -> Result<bool, StoreError> {
+    let sql = "SELECT first, digests FROM said
+               WHERE device = ?1 AND boot = ?2 AND lane = ?3 AND first <= ?4 AND last >= ?4
+               ORDER BY first DESC LIMIT ?5";
     let mut differs = false;
-    while let Some(row) = rows.next()? {
-        let (first, packed): (i64, Vec<u8>) = (row.get(0)?, row.get(1)?);
+    for row in db.rows(sql, values![key.0, key.1, lane, number, RECORDS_MAX])? {
+        let (first, packed): (i64, Vec<u8>) = (row.at(0)?, row.at(1)?);
         let (pairs, _) = packed.as_chunks::<8>();
         for [a, b, c, d, rest @ ..] in pairs {
             if first + i64::from(u32::from_le_bytes([*a, *b, *c, *d])) == number {

@@ -1,11 +1,44 @@
 //! The tables. Segments, evidence and chain edges are never dropped by retention.
 
 /// Version of the tables.
-pub const VERSION: i64 = 1;
+pub const VERSION: i64 = 1 + UPGRADES.len() as i64;
 
-/// Makes all tables of a new store.
-pub const TABLES: &str = "
+/// Makes what SQLite spells in its own way.
+pub const LITE: &str = "
 CREATE TABLE meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID;
+CREATE TABLE numeric (
+  id INTEGER PRIMARY KEY, series INTEGER NOT NULL, at_ns INTEGER NOT NULL, mantissa INTEGER,
+  exponent INTEGER NOT NULL, status INTEGER NOT NULL, absent INTEGER);
+CREATE TABLE block (
+  id INTEGER PRIMARY KEY, evidence INTEGER NOT NULL, series INTEGER NOT NULL,
+  from_ns INTEGER NOT NULL, to_ns INTEGER NOT NULL, first_row INTEGER NOT NULL,
+  last_row INTEGER NOT NULL);
+CREATE TABLE wave (
+  id INTEGER PRIMARY KEY, evidence INTEGER NOT NULL, series INTEGER NOT NULL,
+  at_ns INTEGER NOT NULL, sample_first INTEGER NOT NULL, count INTEGER NOT NULL,
+  status INTEGER NOT NULL, samples BLOB NOT NULL, invalid BLOB);
+";
+
+/// Makes what PostgreSQL spells in its own way: rows by the day on which they were stored.
+const POSTGRES: &str = "
+CREATE TABLE meta (key TEXT PRIMARY KEY, value BIGINT NOT NULL);
+INSERT INTO meta VALUES ('row', 0), ('numerics', 0);
+CREATE TABLE life (epoch BYTEA NOT NULL);
+CREATE TABLE numeric (
+  id BIGINT NOT NULL, series BIGINT NOT NULL, at_ns BIGINT NOT NULL, mantissa BIGINT,
+  exponent SMALLINT NOT NULL, status INTEGER NOT NULL, absent SMALLINT) PARTITION BY RANGE (id);
+CREATE TABLE block (
+  id BIGINT NOT NULL, evidence BIGINT NOT NULL, series BIGINT NOT NULL, from_ns BIGINT NOT NULL,
+  to_ns BIGINT NOT NULL, first_row BIGINT NOT NULL, last_row BIGINT NOT NULL)
+  PARTITION BY RANGE (id);
+CREATE TABLE wave (
+  id BIGINT NOT NULL, evidence BIGINT NOT NULL, series BIGINT NOT NULL, at_ns BIGINT NOT NULL,
+  sample_first BIGINT NOT NULL, count BIGINT NOT NULL, status BIGINT NOT NULL,
+  samples BYTEA NOT NULL, invalid BYTEA) PARTITION BY RANGE (id);
+";
+
+/// Makes all other tables of a new store.
+pub const TABLES: &str = "
 CREATE TABLE gateway (
   id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, signing_key BLOB NOT NULL,
   enrolled_ns INTEGER NOT NULL);
@@ -35,18 +68,7 @@ CREATE TABLE series (
   bits INTEGER NOT NULL, mode INTEGER NOT NULL,
   UNIQUE (device, code, unit, label, unit_label, wave, rate_numerator, rate_denominator,
           gain_mantissa, gain_exponent, baseline, bits, mode));
-CREATE TABLE numeric (
-  id INTEGER PRIMARY KEY, series INTEGER NOT NULL, at_ns INTEGER NOT NULL, mantissa INTEGER,
-  exponent INTEGER NOT NULL, status INTEGER NOT NULL, absent INTEGER);
-CREATE TABLE block (
-  id INTEGER PRIMARY KEY, evidence INTEGER NOT NULL, series INTEGER NOT NULL,
-  from_ns INTEGER NOT NULL, to_ns INTEGER NOT NULL, first_row INTEGER NOT NULL,
-  last_row INTEGER NOT NULL);
 CREATE INDEX block_time ON block (series, from_ns);
-CREATE TABLE wave (
-  id INTEGER PRIMARY KEY, evidence INTEGER NOT NULL, series INTEGER NOT NULL,
-  at_ns INTEGER NOT NULL, sample_first INTEGER NOT NULL, count INTEGER NOT NULL,
-  status INTEGER NOT NULL, samples BLOB NOT NULL, invalid BLOB);
 CREATE INDEX wave_time ON wave (series, at_ns);
 CREATE TABLE note (
   id INTEGER PRIMARY KEY, evidence INTEGER NOT NULL, device INTEGER NOT NULL,
@@ -111,6 +133,47 @@ CREATE INDEX IF NOT EXISTS gap_time ON gap (gateway, to_ns);
 CREATE INDEX IF NOT EXISTS evidence_kept ON evidence (disposition, reason) WHERE disposition <> 1;
 ";
 
+/// What makes each version out of the one before, the second first. A step that was released is
+/// never changed.
+pub const UPGRADES: [&str; 1] = ["
+DROP TABLE IF EXISTS ticket;
+DROP TABLE IF EXISTS session;
+CREATE TABLE one_time (
+  digest BLOB PRIMARY KEY, purpose TEXT NOT NULL, name TEXT NOT NULL, role TEXT NOT NULL,
+  ward TEXT, secret BLOB NOT NULL, expires_ns INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE signed_in (
+  digest BLOB PRIMARY KEY, name TEXT NOT NULL, role TEXT NOT NULL, ward TEXT,
+  expires_ns INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE account (
+  name TEXT PRIMARY KEY, role TEXT NOT NULL, ward TEXT, password TEXT NOT NULL,
+  secret BLOB NOT NULL, step INTEGER NOT NULL, failures INTEGER NOT NULL,
+  locked_ns INTEGER NOT NULL, made_ns INTEGER NOT NULL, is_off INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE gateway_ward (gateway INTEGER PRIMARY KEY, ward TEXT NOT NULL);
+CREATE TABLE ward_history (gateway INTEGER NOT NULL, from_ns INTEGER NOT NULL, ward TEXT);
+ALTER TABLE evidence ADD COLUMN opened_ns INTEGER;
+CREATE INDEX evidence_sealed ON evidence (id) WHERE disposition = 1 AND length(bytes) > 0;
+CREATE INDEX one_time_end ON one_time (expires_ns);
+CREATE INDEX signed_in_end ON signed_in (expires_ns);
+CREATE TABLE audit (
+  id INTEGER PRIMARY KEY, at_ns INTEGER NOT NULL, who TEXT NOT NULL, role TEXT NOT NULL,
+  what TEXT NOT NULL, object TEXT NOT NULL, words TEXT NOT NULL, hash BLOB NOT NULL);
+CREATE TABLE asset (
+  eui TEXT PRIMARY KEY, udi TEXT NOT NULL, serial TEXT NOT NULL, model TEXT NOT NULL,
+  maker TEXT NOT NULL, place TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE hold (
+  id INTEGER PRIMARY KEY, device TEXT, ward TEXT, reason TEXT NOT NULL, begun_ns INTEGER NOT NULL,
+  ended_ns INTEGER);
+CREATE TABLE maintenance (
+  id INTEGER PRIMARY KEY, gateway TEXT, ward TEXT, reason TEXT NOT NULL,
+  from_ns INTEGER NOT NULL, to_ns INTEGER NOT NULL);
+CREATE TABLE notice (
+  incident INTEGER NOT NULL, channel TEXT NOT NULL, event TEXT NOT NULL, at_ns INTEGER NOT NULL,
+  PRIMARY KEY (incident, channel, event)) WITHOUT ROWID;
+CREATE TABLE disposal (
+  id INTEGER PRIMARY KEY, at_ns INTEGER NOT NULL, lane INTEGER, ward TEXT,
+  stored_before_ns INTEGER NOT NULL, rows_gone INTEGER NOT NULL, records_gone INTEGER NOT NULL);
+"];
+
 /// Settings of every connection that writes. Weaker ones are refused.
 pub const SETTINGS: &str = "
 PRAGMA journal_mode = WAL;
@@ -120,3 +183,34 @@ PRAGMA temp_store = MEMORY;
 PRAGMA cache_size = -65536;
 PRAGMA wal_autocheckpoint = 8192;
 ";
+
+/// Settings of every connection to PostgreSQL. Weaker ones are refused.
+pub const POSTGRES_SETTINGS: &str = "
+SET synchronous_commit = on;
+SET client_min_messages = warning;
+";
+
+/// The same tables for PostgreSQL, with those of the newest version.
+#[must_use]
+pub fn in_postgres() -> String {
+    let tables = spelled_for_postgres(&[TABLES, ADDITIONS, &UPGRADES.concat()].concat());
+    let rowid = "ALTER TABLE incident_entry ADD COLUMN rowid BIGINT GENERATED ALWAYS AS IDENTITY;";
+    ["BEGIN;", POSTGRES, &tables, rowid, "COMMIT;"].concat()
+}
+
+/// The same in PostgreSQL's words.
+#[must_use]
+pub fn spelled_for_postgres(sql: &str) -> String {
+    [
+        ("INTEGER PRIMARY KEY", "BIGINT GENERATED BY DEFAULT AS IDENTITY PRIMARY KEY"),
+        (" INTEGER", " BIGINT"),
+        (" BLOB", " BYTEA"),
+        (" AS REAL", " AS DOUBLE PRECISION"),
+        (" WITHOUT ROWID", ""),
+        (" REFERENCES gateway", ""),
+        (" REFERENCES segment", ""),
+        (" REFERENCES device", ""),
+    ]
+    .into_iter()
+    .fold(sql.to_owned(), |sql, (here, there)| sql.replace(here, there))
+}

@@ -2,10 +2,12 @@
 
 use std::collections::HashMap;
 
-use rusqlite::{Transaction, params};
 use wire::batch::{ChannelInfo, Source};
 use wire::identity::DeviceId;
 use wire::reading::ChannelKind;
+
+use super::StoreError;
+use super::db::{Db, values};
 
 /// Series whose numbers stay in memory.
 const SERIES_MAX: usize = 65_536;
@@ -21,20 +23,14 @@ pub(super) struct Series {
 
 impl Series {
     /// A device's number.
-    pub(super) fn device(
-        &mut self,
-        tx: &Transaction<'_>,
-        id: DeviceId,
-    ) -> Result<i64, rusqlite::Error> {
+    pub(super) fn device(&mut self, db: &Db, id: DeviceId) -> Result<i64, StoreError> {
         if let Some(row) = self.devices.get(&id) {
             return Ok(*row);
         }
         let eui = id.to_string();
-        tx.prepare_cached("INSERT INTO device (eui) VALUES (?1) ON CONFLICT DO NOTHING")?
-            .execute([&eui])?;
-        let row = tx
-            .prepare_cached("SELECT id FROM device WHERE eui = ?1")?
-            .query_row([&eui], |row| row.get(0))?;
+        let insert = "INSERT INTO device (eui) VALUES (?1) ON CONFLICT DO NOTHING";
+        db.execute(insert, values![&eui])?;
+        let row = db.one("SELECT id FROM device WHERE eui = ?1", values![&eui])?;
         if self.devices.len() > DEVICES_MAX {
             self.devices.clear();
         }
@@ -45,11 +41,11 @@ impl Series {
     /// The number of one signal of a device.
     pub(super) fn of(
         &mut self,
-        tx: &Transaction<'_>,
+        db: &Db,
         device: i64,
         source: &Source,
         info: &ChannelInfo,
-    ) -> Result<i64, rusqlite::Error> {
+    ) -> Result<i64, StoreError> {
         // The exponent stands in each row, so that a series is one signal whatever its precision.
         let mut info = info.clone();
         if let ChannelKind::Numeric { exponent } = &mut info.kind {
@@ -59,7 +55,7 @@ impl Series {
         if let Some(row) = self.series.get(&key) {
             return Ok(*row);
         }
-        let row = find_series(tx, device, source.mode as u8, &key.2)?;
+        let row = find_series(db, device, source.mode as u8, &key.2)?;
         if self.series.len() > SERIES_MAX {
             self.series.clear();
         }
@@ -68,25 +64,20 @@ impl Series {
     }
 }
 
-fn find_series(
-    tx: &Transaction<'_>,
-    device: i64,
-    mode: u8,
-    info: &ChannelInfo,
-) -> Result<i64, rusqlite::Error> {
+fn find_series(db: &Db, device: i64, mode: u8, info: &ChannelInfo) -> Result<i64, StoreError> {
     let (is_wave, rate, gain, baseline, bits) = match info.kind {
-        ChannelKind::Numeric { .. } => (0, (0, 0), (0, 0), 0, 0),
+        ChannelKind::Numeric { .. } => (false, (0, 0), (0, 0), 0, 0),
         ChannelKind::Wave { rate, gain, baseline, bits } => {
             let rate = (rate.numerator.cast_signed(), rate.denominator.cast_signed());
-            (1, rate, (gain.mantissa, gain.exponent), baseline, bits)
+            (true, rate, (gain.mantissa, gain.exponent), baseline, bits)
         }
     };
-    let values = params![
+    let values = values![
         device,
         info.code,
         info.unit,
-        info.label,
-        info.unit_label,
+        &info.label,
+        &info.unit_label,
         is_wave,
         rate.0,
         rate.1,
@@ -96,17 +87,14 @@ fn find_series(
         bits,
         mode
     ];
-    tx.prepare_cached(
-        "INSERT INTO series (device, code, unit, label, unit_label, wave, rate_numerator,
+    let insert = "INSERT INTO series (device, code, unit, label, unit_label, wave, rate_numerator,
            rate_denominator, gain_mantissa, gain_exponent, baseline, bits, mode)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13) ON CONFLICT DO NOTHING",
-    )?
-    .execute(values)?;
-    tx.prepare_cached(
-        "SELECT id FROM series WHERE device = ?1 AND code = ?2 AND unit = ?3 AND label = ?4
-           AND unit_label = ?5 AND wave = ?6 AND rate_numerator = ?7 AND rate_denominator = ?8
-           AND gain_mantissa = ?9 AND gain_exponent = ?10 AND baseline = ?11 AND bits = ?12
-           AND mode = ?13",
-    )?
-    .query_row(values, |row| row.get(0))
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13) ON CONFLICT DO NOTHING";
+    db.execute(insert, values)?;
+    let sql = "SELECT id FROM series
+               WHERE device = ?1 AND code = ?2 AND unit = ?3 AND label = ?4 AND unit_label = ?5
+                 AND wave = ?6 AND rate_numerator = ?7 AND rate_denominator = ?8
+                 AND gain_mantissa = ?9 AND gain_exponent = ?10 AND baseline = ?11 AND bits = ?12
+                 AND mode = ?13";
+    db.one(sql, values)
 }

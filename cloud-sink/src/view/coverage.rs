@@ -2,13 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use rusqlite::{Connection, params};
 use serde::Serialize;
+use utoipa::ToSchema;
 use wire::identity::Lane;
 use wire::status::{HealthReport, counter};
 use wire::time::UnixNanos;
 
+use super::access::Person;
+use crate::store::StoreError;
 use crate::store::coverage::MINUTE_NS;
+use crate::store::db::{Db, values};
 
 /// Columns of a map, at most.
 const COLUMNS_MAX: i64 = 120;
@@ -18,7 +21,7 @@ const DEVICES_MAX: usize = 200;
 const GAPS_MAX: i64 = 1000;
 
 /// The map.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Map {
     schema: u32,
     /// Begin of the first column, UTC nanoseconds.
@@ -26,15 +29,15 @@ pub(super) struct Map {
     /// Length of a column, seconds.
     step_s: i64,
     columns: usize,
-    devices: Vec<Line>,
+    devices: Vec<DeviceLine>,
     /// Whether there are more devices than fit.
     is_cut: bool,
     gateways: Vec<Sideline>,
 }
 
 /// One device.
-#[derive(Debug, Serialize)]
-struct Line {
+#[derive(Debug, Serialize, ToSchema)]
+struct DeviceLine {
     gateway: String,
     device: String,
     /// Readings of each column that came at once.
@@ -46,7 +49,7 @@ struct Line {
 }
 
 /// What is known of a whole gateway only: a gap names no device.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct Sideline {
     gateway: String,
     /// When it was heard last, UTC nanoseconds: what is newer may wait there.
@@ -66,7 +69,7 @@ struct Sideline {
     quarantined: Vec<i64>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct GapSpan {
     lane: &'static str,
     from_ns: i64,
@@ -104,15 +107,16 @@ impl Columns {
     }
 }
 
-/// The last hours of one gateway, or of all.
+/// The last hours of one gateway, or of all that somebody sees.
 pub(super) fn read(
-    db: &Connection,
+    db: &Db,
+    person: &Person,
     gateway: Option<&str>,
     hours: i64,
     now: UnixNanos,
-) -> Result<Map, rusqlite::Error> {
+) -> Result<Map, StoreError> {
     let columns = Columns::last(hours, now);
-    let mut gateways = gateways(db, gateway, columns.count)?;
+    let mut gateways = gateways(db, person, gateway, columns.count)?;
     let mut lines = BTreeMap::new();
     for (row, sideline) in &mut gateways {
         if lines.len() <= DEVICES_MAX {
@@ -135,21 +139,23 @@ pub(super) fn read(
 }
 
 fn gateways(
-    db: &Connection,
+    db: &Db,
+    person: &Person,
     gateway: Option<&str>,
     columns: usize,
-) -> Result<BTreeMap<i64, Sideline>, rusqlite::Error> {
-    let mut statement = db.prepare_cached(
-        "SELECT gateway.id, name, heard_ns, report FROM gateway
-           LEFT JOIN gateway_watched ON gateway_watched.gateway = gateway.id
-         WHERE ?1 IS NULL OR name = ?1 ORDER BY name",
-    )?;
-    let rows = statement.query_map([gateway], |row| {
-        let report: Option<Vec<u8>> = row.get(3)?;
+) -> Result<BTreeMap<i64, Sideline>, StoreError> {
+    let sql = "SELECT gateway.id, name, heard_ns, report FROM gateway
+                 LEFT JOIN gateway_watched ON gateway_watched.gateway = gateway.id
+                 LEFT JOIN gateway_ward ON gateway_ward.gateway = gateway.id
+               WHERE (CAST(?1 AS TEXT) IS NULL OR name = ?1)
+                 AND (CAST(?2 AS TEXT) IS NULL OR ward = ?2) ORDER BY name";
+    let rows = db.rows(sql, values![gateway, person.ward.as_deref()])?;
+    let gateways = rows.iter().map(|row| {
+        let report: Option<Vec<u8>> = row.at(3)?;
         let report = report.and_then(|bytes| HealthReport::decode(&bytes).ok()).unwrap_or_default();
         let sideline = Sideline {
-            gateway: row.get(1)?,
-            heard_ns: row.get(2)?,
+            gateway: row.at(1)?,
+            heard_ns: row.at(2)?,
             unreceipted_s: report.counter(counter::UNRECEIPTED_SECONDS),
             backlog_bytes: report.lanes.iter().map(|lane| lane.backlog_bytes).sum(),
             gaps: Vec::new(),
@@ -158,38 +164,36 @@ fn gateways(
             causes: Vec::new(),
             quarantined: vec![0; columns],
         };
-        Ok((row.get(0)?, sideline))
-    })?;
-    rows.collect()
+        Ok((row.at(0)?, sideline))
+    });
+    gateways.collect()
 }
 
 fn devices(
-    db: &Connection,
+    db: &Db,
     gateway: i64,
     name: &str,
     columns: Columns,
-    lines: &mut BTreeMap<(String, String), Line>,
-) -> Result<(), rusqlite::Error> {
-    let mut statement = db.prepare_cached(
-        "SELECT device.eui, (minute - ?2) / ?4, sum(live), sum(late), device.id FROM coverage
-           JOIN device ON device.id = coverage.device
-         WHERE gateway = ?1 AND minute >= ?2 AND minute < ?3 GROUP BY 5, 2",
-    )?;
+    lines: &mut BTreeMap<(String, String), DeviceLine>,
+) -> Result<(), StoreError> {
+    let sql = "SELECT device.eui, (minute - ?2) / ?4, CAST(sum(live) AS BIGINT),
+                 CAST(sum(late) AS BIGINT), device.id
+               FROM coverage JOIN device ON device.id = coverage.device
+               WHERE gateway = ?1 AND minute >= ?2 AND minute < ?3 GROUP BY 1, 2, 5 ORDER BY 5, 2";
     let (from, to) = columns.span();
-    let mut rows = statement.query(params![gateway, from, to, columns.step])?;
-    while let Some(row) = rows.next()? {
-        let (device, column): (String, i64) = (row.get(0)?, row.get(1)?);
+    for row in db.rows(sql, values![gateway, from, to, columns.step])? {
+        let (device, column): (String, i64) = (row.at(0)?, row.at(1)?);
         let key = (name.to_owned(), device.clone());
         if !lines.contains_key(&key) {
             if lines.len() > DEVICES_MAX {
                 return Ok(());
             }
-            let line = Line {
+            let line = DeviceLine {
                 gateway: name.to_owned(),
                 device,
                 live: vec![0; columns.count],
                 late: vec![0; columns.count],
-                lost_before: lost_before(db, row.get(4)?, columns)?,
+                lost_before: lost_before(db, gateway, row.at(4)?, columns)?,
             };
             lines.insert(key.clone(), line);
         }
@@ -197,98 +201,94 @@ fn devices(
         let Some(column) = usize::try_from(column).ok().filter(|at| *at < columns.count) else {
             continue;
         };
-        line.live[column] = row.get(2)?;
-        line.late[column] = row.get(3)?;
+        line.live[column] = row.at(2)?;
+        line.late[column] = row.at(3)?;
     }
     Ok(())
 }
 
 /// What a device, or the gateway for it, says was lost before it could be kept.
-fn lost_before(db: &Connection, device: i64, columns: Columns) -> Result<i64, rusqlite::Error> {
+fn lost_before(db: &Db, gateway: i64, device: i64, columns: Columns) -> Result<i64, StoreError> {
     let (from, to) = columns.span();
-    let sum: Option<i64> = db
-        .prepare_cached(
-            "SELECT sum(value) FROM note
-             WHERE device = ?1 AND at_ns >= ?2 AND at_ns < ?3 AND kind = 'loss'",
-        )?
-        .query_row(params![device, from * MINUTE_NS, to * MINUTE_NS], |row| row.get(0))?;
+    let sql = "SELECT CAST(sum(CASE WHEN note.value BETWEEN 0 AND 1099511627776
+             THEN note.value ELSE 1099511627776 END) AS BIGINT) FROM note
+                 JOIN evidence ON evidence.id = note.evidence
+                 JOIN segment ON segment.id = evidence.segment
+               WHERE device = ?1 AND at_ns >= ?2 AND at_ns < ?3 AND kind = 'loss'
+                 AND gateway = ?4";
+    let asked = values![device, from * MINUTE_NS, to * MINUTE_NS, gateway];
+    let sum: Option<i64> = db.one(sql, asked)?;
     Ok(sum.unwrap_or(0))
 }
 
 fn gaps(
-    db: &Connection,
+    db: &Db,
     gateway: i64,
     columns: Columns,
     sideline: &mut Sideline,
-) -> Result<(), rusqlite::Error> {
-    let mut statement = db.prepare_cached(
-        "SELECT lane, from_ns, to_ns, readings_min, readings_max, cause FROM gap
-         WHERE gateway = ?1 AND to_ns >= ?2 AND from_ns < ?3 ORDER BY to_ns DESC LIMIT ?4",
-    )?;
+) -> Result<(), StoreError> {
+    let sql = "SELECT lane, from_ns, to_ns, readings_min, readings_max, cause FROM gap
+               WHERE gateway = ?1 AND to_ns >= ?2 AND from_ns < ?3 ORDER BY to_ns DESC LIMIT ?4";
     let (from, to) = columns.span();
-    let parameters = params![gateway, from * MINUTE_NS, to * MINUTE_NS, GAPS_MAX];
-    let rows = statement.query_map(parameters, |row| {
-        let lane = Lane::from_number(row.get::<_, i64>(0)?.cast_unsigned());
+    let rows = db.rows(sql, values![gateway, from * MINUTE_NS, to * MINUTE_NS, GAPS_MAX])?;
+    let spans = rows.iter().map(|row| {
+        let lane = Lane::from_number(row.at(0)?);
         Ok(GapSpan {
             lane: lane.map_or("?", Lane::name),
-            from_ns: row.get(1)?,
-            to_ns: row.get(2)?,
-            readings: (row.get(3)?, row.get(4)?),
-            cause: row.get(5)?,
+            from_ns: row.at(1)?,
+            to_ns: row.at(2)?,
+            readings: (row.at(3)?, row.at(4)?),
+            cause: row.at(5)?,
         })
-    })?;
-    sideline.gaps = rows.collect::<Result<_, _>>()?;
+    });
+    sideline.gaps = spans.collect::<Result<_, StoreError>>()?;
     Ok(())
 }
 
 /// Sums all gaps. One without a time tells of what was before it was declared, so that none which
 /// came before the map begins belongs to it.
 fn sums(
-    db: &Connection,
+    db: &Db,
     gateway: i64,
     columns: Columns,
     sideline: &mut Sideline,
-) -> Result<(), rusqlite::Error> {
-    let mut statement = db.prepare_cached(
-        "SELECT cause, to_ns IS NULL, sum(readings_min), sum(readings_max) FROM gap
-         WHERE gateway = ?1 AND to_ns >= ?2 AND from_ns < ?3 GROUP BY 1, 2
-         UNION ALL
-         SELECT cause, 1, sum(readings_min), sum(readings_max) FROM gap
-           JOIN evidence ON evidence.id = gap.evidence
-         WHERE gateway = ?1 AND to_ns IS NULL AND received_ns >= ?2 GROUP BY 1",
-    )?;
+) -> Result<(), StoreError> {
+    let sql = "SELECT cause, to_ns IS NULL, CAST(sum(readings_min) AS BIGINT),
+                 CAST(sum(readings_max) AS BIGINT)
+               FROM gap WHERE gateway = ?1 AND to_ns >= ?2 AND from_ns < ?3 GROUP BY 1, 2
+               UNION ALL
+               SELECT cause, to_ns IS NULL, CAST(sum(readings_min) AS BIGINT),
+                 CAST(sum(readings_max) AS BIGINT)
+               FROM gap JOIN evidence ON evidence.id = gap.evidence
+               WHERE gateway = ?1 AND to_ns IS NULL AND received_ns >= ?2 GROUP BY 1, 2";
     let (from, to) = columns.span();
-    let mut rows = statement.query(params![gateway, from * MINUTE_NS, to * MINUTE_NS])?;
-    while let Some(row) = rows.next()? {
-        let cause: String = row.get(0)?;
+    for row in db.rows(sql, values![gateway, from * MINUTE_NS, to * MINUTE_NS])? {
+        let cause: String = row.at(0)?;
         if !sideline.causes.contains(&cause) {
             sideline.causes.push(cause);
         }
-        let undated: bool = row.get(1)?;
+        let undated: bool = row.at(1)?;
         let sum = if undated { &mut sideline.lost_undated } else { &mut sideline.lost };
-        sum.0 += row.get::<_, i64>(2)?;
-        sum.1 += row.get::<_, i64>(3)?;
+        sum.0 += row.at::<i64>(2)?;
+        sum.1 += row.at::<i64>(3)?;
     }
     Ok(())
 }
 
 fn quarantine(
-    db: &Connection,
+    db: &Db,
     columns: Columns,
     gateways: &mut BTreeMap<i64, Sideline>,
-) -> Result<(), rusqlite::Error> {
-    let mut statement = db.prepare_cached(
-        "SELECT segment.gateway, received_ns / ?3, count(*) FROM evidence
-           JOIN segment ON segment.id = evidence.segment
-         WHERE disposition <> 1 AND received_ns >= ?1 AND received_ns < ?2 GROUP BY 1, 2",
-    )?;
+) -> Result<(), StoreError> {
+    let sql = "SELECT segment.gateway, received_ns / ?3, count(*) FROM evidence
+                 JOIN segment ON segment.id = evidence.segment
+               WHERE disposition <> 1 AND received_ns >= ?1 AND received_ns < ?2 GROUP BY 1, 2";
     let (from, to) = columns.span();
-    let mut rows = statement.query(params![from * MINUTE_NS, to * MINUTE_NS, MINUTE_NS])?;
-    while let Some(row) = rows.next()? {
-        let column = columns.of(row.get(1)?);
-        let sideline = gateways.get_mut(&row.get(0)?);
+    for row in db.rows(sql, values![from * MINUTE_NS, to * MINUTE_NS, MINUTE_NS])? {
+        let column = columns.of(row.at(1)?);
+        let sideline = gateways.get_mut(&row.at(0)?);
         if let Some((column, sideline)) = column.zip(sideline) {
-            sideline.quarantined[column] += row.get::<_, i64>(2)?;
+            sideline.quarantined[column] += row.at::<i64>(2)?;
         }
     }
     Ok(())
@@ -296,26 +296,28 @@ fn quarantine(
 
 #[cfg(test)]
 mod tests {
+    use super::super::access::Role;
     use super::*;
-    use crate::store::schema::{ADDITIONS, TABLES};
 
     const NOW_MINUTE: i64 = 30_000_000;
 
-    fn store(sql: &str) -> Connection {
-        let db = Connection::open_in_memory().unwrap();
-        db.execute_batch(TABLES).unwrap();
-        db.execute_batch(ADDITIONS).unwrap();
-        db.execute_batch(
+    fn store(sql: &str) -> Db {
+        let db = Db::in_memory();
+        db.batch(
             "INSERT INTO gateway VALUES (1, 'gw-1', x'', 0), (2, 'gw-2', x'', 0);
              INSERT INTO device VALUES (1, '0242ACFFFE000001'), (2, '0242ACFFFE000002');",
         )
         .unwrap();
-        db.execute_batch(sql).unwrap();
+        db.batch(sql).unwrap();
         db
     }
 
-    fn map(db: &Connection, gateway: Option<&str>, hours: i64) -> Map {
-        read(db, gateway, hours, UnixNanos(NOW_MINUTE * MINUTE_NS + 1)).unwrap()
+    fn anybody(ward: Option<&str>) -> Person {
+        Person { name: "ada".into(), role: Role::Viewer, ward: ward.map(Into::into) }
+    }
+
+    fn map(db: &Db, gateway: Option<&str>, hours: i64) -> Map {
+        read(db, &anybody(None), gateway, hours, UnixNanos(NOW_MINUTE * MINUTE_NS + 1)).unwrap()
     }
 
     #[test]
@@ -354,10 +356,11 @@ mod tests {
             )
         };
         let db = store(&format!(
-            "{}{}{}{}INSERT INTO segment (id, segment, gateway, lane) VALUES (1, x'01', 2, 1);
+            "{}{}{}{}INSERT INTO segment (id, segment, gateway, lane) VALUES (1, x'01', 2, 1),
+               (2, x'02', 1, 1);
              INSERT INTO evidence (id, segment, idx, hash, disposition, reason, received_ns, bytes)
-             VALUES (1, 1, 1, x'01', 3, 1, {then}, x''), (2, 1, 2, x'02', 1, 0, {then}, x''),
-                    (3, 1, 3, x'03', 1, 0, {long_ago}, x'');
+             VALUES (1, 1, 1, x'01', 3, 1, {then}, x''), (2, 2, 2, x'02', 1, 0, {then}, x''),
+                    (3, 2, 3, x'03', 1, 0, {long_ago}, x'');
              INSERT INTO coverage VALUES (1, {NOW_MINUTE}, 1, 0, 0);
              INSERT INTO note (evidence, device, at_ns, kind, value)
              VALUES (2, 1, {then}, 'loss', 4), (2, 1, {long_ago}, 'loss', 8),
@@ -376,6 +379,13 @@ mod tests {
         assert_eq!(first.causes, ["eviction", "damage"]);
         assert_eq!((map.devices.len(), map.devices[0].lost_before), (1, 4));
         assert_eq!((second.quarantined[59], second.quarantined.iter().sum()), (1, 1));
-        assert_eq!(super::read(&db, Some("gw-2"), 1, UnixNanos(0)).unwrap().gateways.len(), 1);
+        let of = |ward, gateway| read(&db, &anybody(ward), gateway, 1, UnixNanos(0)).unwrap();
+        assert_eq!(of(None, Some("gw-2")).gateways.len(), 1);
+
+        db.batch("INSERT INTO gateway_ward VALUES (1, 'ICU')").unwrap();
+        let named = |map: Map| map.gateways.into_iter().map(|side| side.gateway).collect();
+        let seen: Vec<String> = named(of(Some("ICU"), None));
+        assert_eq!(seen, ["gw-1"], "a gateway without a ward is seen by nobody of a ward");
+        assert!(of(Some("ICU"), Some("gw-2")).gateways.is_empty());
     }
 }

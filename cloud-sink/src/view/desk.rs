@@ -1,37 +1,35 @@
 //! The desk: connections to the store that answer requests, some at a time.
 
-use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use rusqlite::Connection;
 use tokio::sync::Semaphore;
 
 use crate::store::StoreError;
-use crate::store::schema::ADDITIONS;
-use crate::store::sqlite::open_for_reading;
+use crate::store::db::{Db, Location};
 
 /// Questions that are answered at once; more of them wait.
 const CLERKS: usize = 4;
 
 /// Answers questions to the store.
 pub(super) struct Desk {
-    store: PathBuf,
-    idle: Mutex<Vec<Connection>>,
+    store: Location,
+    idle: Mutex<Vec<Db>>,
     clerks: Arc<Semaphore>,
 }
 
 impl Desk {
-    pub(super) fn open(store: &Path) -> Result<Self, StoreError> {
-        let first = open_for_reading(store)?;
-        first.execute_batch(ADDITIONS)?;
-        let idle = Mutex::new(vec![first]);
-        Ok(Self { store: store.to_owned(), idle, clerks: Arc::new(Semaphore::new(CLERKS)) })
+    /// Opens the store, to have said early that it cannot be.
+    pub(super) async fn open(store: &Location) -> Result<Self, StoreError> {
+        let idle = Mutex::default();
+        let desk = Self { store: store.clone(), idle, clerks: Arc::new(Semaphore::new(CLERKS)) };
+        desk.ask(|_| Ok(())).await?;
+        Ok(desk)
     }
 
     /// Asks the store, on a thread that may wait.
     pub(super) async fn ask<T: Send + 'static>(
         &self,
-        question: impl FnOnce(&mut Connection) -> Result<T, rusqlite::Error> + Send + 'static,
+        question: impl FnOnce(&Db) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         // It goes with the question: who hangs up does not free a clerk who still works. The
         // semaphore is never closed.
@@ -39,8 +37,8 @@ impl Desk {
         let idle = self.idle().pop();
         let store = self.store.clone();
         let asked = tokio::task::spawn_blocking(move || {
-            let mut db = idle.map_or_else(|| open_for_reading(&store), Ok)?;
-            let answer = question(&mut db)?;
+            let db = idle.map_or_else(|| Db::open(&store), Ok)?;
+            let answer = question(&db)?;
             drop(clerk);
             Ok::<_, StoreError>((db, answer))
         });
@@ -52,7 +50,7 @@ impl Desk {
         Ok(answer)
     }
 
-    fn idle(&self) -> std::sync::MutexGuard<'_, Vec<Connection>> {
+    fn idle(&self) -> std::sync::MutexGuard<'_, Vec<Db>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -2,12 +2,15 @@
 
 use std::collections::HashMap;
 
-use rusqlite::Connection;
 use serde::Serialize;
-use wire::status::{HealthReport, alarm, counter};
+use utoipa::ToSchema;
+use wire::status::{HealthReport, Start, alarm, counter};
 use wire::time::UnixNanos;
 
+use super::access::Person;
+use crate::store::StoreError;
 use crate::store::coverage::MINUTE_NS;
+use crate::store::db::{Db, Value, values};
 
 /// A report is due each 15 s; one that is missed makes a gateway late, three make it dark.
 const LATE_AFTER_NS: i64 = 20_000_000_000;
@@ -19,7 +22,7 @@ const SECONDS_OF_DAY: u64 = 86_400;
 const DEVICE_MINUTES: i64 = 10;
 
 /// How a gateway is doing.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum State {
     /// Reports, and nothing waits for long.
@@ -33,9 +36,11 @@ pub(super) enum State {
 }
 
 /// One gateway.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub(super) struct GatewayRow {
     pub(super) name: String,
+    /// Where it stands, if that was said.
+    pub(super) ward: Option<String>,
     state: State,
     /// When its newest report came, UTC nanoseconds.
     pub(super) heard_ns: Option<i64>,
@@ -58,55 +63,75 @@ pub(super) struct GatewayRow {
     pub(super) sync_us: u64,
     connects: u64,
     software: String,
+    /// Why its agent was started last.
+    started: Option<&'static str>,
+    /// Its machine: hottest part, °C.
+    pub(super) celsius: Option<f64>,
+    /// Used part of its medium's life, percent.
+    pub(super) wear_percent: Option<u64>,
+    pub(super) memory_available: Option<u64>,
+    pub(super) disk_free: Option<u64>,
+    /// Days until its certificate expires.
+    pub(super) certificate_days: Option<u64>,
     /// What it says is wrong.
     alarms: Vec<&'static str>,
 }
 
+/// A gateway's number, if there is one of this name that somebody sees.
+pub(super) fn gateway_of(db: &Db, person: &Person, name: &str) -> Result<Option<i64>, StoreError> {
+    let sql = "SELECT id FROM gateway LEFT JOIN gateway_ward ON gateway_ward.gateway = gateway.id
+               WHERE name = ?1 AND (CAST(?2 AS TEXT) IS NULL OR ward = ?2)";
+    db.row(sql, values![name, person.ward.as_deref()])?.map(|row| row.at(0)).transpose()
+}
+
 /// All gateways, by name.
-pub(super) fn read(db: &Connection, now: UnixNanos) -> Result<Vec<GatewayRow>, rusqlite::Error> {
+pub(super) fn read(db: &Db, now: UnixNanos) -> Result<Vec<GatewayRow>, StoreError> {
     let minute = now.0.div_euclid(MINUTE_NS) - DEVICE_MINUTES;
-    let devices = counts(db, DEVICES, [minute])?;
-    let lost = counts(db, "SELECT gateway, sum(readings_max) FROM gap GROUP BY 1", [])?;
-    let incidents = counts(db, INCIDENTS, [])?;
-    let mut statement = db.prepare_cached(
-        "SELECT gateway.id, gateway.name, heard_ns, gateway_watched.report, heartbeat.error_us
-         FROM gateway LEFT JOIN gateway_watched ON gateway_watched.gateway = gateway.id
-           LEFT JOIN heartbeat ON heartbeat.gateway = gateway.id
-         ORDER BY gateway.name",
-    )?;
-    let rows = statement.query_map([], |row| {
-        let id: i64 = row.get(0)?;
+    let devices = counts(db, DEVICES, values![minute])?;
+    let lost = counts(db, LOST, &[])?;
+    let incidents = counts(db, INCIDENTS, &[])?;
+    let sql = "SELECT gateway.id, gateway.name, heard_ns, gateway_watched.report,
+                 heartbeat.error_us, gateway_ward.ward
+               FROM gateway LEFT JOIN gateway_watched ON gateway_watched.gateway = gateway.id
+                 LEFT JOIN heartbeat ON heartbeat.gateway = gateway.id
+                 LEFT JOIN gateway_ward ON gateway_ward.gateway = gateway.id
+               ORDER BY gateway.name";
+    let rows = db.rows(sql, &[])?;
+    let shown = rows.iter().map(|row| {
+        let id: i64 = row.at(0)?;
         let of = |counts: &HashMap<i64, u64>| counts.get(&id).copied().unwrap_or(0);
-        let report: Option<Vec<u8>> = row.get(3)?;
+        let report: Option<Vec<u8>> = row.at(3)?;
         let report = report.and_then(|bytes| HealthReport::decode(&bytes).ok()).unwrap_or_default();
-        let mut shown = GatewayRow::reported(row.get(1)?, &report);
-        shown.heard_ns = row.get(2)?;
-        shown.clock_error_us = row.get(4)?;
+        let mut shown = GatewayRow::reported(row.at(1)?, &report);
+        shown.heard_ns = row.at(2)?;
+        shown.clock_error_us = row.at(4)?;
+        shown.ward = row.at(5)?;
         shown.state = state(shown.heard_ns, shown.unreceipted_s, now);
         (shown.devices, shown.readings_lost) = (of(&devices), of(&lost));
         shown.incidents = of(&incidents);
         Ok(shown)
-    })?;
-    rows.collect()
+    });
+    shown.collect()
 }
 
 const DEVICES: &str = "
 SELECT id, (SELECT count(DISTINCT device) FROM coverage
             WHERE coverage.gateway = gateway.id AND minute >= ?1) FROM gateway";
+const LOST: &str = "SELECT gateway, CAST(sum(readings_max) AS BIGINT) FROM gap GROUP BY 1";
 const INCIDENTS: &str = "
 SELECT gateway, count(*) FROM incident WHERE closed_ns IS NULL AND gateway IS NOT NULL GROUP BY 1";
 
 fn counts(
-    db: &Connection,
-    sql: &str,
-    parameters: impl rusqlite::Params,
-) -> Result<HashMap<i64, u64>, rusqlite::Error> {
-    let mut statement = db.prepare_cached(sql)?;
-    let rows = statement.query_map(parameters, |row| {
-        let count: Option<i64> = row.get(1)?;
-        Ok((row.get(0)?, count.unwrap_or(0).cast_unsigned()))
-    })?;
-    rows.collect()
+    db: &Db,
+    sql: &'static str,
+    values: &[Value<'_>],
+) -> Result<HashMap<i64, u64>, StoreError> {
+    let rows = db.rows(sql, values)?;
+    let counts = rows.iter().map(|row| {
+        let count: Option<i64> = row.at(1)?;
+        Ok((row.at(0)?, count.unwrap_or(0).cast_unsigned()))
+    });
+    counts.collect()
 }
 
 fn state(heard_ns: Option<i64>, unreceipted_s: u64, now: UnixNanos) -> State {
@@ -121,6 +146,11 @@ fn state(heard_ns: Option<i64>, unreceipted_s: u64, now: UnixNanos) -> State {
     }
 }
 
+/// 0 °C is 273.15 K.
+fn celsius(millikelvin: u64) -> f64 {
+    (millikelvin as f64 - 273_150.0) / 1000.0
+}
+
 impl GatewayRow {
     /// What a report says.
     fn reported(name: String, report: &HealthReport) -> Self {
@@ -131,6 +161,7 @@ impl GatewayRow {
         let a_day = written.saturating_mul(SECONDS_OF_DAY).checked_div(uptime_s).unwrap_or(0);
         Self {
             name,
+            ward: None,
             state: State::New,
             heard_ns: None,
             unreceipted_s: report.counter(counter::UNRECEIPTED_SECONDS),
@@ -145,6 +176,14 @@ impl GatewayRow {
             sync_us: report.counter(counter::SYNC_MICROS_MAX),
             connects: report.counter(counter::CONNECTS),
             software: report.software.clone(),
+            started: report.said(counter::START).and_then(Start::from_number).map(Start::words),
+            celsius: report.said(counter::TEMPERATURE_MILLIKELVIN).map(celsius),
+            wear_percent: report.said(counter::WEAR_PERCENT),
+            memory_available: report.said(counter::MEMORY_AVAILABLE),
+            disk_free: report.said(counter::DISK_FREE),
+            certificate_days: report
+                .said(counter::CERTIFICATE_SECONDS)
+                .map(|rest| rest / SECONDS_OF_DAY),
             alarms: alarm::NAMES.iter().filter(|(bit, _)| is_on(*bit)).map(|(_, w)| *w).collect(),
         }
     }

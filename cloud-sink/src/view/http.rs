@@ -2,55 +2,114 @@
 
 use std::sync::Arc;
 
-use axum::extract::{DefaultBodyLimit, Path, Query, Request, State};
+use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::http::HeaderMap;
 use axum::http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, HeaderValue, REFERRER_POLICY,
     X_CONTENT_TYPE_OPTIONS,
 };
-use axum::http::{HeaderMap, StatusCode};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::get;
 use axum::{Json, Router};
-use rusqlite::TransactionBehavior;
-use serde::{Deserialize, Serialize};
+use utoipa::OpenApi;
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, SecurityScheme};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
-use super::access::Person;
+use super::ask::COOKIE_NAME;
 use super::problem::Problem;
-use super::session::{Handler, begin_session, end_session};
-use super::{Shared, coverage, events};
-use crate::clock;
-use crate::incident::{self, Entry, Incident};
+use super::{Shared, completeness, handle, proof, session, sign_on, stock, trail, wall, watch};
 
 /// Everything comes from here, and nothing is put into another's page.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
     connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
-/// A note on an incident is the longest that anybody says to us.
-const BODY_BYTES_MAX: usize = 16 * 1024;
-/// A week on one map.
-const HOURS_MAX: i64 = 168;
-const HOURS: i64 = 2;
+/// A note on an incident is the longest that anybody says to us: 2000 letters, each written as two
+/// escapes of six bytes at most.
+const BODY_BYTES_MAX: usize = 32 * 1024;
+
+/// The interface as a document, which other programs read.
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Wardline sink",
+        description = "What the page asks. Informational: not an alarm system, not for clinical \
+            decisions."
+    ),
+    components(schemas(Problem)),
+    modifiers(&Session)
+)]
+struct Document;
+
+/// Everything but coming in needs the session's cookie.
+struct Session;
+
+impl utoipa::Modify for Session {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        let cookie = SecurityScheme::ApiKey(ApiKey::Cookie(ApiKeyValue::new(COOKIE_NAME)));
+        let components = document.components.get_or_insert_default();
+        components.add_security_scheme("session", cookie);
+    }
+}
+
+fn interface() -> OpenApiRouter<Arc<Shared>> {
+    OpenApiRouter::with_openapi(Document::openapi())
+        .routes(routes!(session::begin_session, session::end_session))
+        .routes(routes!(session::read_invitation))
+        .routes(routes!(session::accept_invitation))
+        .routes(routes!(session::person))
+        .routes(routes!(sign_on::ways))
+        .routes(routes!(sign_on::ask))
+        .routes(routes!(sign_on::answer))
+        .routes(routes!(watch::line))
+        .routes(routes!(watch::follow))
+        .routes(routes!(watch::map))
+        .routes(routes!(completeness::of_devices))
+        .routes(routes!(handle::list))
+        .routes(routes!(handle::orders))
+        .routes(routes!(handle::one))
+        .routes(routes!(handle::take))
+        .routes(routes!(handle::close))
+        .routes(routes!(wall::values_of))
+        .routes(routes!(proof::receipts))
+        .routes(routes!(proof::records))
+        .routes(routes!(stock::list))
+        .routes(routes!(stock::describe))
+        .routes(routes!(trail::list))
+}
+
+/// The page's files: without data, for everybody.
+fn files() -> Router<Arc<Shared>> {
+    const HTML: &str = "text/html";
+    const SCRIPT: &str = "text/javascript";
+    [
+        ("/", HTML, include_str!("page/index.html")),
+        ("/login", HTML, include_str!("page/login.html")),
+        ("/join", HTML, include_str!("page/join.html")),
+        ("/icon.svg", "image/svg+xml", include_str!("page/icon.svg")),
+        ("/page.css", "text/css", include_str!("page/page.css")),
+        ("/page.js", SCRIPT, include_str!("page/page.js")),
+        ("/common.js", SCRIPT, include_str!("page/common.js")),
+        ("/map.js", SCRIPT, include_str!("page/map.js")),
+        ("/gateway.js", SCRIPT, include_str!("page/gateway.js")),
+        ("/wall.js", SCRIPT, include_str!("page/wall.js")),
+        ("/trail.js", SCRIPT, include_str!("page/trail.js")),
+        ("/login.js", SCRIPT, include_str!("page/login.js")),
+        ("/join.js", SCRIPT, include_str!("page/join.js")),
+    ]
+    .into_iter()
+    .fold(Router::new(), |router, (path, kind, text)| {
+        router.route(path, get(move || file(kind, text)))
+    })
+}
 
 /// All routes.
 pub(super) fn router(shared: Arc<Shared>) -> Router {
-    Router::new()
-        .route("/", get(|| file("text/html", include_str!("page/index.html"))))
-        .route("/login", get(|| file("text/html", include_str!("page/login.html"))))
-        .route("/icon.svg", get(|| file("image/svg+xml", include_str!("page/icon.svg"))))
-        .route("/page.css", get(|| file("text/css", include_str!("page/page.css"))))
-        .route("/page.js", get(|| file("text/javascript", include_str!("page/page.js"))))
-        .route("/map.js", get(|| file("text/javascript", include_str!("page/map.js"))))
-        .route("/login.js", get(|| file("text/javascript", include_str!("page/login.js"))))
-        .route("/v1/session", post(begin_session).delete(end_session))
-        .route("/v1/person", get(person))
-        .route("/v1/line", get(line))
-        .route("/v1/events", get(follow))
-        .route("/v1/coverage", get(map))
-        .route("/v1/incidents", get(list))
-        .route("/v1/incidents/{id}", get(one))
-        .route("/v1/incidents/{id}/take", post(take))
-        .route("/v1/incidents/{id}/close", post(close))
-        .fallback(|| async { Problem::not_found("there is no such page") })
+    let (interface, document) = interface().split_for_parts();
+    interface
+        .route("/v1/openapi.json", get(|| async { Json(document) }))
+        .merge(files())
+        .fallback(|| async { Problem::not_found("there is nothing at this address") })
         .method_not_allowed_fallback(|| async { Problem::method() })
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .layer(middleware::from_fn_with_state(shared.clone(), guard))
@@ -88,152 +147,4 @@ fn is_our_page(headers: &HeaderMap, url: &str) -> bool {
 
 async fn file(kind: &'static str, text: &'static str) -> impl IntoResponse {
     ([(CONTENT_TYPE, format!("{kind}; charset=utf-8"))], text)
-}
-
-#[derive(Serialize)]
-struct PersonAnswer {
-    schema: u32,
-    #[serde(flatten)]
-    person: Person,
-    may_handle: bool,
-}
-
-async fn person(person: Person) -> impl IntoResponse {
-    let may_handle = person.role.may_handle();
-    Json(PersonAnswer { schema: 1, person, may_handle })
-}
-
-async fn line(_: Person, State(shared): State<Arc<Shared>>) -> impl IntoResponse {
-    Json(shared.events.now())
-}
-
-async fn follow(_: Person, State(shared): State<Arc<Shared>>) -> impl IntoResponse {
-    events::stream(&shared)
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct MapQuery {
-    gateway: Option<String>,
-    hours: Option<i64>,
-}
-
-async fn map(
-    _: Person,
-    State(shared): State<Arc<Shared>>,
-    query: Result<Query<MapQuery>, axum::extract::rejection::QueryRejection>,
-) -> Result<impl IntoResponse, Problem> {
-    let Query(query) = query.map_err(|error| Problem::wrong(error.body_text()))?;
-    let hours = query.hours.unwrap_or(HOURS);
-    if !(1..=HOURS_MAX).contains(&hours) {
-        return Err(Problem::wrong(format!("hours is 1 to {HOURS_MAX}, and not {hours}")));
-    }
-    let ask = move |db: &mut rusqlite::Connection| {
-        coverage::read(db, query.gateway.as_deref(), hours, clock::now())
-    };
-    Ok(Json(shared.desk.ask(ask).await?))
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ListQuery {
-    #[serde(default)]
-    all: bool,
-}
-
-#[derive(Serialize)]
-struct IncidentsAnswer {
-    schema: u32,
-    incidents: Vec<Incident>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    timeline: Option<Vec<Entry>>,
-}
-
-async fn list(
-    _: Person,
-    State(shared): State<Arc<Shared>>,
-    query: Result<Query<ListQuery>, axum::extract::rejection::QueryRejection>,
-) -> Result<impl IntoResponse, Problem> {
-    let Query(query) = query.map_err(|error| Problem::wrong(error.body_text()))?;
-    let incidents = shared.desk.ask(move |db| incident::list(db, query.all)).await?;
-    Ok(Json(IncidentsAnswer { schema: 1, incidents, timeline: None }))
-}
-
-fn number(id: &str) -> Result<i64, Problem> {
-    id.parse().map_err(|_| Problem::wrong(format!("{id}: an incident has a number")))
-}
-
-fn no_incident(id: i64) -> Problem {
-    Problem::not_found(format!("there is no incident {id}"))
-}
-
-async fn one(
-    _: Person,
-    State(shared): State<Arc<Shared>>,
-    Path(id): Path<String>,
-) -> Result<impl IntoResponse, Problem> {
-    let id = number(&id)?;
-    let ask = move |db: &mut rusqlite::Connection| {
-        let mut incidents = incident::list(db, true)?;
-        incidents.retain(|incident| incident.id == id);
-        Ok((incidents, incident::timeline(db, id)?))
-    };
-    let (incidents, timeline) = shared.desk.ask(ask).await?;
-    if incidents.is_empty() {
-        return Err(no_incident(id));
-    }
-    Ok(Json(IncidentsAnswer { schema: 1, incidents, timeline: Some(timeline) }))
-}
-
-/// What a person says to an incident.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Saying {
-    #[serde(default)]
-    note: String,
-}
-
-type SayingBody = Result<Json<Saying>, axum::extract::rejection::JsonRejection>;
-
-async fn take(
-    handler: Handler,
-    State(shared): State<Arc<Shared>>,
-    Path(id): Path<String>,
-    body: SayingBody,
-) -> Result<StatusCode, Problem> {
-    handle(handler, &shared, &id, body, incident::acknowledge).await
-}
-
-async fn close(
-    handler: Handler,
-    State(shared): State<Arc<Shared>>,
-    Path(id): Path<String>,
-    body: SayingBody,
-) -> Result<StatusCode, Problem> {
-    handle(handler, &shared, &id, body, incident::close).await
-}
-
-type Change = fn(
-    &rusqlite::Connection,
-    i64,
-    wire::time::UnixNanos,
-    (&str, &str),
-) -> Result<bool, rusqlite::Error>;
-
-async fn handle(
-    Handler(person): Handler,
-    shared: &Shared,
-    id: &str,
-    body: SayingBody,
-    change: Change,
-) -> Result<StatusCode, Problem> {
-    let id = number(id)?;
-    let Json(Saying { note }) = body.map_err(|error| Problem::wrong(error.body_text()))?;
-    let words = move |db: &mut rusqlite::Connection| {
-        let tx = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let changed = change(&tx, id, clock::now(), (&person.name, &note))?;
-        tx.commit()?;
-        Ok(changed)
-    };
-    if shared.desk.ask(words).await? { Ok(StatusCode::NO_CONTENT) } else { Err(no_incident(id)) }
 }

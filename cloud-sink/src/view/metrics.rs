@@ -2,7 +2,6 @@
 //! data, and nothing that a label could not be: gateways, kinds of incident.
 
 use std::net::SocketAddr;
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
@@ -16,7 +15,6 @@ use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
-use rusqlite::Connection;
 use tokio::net::TcpListener;
 use wire::time::UnixNanos;
 
@@ -25,6 +23,8 @@ use super::desk::Desk;
 use super::fleet::{self, GatewayRow};
 use super::problem::Problem;
 use crate::clock;
+use crate::store::StoreError;
+use crate::store::db::{Db, Location};
 
 /// What Prometheus asks for.
 const TEXT: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -41,11 +41,11 @@ impl Metrics {
     ///
     /// # Errors
     /// [`ViewError`].
-    pub async fn open(store: &Path, address: SocketAddr) -> Result<Self, ViewError> {
+    pub async fn open(store: &Location, address: SocketAddr) -> Result<Self, ViewError> {
         let wrong = |error| ViewError::Listen { address, error };
         let listener = TcpListener::bind(address).await.map_err(wrong)?;
         let address = listener.local_addr().map_err(wrong)?;
-        Ok(Self { listener, address, desk: Arc::new(Desk::open(store)?) })
+        Ok(Self { listener, address, desk: Arc::new(Desk::open(store).await?) })
     }
 
     /// Where it listens.
@@ -91,17 +91,16 @@ struct Figures {
 }
 
 impl Figures {
-    fn read(db: &Connection, now: UnixNanos) -> Result<Self, rusqlite::Error> {
-        let one = |sql: &str| db.query_row(sql, [], |row| row.get::<_, Option<i64>>(0));
-        let mut statement =
-            db.prepare_cached("SELECT kind, sum(closed_ns IS NULL) FROM incident GROUP BY 1")?;
-        let incidents = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    fn read(db: &Db, now: UnixNanos) -> Result<Self, StoreError> {
+        let sql = "SELECT kind, count(*) FILTER (WHERE closed_ns IS NULL) FROM incident GROUP BY 1";
+        let rows = db.rows(sql, &[])?;
+        let incidents = rows.iter().map(|row| Ok((row.at(0)?, row.at(1)?)));
         Ok(Self {
             now,
             gateways: fleet::read(db, now)?,
-            incidents: incidents.collect::<Result<_, _>>()?,
-            commits: one("SELECT value FROM meta WHERE key = 'commit'")?.unwrap_or(0),
-            numerics: one("SELECT max(id) FROM numeric")?.unwrap_or(0),
+            incidents: incidents.collect::<Result<_, StoreError>>()?,
+            commits: db.one("SELECT value FROM meta WHERE key = 'commit'", &[])?,
+            numerics: db.numerics_stored()?.cast_signed(),
         })
     }
 }
@@ -111,7 +110,7 @@ type Floats = Family<OfGateway, Gauge<f64, AtomicU64>>;
 /// A figure of each gateway: its name, what it says, and how it is had from a row.
 type Figure = (&'static str, &'static str, fn(&GatewayRow, UnixNanos) -> Option<f64>);
 
-const OF_GATEWAYS: [Figure; 8] = [
+const OF_GATEWAYS: [Figure; 13] = [
     ("wardline_report_age_seconds", "Since a gateway's newest report came", |row, now| {
         row.heard_ns.map(|heard| now.0.saturating_sub(heard) as f64 / 1e9)
     }),
@@ -133,6 +132,19 @@ const OF_GATEWAYS: [Figure; 8] = [
     }),
     ("wardline_sync_seconds", "Longest fdatasync of the newest report's time", |row, _| {
         row.heard_ns.map(|_| row.sync_us as f64 / 1e6)
+    }),
+    ("wardline_temperature_celsius", "Hottest part of a gateway's machine", |row, _| row.celsius),
+    ("wardline_wear_ratio", "Used part of the medium's life", |row, _| {
+        row.wear_percent.map(|percent| percent as f64 / 100.0)
+    }),
+    ("wardline_memory_available_bytes", "Memory that programs may still have", |row, _| {
+        row.memory_available.map(|bytes| bytes as f64)
+    }),
+    ("wardline_disk_free_bytes", "Free bytes of the buffer's file system", |row, _| {
+        row.disk_free.map(|bytes| bytes as f64)
+    }),
+    ("wardline_certificate_days", "Days until a gateway's certificate expires", |row, _| {
+        row.certificate_days.map(|days| days as f64)
     }),
     ("wardline_devices", "Devices that spoke in the last ten minutes", |row, _| {
         Some(row.devices as f64)

@@ -16,8 +16,20 @@ _wardline__sink() {
             ",$1")
                 cmd="wardline__sink"
                 ;;
+            wardline__sink,account)
+                cmd="wardline__sink__subcmd__account"
+                ;;
+            wardline__sink,audit)
+                cmd="wardline__sink__subcmd__audit"
+                ;;
             wardline__sink,completions)
                 cmd="wardline__sink__subcmd__completions"
+                ;;
+            wardline__sink,device)
+                cmd="wardline__sink__subcmd__device"
+                ;;
+            wardline__sink,dispose)
+                cmd="wardline__sink__subcmd__dispose"
                 ;;
             wardline__sink,enroll)
                 cmd="wardline__sink__subcmd__enroll"
@@ -25,8 +37,14 @@ _wardline__sink() {
             wardline__sink,export)
                 cmd="wardline__sink__subcmd__export"
                 ;;
+            wardline__sink,gateway)
+                cmd="wardline__sink__subcmd__gateway"
+                ;;
             wardline__sink,help)
                 cmd="wardline__sink__subcmd__help"
+                ;;
+            wardline__sink,hold)
+                cmd="wardline__sink__subcmd__hold"
                 ;;
             wardline__sink,incidents)
                 cmd="wardline__sink__subcmd__incidents"
@@ -37,17 +55,128 @@ _wardline__sink() {
             wardline__sink,link)
                 cmd="wardline__sink__subcmd__link"
                 ;;
+            wardline__sink,maintenance)
+                cmd="wardline__sink__subcmd__maintenance"
+                ;;
             wardline__sink,man)
                 cmd="wardline__sink__subcmd__man"
+                ;;
+            wardline__sink,migrate)
+                cmd="wardline__sink__subcmd__migrate"
+                ;;
+            wardline__sink,notify)
+                cmd="wardline__sink__subcmd__notify"
+                ;;
+            wardline__sink,restored)
+                cmd="wardline__sink__subcmd__restored"
                 ;;
             wardline__sink,run)
                 cmd="wardline__sink__subcmd__run"
                 ;;
+            wardline__sink,schema)
+                cmd="wardline__sink__subcmd__schema"
+                ;;
             wardline__sink,status)
                 cmd="wardline__sink__subcmd__status"
                 ;;
+            wardline__sink__subcmd__account,add)
+                cmd="wardline__sink__subcmd__account__subcmd__add"
+                ;;
+            wardline__sink__subcmd__account,help)
+                cmd="wardline__sink__subcmd__account__subcmd__help"
+                ;;
+            wardline__sink__subcmd__account,ls)
+                cmd="wardline__sink__subcmd__account__subcmd__ls"
+                ;;
+            wardline__sink__subcmd__account,off)
+                cmd="wardline__sink__subcmd__account__subcmd__off"
+                ;;
+            wardline__sink__subcmd__account,on)
+                cmd="wardline__sink__subcmd__account__subcmd__on"
+                ;;
+            wardline__sink__subcmd__account,out)
+                cmd="wardline__sink__subcmd__account__subcmd__out"
+                ;;
+            wardline__sink__subcmd__account,reset)
+                cmd="wardline__sink__subcmd__account__subcmd__reset"
+                ;;
+            wardline__sink__subcmd__account,set)
+                cmd="wardline__sink__subcmd__account__subcmd__set"
+                ;;
+            wardline__sink__subcmd__account__subcmd__help,add)
+                cmd="wardline__sink__subcmd__account__subcmd__help__subcmd__add"
+                ;;
+            wardline__sink__subcmd__account__subcmd__help,help)
+                cmd="wardline__sink__subcmd__account__subcmd__help__subcmd__help"
+                ;;
+            wardline__sink__subcmd__account__subcmd__help,ls)
+                cmd="wardline__sink__subcmd__account__subcmd__help__subcmd__ls"
+                ;;
+            wardline__sink__subcmd__account__subcmd__help,off)
+                cmd="wardline__sink__subcmd__account__subcmd__help__subcmd__off"
+                ;;
+            wardline__sink__subcmd__account__subcmd__help,on)
+                cmd="wardline__sink__subcmd__account__subcmd__help__subcmd__on"
+                ;;
+            wardline__sink__subcmd__account__subcmd__help,out)
+                cmd="wardline__sink__subcmd__account__subcmd__help__subcmd__out"
+                ;;
+            wardline__sink__subcmd__account__subcmd__help,reset)
+                cmd="wardline__sink__subcmd__account__subcmd__help__subcmd__reset"
+                ;;
+            wardline__sink__subcmd__account__subcmd__help,set)
+                cmd="wardline__sink__subcmd__account__subcmd__help__subcmd__set"
+                ;;
+            wardline__sink__subcmd__device,help)
+                cmd="wardline__sink__subcmd__device__subcmd__help"
+                ;;
+            wardline__sink__subcmd__device,ls)
+                cmd="wardline__sink__subcmd__device__subcmd__ls"
+                ;;
+            wardline__sink__subcmd__device,set)
+                cmd="wardline__sink__subcmd__device__subcmd__set"
+                ;;
+            wardline__sink__subcmd__device__subcmd__help,help)
+                cmd="wardline__sink__subcmd__device__subcmd__help__subcmd__help"
+                ;;
+            wardline__sink__subcmd__device__subcmd__help,ls)
+                cmd="wardline__sink__subcmd__device__subcmd__help__subcmd__ls"
+                ;;
+            wardline__sink__subcmd__device__subcmd__help,set)
+                cmd="wardline__sink__subcmd__device__subcmd__help__subcmd__set"
+                ;;
+            wardline__sink__subcmd__gateway,help)
+                cmd="wardline__sink__subcmd__gateway__subcmd__help"
+                ;;
+            wardline__sink__subcmd__gateway,ls)
+                cmd="wardline__sink__subcmd__gateway__subcmd__ls"
+                ;;
+            wardline__sink__subcmd__gateway,ward)
+                cmd="wardline__sink__subcmd__gateway__subcmd__ward"
+                ;;
+            wardline__sink__subcmd__gateway__subcmd__help,help)
+                cmd="wardline__sink__subcmd__gateway__subcmd__help__subcmd__help"
+                ;;
+            wardline__sink__subcmd__gateway__subcmd__help,ls)
+                cmd="wardline__sink__subcmd__gateway__subcmd__help__subcmd__ls"
+                ;;
+            wardline__sink__subcmd__gateway__subcmd__help,ward)
+                cmd="wardline__sink__subcmd__gateway__subcmd__help__subcmd__ward"
+                ;;
+            wardline__sink__subcmd__help,account)
+                cmd="wardline__sink__subcmd__help__subcmd__account"
+                ;;
+            wardline__sink__subcmd__help,audit)
+                cmd="wardline__sink__subcmd__help__subcmd__audit"
+                ;;
             wardline__sink__subcmd__help,completions)
                 cmd="wardline__sink__subcmd__help__subcmd__completions"
+                ;;
+            wardline__sink__subcmd__help,device)
+                cmd="wardline__sink__subcmd__help__subcmd__device"
+                ;;
+            wardline__sink__subcmd__help,dispose)
+                cmd="wardline__sink__subcmd__help__subcmd__dispose"
                 ;;
             wardline__sink__subcmd__help,enroll)
                 cmd="wardline__sink__subcmd__help__subcmd__enroll"
@@ -55,8 +184,14 @@ _wardline__sink() {
             wardline__sink__subcmd__help,export)
                 cmd="wardline__sink__subcmd__help__subcmd__export"
                 ;;
+            wardline__sink__subcmd__help,gateway)
+                cmd="wardline__sink__subcmd__help__subcmd__gateway"
+                ;;
             wardline__sink__subcmd__help,help)
                 cmd="wardline__sink__subcmd__help__subcmd__help"
+                ;;
+            wardline__sink__subcmd__help,hold)
+                cmd="wardline__sink__subcmd__help__subcmd__hold"
                 ;;
             wardline__sink__subcmd__help,incidents)
                 cmd="wardline__sink__subcmd__help__subcmd__incidents"
@@ -67,14 +202,143 @@ _wardline__sink() {
             wardline__sink__subcmd__help,link)
                 cmd="wardline__sink__subcmd__help__subcmd__link"
                 ;;
+            wardline__sink__subcmd__help,maintenance)
+                cmd="wardline__sink__subcmd__help__subcmd__maintenance"
+                ;;
             wardline__sink__subcmd__help,man)
                 cmd="wardline__sink__subcmd__help__subcmd__man"
+                ;;
+            wardline__sink__subcmd__help,migrate)
+                cmd="wardline__sink__subcmd__help__subcmd__migrate"
+                ;;
+            wardline__sink__subcmd__help,notify)
+                cmd="wardline__sink__subcmd__help__subcmd__notify"
+                ;;
+            wardline__sink__subcmd__help,restored)
+                cmd="wardline__sink__subcmd__help__subcmd__restored"
                 ;;
             wardline__sink__subcmd__help,run)
                 cmd="wardline__sink__subcmd__help__subcmd__run"
                 ;;
+            wardline__sink__subcmd__help,schema)
+                cmd="wardline__sink__subcmd__help__subcmd__schema"
+                ;;
             wardline__sink__subcmd__help,status)
                 cmd="wardline__sink__subcmd__help__subcmd__status"
+                ;;
+            wardline__sink__subcmd__help__subcmd__account,add)
+                cmd="wardline__sink__subcmd__help__subcmd__account__subcmd__add"
+                ;;
+            wardline__sink__subcmd__help__subcmd__account,ls)
+                cmd="wardline__sink__subcmd__help__subcmd__account__subcmd__ls"
+                ;;
+            wardline__sink__subcmd__help__subcmd__account,off)
+                cmd="wardline__sink__subcmd__help__subcmd__account__subcmd__off"
+                ;;
+            wardline__sink__subcmd__help__subcmd__account,on)
+                cmd="wardline__sink__subcmd__help__subcmd__account__subcmd__on"
+                ;;
+            wardline__sink__subcmd__help__subcmd__account,out)
+                cmd="wardline__sink__subcmd__help__subcmd__account__subcmd__out"
+                ;;
+            wardline__sink__subcmd__help__subcmd__account,reset)
+                cmd="wardline__sink__subcmd__help__subcmd__account__subcmd__reset"
+                ;;
+            wardline__sink__subcmd__help__subcmd__account,set)
+                cmd="wardline__sink__subcmd__help__subcmd__account__subcmd__set"
+                ;;
+            wardline__sink__subcmd__help__subcmd__device,ls)
+                cmd="wardline__sink__subcmd__help__subcmd__device__subcmd__ls"
+                ;;
+            wardline__sink__subcmd__help__subcmd__device,set)
+                cmd="wardline__sink__subcmd__help__subcmd__device__subcmd__set"
+                ;;
+            wardline__sink__subcmd__help__subcmd__gateway,ls)
+                cmd="wardline__sink__subcmd__help__subcmd__gateway__subcmd__ls"
+                ;;
+            wardline__sink__subcmd__help__subcmd__gateway,ward)
+                cmd="wardline__sink__subcmd__help__subcmd__gateway__subcmd__ward"
+                ;;
+            wardline__sink__subcmd__help__subcmd__hold,add)
+                cmd="wardline__sink__subcmd__help__subcmd__hold__subcmd__add"
+                ;;
+            wardline__sink__subcmd__help__subcmd__hold,end)
+                cmd="wardline__sink__subcmd__help__subcmd__hold__subcmd__end"
+                ;;
+            wardline__sink__subcmd__help__subcmd__hold,ls)
+                cmd="wardline__sink__subcmd__help__subcmd__hold__subcmd__ls"
+                ;;
+            wardline__sink__subcmd__help__subcmd__maintenance,add)
+                cmd="wardline__sink__subcmd__help__subcmd__maintenance__subcmd__add"
+                ;;
+            wardline__sink__subcmd__help__subcmd__maintenance,end)
+                cmd="wardline__sink__subcmd__help__subcmd__maintenance__subcmd__end"
+                ;;
+            wardline__sink__subcmd__help__subcmd__maintenance,ls)
+                cmd="wardline__sink__subcmd__help__subcmd__maintenance__subcmd__ls"
+                ;;
+            wardline__sink__subcmd__help__subcmd__migrate,sqlite-to-postgres)
+                cmd="wardline__sink__subcmd__help__subcmd__migrate__subcmd__sqlite__subcmd__to__subcmd__postgres"
+                ;;
+            wardline__sink__subcmd__hold,add)
+                cmd="wardline__sink__subcmd__hold__subcmd__add"
+                ;;
+            wardline__sink__subcmd__hold,end)
+                cmd="wardline__sink__subcmd__hold__subcmd__end"
+                ;;
+            wardline__sink__subcmd__hold,help)
+                cmd="wardline__sink__subcmd__hold__subcmd__help"
+                ;;
+            wardline__sink__subcmd__hold,ls)
+                cmd="wardline__sink__subcmd__hold__subcmd__ls"
+                ;;
+            wardline__sink__subcmd__hold__subcmd__help,add)
+                cmd="wardline__sink__subcmd__hold__subcmd__help__subcmd__add"
+                ;;
+            wardline__sink__subcmd__hold__subcmd__help,end)
+                cmd="wardline__sink__subcmd__hold__subcmd__help__subcmd__end"
+                ;;
+            wardline__sink__subcmd__hold__subcmd__help,help)
+                cmd="wardline__sink__subcmd__hold__subcmd__help__subcmd__help"
+                ;;
+            wardline__sink__subcmd__hold__subcmd__help,ls)
+                cmd="wardline__sink__subcmd__hold__subcmd__help__subcmd__ls"
+                ;;
+            wardline__sink__subcmd__maintenance,add)
+                cmd="wardline__sink__subcmd__maintenance__subcmd__add"
+                ;;
+            wardline__sink__subcmd__maintenance,end)
+                cmd="wardline__sink__subcmd__maintenance__subcmd__end"
+                ;;
+            wardline__sink__subcmd__maintenance,help)
+                cmd="wardline__sink__subcmd__maintenance__subcmd__help"
+                ;;
+            wardline__sink__subcmd__maintenance,ls)
+                cmd="wardline__sink__subcmd__maintenance__subcmd__ls"
+                ;;
+            wardline__sink__subcmd__maintenance__subcmd__help,add)
+                cmd="wardline__sink__subcmd__maintenance__subcmd__help__subcmd__add"
+                ;;
+            wardline__sink__subcmd__maintenance__subcmd__help,end)
+                cmd="wardline__sink__subcmd__maintenance__subcmd__help__subcmd__end"
+                ;;
+            wardline__sink__subcmd__maintenance__subcmd__help,help)
+                cmd="wardline__sink__subcmd__maintenance__subcmd__help__subcmd__help"
+                ;;
+            wardline__sink__subcmd__maintenance__subcmd__help,ls)
+                cmd="wardline__sink__subcmd__maintenance__subcmd__help__subcmd__ls"
+                ;;
+            wardline__sink__subcmd__migrate,help)
+                cmd="wardline__sink__subcmd__migrate__subcmd__help"
+                ;;
+            wardline__sink__subcmd__migrate,sqlite-to-postgres)
+                cmd="wardline__sink__subcmd__migrate__subcmd__sqlite__subcmd__to__subcmd__postgres"
+                ;;
+            wardline__sink__subcmd__migrate__subcmd__help,help)
+                cmd="wardline__sink__subcmd__migrate__subcmd__help__subcmd__help"
+                ;;
+            wardline__sink__subcmd__migrate__subcmd__help,sqlite-to-postgres)
+                cmd="wardline__sink__subcmd__migrate__subcmd__help__subcmd__sqlite__subcmd__to__subcmd__postgres"
                 ;;
             *)
                 ;;
@@ -83,12 +347,316 @@ _wardline__sink() {
 
     case "${cmd}" in
         wardline__sink)
-            opts="-h -V --help --version init enroll run status incidents link export completions man help"
+            opts="-h -V --help --version init enroll run status incidents link account gateway device maintenance notify hold dispose audit export restored migrate completions man schema help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wardline__subcmd__sink__subcmd__account)
+            opts="-h --help add reset set off on out ls help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wardline__subcmd__sink__subcmd__account__subcmd__add)
+            opts="-h --config --role --ward --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --role)
+                    COMPREPLY=($(compgen -W "viewer engineer auditor admin" -- "${cur}"))
+                    return 0
+                    ;;
+                --ward)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wardline__subcmd__sink__subcmd__account__subcmd__help)
+            opts="add reset set off on out ls help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wardline__subcmd__sink__subcmd__account__subcmd__help__subcmd__add)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wardline__subcmd__sink__subcmd__account__subcmd__help__subcmd__help)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wardline__subcmd__sink__subcmd__account__subcmd__help__subcmd__ls)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wardline__subcmd__sink__subcmd__account__subcmd__help__subcmd__off)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wardline__subcmd__sink__subcmd__account__subcmd__help__subcmd__on)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wardline__subcmd__sink__subcmd__account__subcmd__help__subcmd__out)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wardline__subcmd__sink__subcmd__account__subcmd__help__subcmd__reset)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wardline__subcmd__sink__subcmd__account__subcmd__help__subcmd__set)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wardline__subcmd__sink__subcmd__account__subcmd__ls)
+            opts="-h --config --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wardline__subcmd__sink__subcmd__account__subcmd__off)
+            opts="-h --config --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wardline__subcmd__sink__subcmd__account__subcmd__on)
+            opts="-h --config --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wardline__subcmd__sink__subcmd__account__subcmd__out)
+            opts="-h --config --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wardline__subcmd__sink__subcmd__account__subcmd__reset)
+            opts="-h --config --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wardline__subcmd__sink__subcmd__account__subcmd__set)
+            opts="-h --config --role --ward --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --role)
+                    COMPREPLY=($(compgen -W "viewer engineer auditor admin" -- "${cur}"))
+                    return 0
+                    ;;
+                --ward)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wardline__subcmd__sink__subcmd__audit)
+            opts="-h --config --last --verify --ndjson --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --last)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -103,6 +671,150 @@ _wardline__sink() {
                 return 0
             fi
             case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wardline__subcmd__sink__subcmd__device)
+            opts="-h --help ls set help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wardline__subcmd__sink__subcmd__device__subcmd__help)
+            opts="ls set help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wardline__subcmd__sink__subcmd__device__subcmd__help__subcmd__help)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wardline__subcmd__sink__subcmd__device__subcmd__help__subcmd__ls)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wardline__subcmd__sink__subcmd__device__subcmd__help__subcmd__set)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wardline__subcmd__sink__subcmd__device__subcmd__ls)
+            opts="-h --config --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wardline__subcmd__sink__subcmd__device__subcmd__set)
+            opts="-h --config --udi --serial --model --maker --place --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --udi)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --serial)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --model)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --maker)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --place)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wardline__subcmd__sink__subcmd__dispose)
+            opts="-h --config --dry-run --force --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -162,8 +874,8 @@ _wardline__sink() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
-        wardline__subcmd__sink__subcmd__help)
-            opts="init enroll run status incidents link export completions man help"
+        wardline__subcmd__sink__subcmd__gateway)
+            opts="-h --help ls ward help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -176,7 +888,295 @@ _wardline__sink() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        wardline__subcmd__sink__subcmd__gateway__subcmd__help)
+            opts="ls ward help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wardline__subcmd__sink__subcmd__gateway__subcmd__help__subcmd__help)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wardline__subcmd__sink__subcmd__gateway__subcmd__help__subcmd__ls)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wardline__subcmd__sink__subcmd__gateway__subcmd__help__subcmd__ward)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wardline__subcmd__sink__subcmd__gateway__subcmd__ls)
+            opts="-h --config --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wardline__subcmd__sink__subcmd__gateway__subcmd__ward)
+            opts="-h --config --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wardline__subcmd__sink__subcmd__help)
+            opts="init enroll run status incidents link account gateway device maintenance notify hold dispose audit export restored migrate completions man schema help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wardline__subcmd__sink__subcmd__help__subcmd__account)
+            opts="add reset set off on out ls"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wardline__subcmd__sink__subcmd__help__subcmd__account__subcmd__add)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wardline__subcmd__sink__subcmd__help__subcmd__account__subcmd__ls)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wardline__subcmd__sink__subcmd__help__subcmd__account__subcmd__off)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wardline__subcmd__sink__subcmd__help__subcmd__account__subcmd__on)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wardline__subcmd__sink__subcmd__help__subcmd__account__subcmd__out)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wardline__subcmd__sink__subcmd__help__subcmd__account__subcmd__reset)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wardline__subcmd__sink__subcmd__help__subcmd__account__subcmd__set)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wardline__subcmd__sink__subcmd__help__subcmd__audit)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         wardline__subcmd__sink__subcmd__help__subcmd__completions)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wardline__subcmd__sink__subcmd__help__subcmd__device)
+            opts="ls set"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wardline__subcmd__sink__subcmd__help__subcmd__device__subcmd__ls)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wardline__subcmd__sink__subcmd__help__subcmd__device__subcmd__set)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wardline__subcmd__sink__subcmd__help__subcmd__dispose)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -218,9 +1218,107 @@ _wardline__sink() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        wardline__subcmd__sink__subcmd__help__subcmd__gateway)
+            opts="ls ward"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wardline__subcmd__sink__subcmd__help__subcmd__gateway__subcmd__ls)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wardline__subcmd__sink__subcmd__help__subcmd__gateway__subcmd__ward)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         wardline__subcmd__sink__subcmd__help__subcmd__help)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wardline__subcmd__sink__subcmd__help__subcmd__hold)
+            opts="add end ls"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wardline__subcmd__sink__subcmd__help__subcmd__hold__subcmd__add)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wardline__subcmd__sink__subcmd__help__subcmd__hold__subcmd__end)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wardline__subcmd__sink__subcmd__help__subcmd__hold__subcmd__ls)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -274,7 +1372,119 @@ _wardline__sink() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        wardline__subcmd__sink__subcmd__help__subcmd__maintenance)
+            opts="add end ls"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wardline__subcmd__sink__subcmd__help__subcmd__maintenance__subcmd__add)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wardline__subcmd__sink__subcmd__help__subcmd__maintenance__subcmd__end)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wardline__subcmd__sink__subcmd__help__subcmd__maintenance__subcmd__ls)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         wardline__subcmd__sink__subcmd__help__subcmd__man)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wardline__subcmd__sink__subcmd__help__subcmd__migrate)
+            opts="sqlite-to-postgres"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wardline__subcmd__sink__subcmd__help__subcmd__migrate__subcmd__sqlite__subcmd__to__subcmd__postgres)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wardline__subcmd__sink__subcmd__help__subcmd__notify)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wardline__subcmd__sink__subcmd__help__subcmd__restored)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -302,6 +1512,20 @@ _wardline__sink() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        wardline__subcmd__sink__subcmd__help__subcmd__schema)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         wardline__subcmd__sink__subcmd__help__subcmd__status)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
@@ -316,8 +1540,158 @@ _wardline__sink() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        wardline__subcmd__sink__subcmd__hold)
+            opts="-h --help add end ls help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wardline__subcmd__sink__subcmd__hold__subcmd__add)
+            opts="-h --config --device --ward --reason --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --device)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ward)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --reason)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wardline__subcmd__sink__subcmd__hold__subcmd__end)
+            opts="-h --config --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wardline__subcmd__sink__subcmd__hold__subcmd__help)
+            opts="add end ls help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wardline__subcmd__sink__subcmd__hold__subcmd__help__subcmd__add)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wardline__subcmd__sink__subcmd__hold__subcmd__help__subcmd__end)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wardline__subcmd__sink__subcmd__hold__subcmd__help__subcmd__help)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wardline__subcmd__sink__subcmd__hold__subcmd__help__subcmd__ls)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wardline__subcmd__sink__subcmd__hold__subcmd__ls)
+            opts="-h --config --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         wardline__subcmd__sink__subcmd__incidents)
-            opts="-h --config --all --take --close --note --json --help"
+            opts="-h --config --all --take --close --note --json --csv --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -347,7 +1721,7 @@ _wardline__sink() {
             return 0
             ;;
         wardline__subcmd__sink__subcmd__init)
-            opts="-h --folder --broker-host --broker-port --view-listen --name --help"
+            opts="-h --folder --broker-host --broker-port --view-listen --store --name --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -369,6 +1743,10 @@ _wardline__sink() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --store)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --name)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -381,7 +1759,7 @@ _wardline__sink() {
             return 0
             ;;
         wardline__subcmd__sink__subcmd__link)
-            opts="-h --config --name --role --json --help"
+            opts="-h --config --name --role --ward --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -397,6 +1775,164 @@ _wardline__sink() {
                     ;;
                 --role)
                     COMPREPLY=($(compgen -W "viewer engineer auditor admin" -- "${cur}"))
+                    return 0
+                    ;;
+                --ward)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wardline__subcmd__sink__subcmd__maintenance)
+            opts="-h --help add end ls help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wardline__subcmd__sink__subcmd__maintenance__subcmd__add)
+            opts="-h --config --gateway --ward --hours --reason --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --gateway)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ward)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --hours)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --reason)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wardline__subcmd__sink__subcmd__maintenance__subcmd__end)
+            opts="-h --config --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wardline__subcmd__sink__subcmd__maintenance__subcmd__help)
+            opts="add end ls help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wardline__subcmd__sink__subcmd__maintenance__subcmd__help__subcmd__add)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wardline__subcmd__sink__subcmd__maintenance__subcmd__help__subcmd__end)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wardline__subcmd__sink__subcmd__maintenance__subcmd__help__subcmd__help)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wardline__subcmd__sink__subcmd__maintenance__subcmd__help__subcmd__ls)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wardline__subcmd__sink__subcmd__maintenance__subcmd__ls)
+            opts="-h --config --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 *)
@@ -424,6 +1960,124 @@ _wardline__sink() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        wardline__subcmd__sink__subcmd__migrate)
+            opts="-h --help sqlite-to-postgres help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wardline__subcmd__sink__subcmd__migrate__subcmd__help)
+            opts="sqlite-to-postgres help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wardline__subcmd__sink__subcmd__migrate__subcmd__help__subcmd__help)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wardline__subcmd__sink__subcmd__migrate__subcmd__help__subcmd__sqlite__subcmd__to__subcmd__postgres)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wardline__subcmd__sink__subcmd__migrate__subcmd__sqlite__subcmd__to__subcmd__postgres)
+            opts="-h --config --to --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --to)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wardline__subcmd__sink__subcmd__notify)
+            opts="-h --config --name --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wardline__subcmd__sink__subcmd__restored)
+            opts="-h --config --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         wardline__subcmd__sink__subcmd__run)
             opts="-h --config --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -435,6 +2089,20 @@ _wardline__sink() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wardline__subcmd__sink__subcmd__schema)
+            opts="-h --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
                 *)
                     COMPREPLY=()
                     ;;

@@ -32,14 +32,26 @@ complete -c wardline-sink -n "__fish_wardline_sink_needs_command" -f -a "run" -d
 complete -c wardline-sink -n "__fish_wardline_sink_needs_command" -f -a "status" -d 'Shows the ledger: what is present, double, missing, linked, forked, held, refused'
 complete -c wardline-sink -n "__fish_wardline_sink_needs_command" -f -a "incidents" -d 'Shows what needs a person and what to do; takes an incident or closes it'
 complete -c wardline-sink -n "__fish_wardline_sink_needs_command" -f -a "link" -d 'Makes a link to the page that lets one person in, once, within ten minutes'
+complete -c wardline-sink -n "__fish_wardline_sink_needs_command" -f -a "account" -d 'Invites people, and changes or ends what they may do'
+complete -c wardline-sink -n "__fish_wardline_sink_needs_command" -f -a "gateway" -d 'Lists gateways, and says in which ward each stands'
+complete -c wardline-sink -n "__fish_wardline_sink_needs_command" -f -a "device" -d 'Lists devices, and says what each is: UDI, serial number, model, maker, place'
+complete -c wardline-sink -n "__fish_wardline_sink_needs_command" -f -a "maintenance" -d 'Keeps notifications back while somebody works on gateways'
+complete -c wardline-sink -n "__fish_wardline_sink_needs_command" -f -a "notify" -d 'Sends a test message to every receiver of notifications'
+complete -c wardline-sink -n "__fish_wardline_sink_needs_command" -f -a "hold" -d 'Keeps what the rules of retention would dispose of'
+complete -c wardline-sink -n "__fish_wardline_sink_needs_command" -f -a "dispose" -d 'Disposes of what the rules of retention no longer keep'
+complete -c wardline-sink -n "__fish_wardline_sink_needs_command" -f -a "audit" -d 'Shows who did what, and checks that nothing of it was changed'
 complete -c wardline-sink -n "__fish_wardline_sink_needs_command" -f -a "export" -d 'Writes a device\'s readings into files'
+complete -c wardline-sink -n "__fish_wardline_sink_needs_command" -f -a "restored" -d 'After a store was put back from a backup: tells the gateways'
+complete -c wardline-sink -n "__fish_wardline_sink_needs_command" -f -a "migrate" -d 'Moves the store somewhere else'
 complete -c wardline-sink -n "__fish_wardline_sink_needs_command" -f -a "completions" -d 'Prints completions for a shell'
 complete -c wardline-sink -n "__fish_wardline_sink_needs_command" -f -a "man" -d 'Writes the manual, one page a command'
+complete -c wardline-sink -n "__fish_wardline_sink_needs_command" -f -a "schema" -d 'Prints the JSON Schema of the configuration, for editors'
 complete -c wardline-sink -n "__fish_wardline_sink_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand init" -l folder -d 'Folder to make it in' -r -F
 complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand init" -l broker-host -d 'Name or address of the broker, as gateways reach it' -r
 complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand init" -l broker-port -d 'The broker\'s port' -r
 complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand init" -l view-listen -d 'Where the page listens; loopback only' -r
+complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand init" -l store -d 'The store: a file in the folder, or an empty database, "postgres://user@localhost/name"' -r
 complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand init" -l name -d 'This sink\'s name' -r
 complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand init" -s h -l help -d 'Print help'
 complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand enroll" -l config -d 'Configuration file' -r -F
@@ -57,30 +69,196 @@ complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand incidents" -
 complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand incidents" -l note -d 'What the person says about it' -r
 complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand incidents" -l all -d 'Closed ones, too'
 complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand incidents" -l json -d 'One line of JSON with "schema": 1'
+complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand incidents" -l csv -d 'Work orders as comma-separated values, for a maintenance system'
 complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand incidents" -s h -l help -d 'Print help'
 complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand link" -l config -d 'Configuration file' -r -F
 complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand link" -l name -d 'Whom it is for: the name that stands in timelines' -r
 complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand link" -l role -d 'What they may do' -r -f -a "viewer\t'Sees the line, no patient data; changes nothing'
-engineer\t'Takes and closes incidents, too'
-auditor\t'Sees the line and who did what; changes nothing'
+engineer\t'Takes and closes incidents, sees values'
+auditor\t'Sees the line, who did what, and evidence; no values, changes nothing'
 admin\t'Everything'"
+complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand link" -l ward -d 'The only ward whose gateways they see; all without' -r
 complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand link" -l json -d 'One line of JSON with "schema": 1'
 complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand link" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand account; and not __fish_seen_subcommand_from add reset set off on out ls help" -s h -l help -d 'Print help'
+complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand account; and not __fish_seen_subcommand_from add reset set off on out ls help" -f -a "add" -d 'Invites somebody: prints a link that is good once, for three days. There they choose a password and take the secret of their codes'
+complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand account; and not __fish_seen_subcommand_from add reset set off on out ls help" -f -a "reset" -d 'The same for somebody who has lost password or codes'
+complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand account; and not __fish_seen_subcommand_from add reset set off on out ls help" -f -a "set" -d 'Gives another role or ward; whoever is signed in has to come in again'
+complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand account; and not __fish_seen_subcommand_from add reset set off on out ls help" -f -a "off" -d 'Switches an account off, and ends its sessions'
+complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand account; and not __fish_seen_subcommand_from add reset set off on out ls help" -f -a "on" -d 'Switches an account on, and opens its lock'
+complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand account; and not __fish_seen_subcommand_from add reset set off on out ls help" -f -a "out" -d 'Ends the sessions of a name, also of somebody who came by the hospital\'s sign-on'
+complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand account; and not __fish_seen_subcommand_from add reset set off on out ls help" -f -a "ls" -d 'Lists all accounts'
+complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand account; and not __fish_seen_subcommand_from add reset set off on out ls help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand account; and __fish_seen_subcommand_from add" -l config -d 'Configuration file' -r -F
+complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand account; and __fish_seen_subcommand_from add" -l role -d 'What they may do' -r -f -a "viewer\t'Sees the line, no patient data; changes nothing'
+engineer\t'Takes and closes incidents, sees values'
+auditor\t'Sees the line, who did what, and evidence; no values, changes nothing'
+admin\t'Everything'"
+complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand account; and __fish_seen_subcommand_from add" -l ward -d 'The only ward whose gateways they see; all without' -r
+complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand account; and __fish_seen_subcommand_from add" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand account; and __fish_seen_subcommand_from reset" -l config -d 'Configuration file' -r -F
+complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand account; and __fish_seen_subcommand_from reset" -s h -l help -d 'Print help'
+complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand account; and __fish_seen_subcommand_from set" -l config -d 'Configuration file' -r -F
+complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand account; and __fish_seen_subcommand_from set" -l role -d 'What they may do' -r -f -a "viewer\t'Sees the line, no patient data; changes nothing'
+engineer\t'Takes and closes incidents, sees values'
+auditor\t'Sees the line, who did what, and evidence; no values, changes nothing'
+admin\t'Everything'"
+complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand account; and __fish_seen_subcommand_from set" -l ward -d 'The only ward whose gateways they see; all without' -r
+complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand account; and __fish_seen_subcommand_from set" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand account; and __fish_seen_subcommand_from off" -l config -d 'Configuration file' -r -F
+complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand account; and __fish_seen_subcommand_from off" -s h -l help -d 'Print help'
+complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand account; and __fish_seen_subcommand_from on" -l config -d 'Configuration file' -r -F
+complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand account; and __fish_seen_subcommand_from on" -s h -l help -d 'Print help'
+complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand account; and __fish_seen_subcommand_from out" -l config -d 'Configuration file' -r -F
+complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand account; and __fish_seen_subcommand_from out" -s h -l help -d 'Print help'
+complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand account; and __fish_seen_subcommand_from ls" -l config -d 'Configuration file' -r -F
+complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand account; and __fish_seen_subcommand_from ls" -l json -d 'One line of JSON with "schema": 1'
+complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand account; and __fish_seen_subcommand_from ls" -s h -l help -d 'Print help'
+complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand account; and __fish_seen_subcommand_from help" -f -a "add" -d 'Invites somebody: prints a link that is good once, for three days. There they choose a password and take the secret of their codes'
+complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand account; and __fish_seen_subcommand_from help" -f -a "reset" -d 'The same for somebody who has lost password or codes'
+complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand account; and __fish_seen_subcommand_from help" -f -a "set" -d 'Gives another role or ward; whoever is signed in has to come in again'
+complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand account; and __fish_seen_subcommand_from help" -f -a "off" -d 'Switches an account off, and ends its sessions'
+complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand account; and __fish_seen_subcommand_from help" -f -a "on" -d 'Switches an account on, and opens its lock'
+complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand account; and __fish_seen_subcommand_from help" -f -a "out" -d 'Ends the sessions of a name, also of somebody who came by the hospital\'s sign-on'
+complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand account; and __fish_seen_subcommand_from help" -f -a "ls" -d 'Lists all accounts'
+complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand account; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand gateway; and not __fish_seen_subcommand_from ls ward help" -s h -l help -d 'Print help'
+complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand gateway; and not __fish_seen_subcommand_from ls ward help" -f -a "ls" -d 'Lists all gateways'
+complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand gateway; and not __fish_seen_subcommand_from ls ward help" -f -a "ward" -d 'Says in which ward a gateway stands; without a ward, in none'
+complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand gateway; and not __fish_seen_subcommand_from ls ward help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand gateway; and __fish_seen_subcommand_from ls" -l config -d 'Configuration file' -r -F
+complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand gateway; and __fish_seen_subcommand_from ls" -l json -d 'One line of JSON with "schema": 1'
+complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand gateway; and __fish_seen_subcommand_from ls" -s h -l help -d 'Print help'
+complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand gateway; and __fish_seen_subcommand_from ward" -l config -d 'Configuration file' -r -F
+complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand gateway; and __fish_seen_subcommand_from ward" -s h -l help -d 'Print help'
+complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand gateway; and __fish_seen_subcommand_from help" -f -a "ls" -d 'Lists all gateways'
+complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand gateway; and __fish_seen_subcommand_from help" -f -a "ward" -d 'Says in which ward a gateway stands; without a ward, in none'
+complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand gateway; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand device; and not __fish_seen_subcommand_from ls set help" -s h -l help -d 'Print help'
+complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand device; and not __fish_seen_subcommand_from ls set help" -f -a "ls" -d 'Lists all devices, those that were heard last first'
+complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand device; and not __fish_seen_subcommand_from ls set help" -f -a "set" -d 'Says what a device is; what is not given becomes empty'
+complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand device; and not __fish_seen_subcommand_from ls set help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand device; and __fish_seen_subcommand_from ls" -l config -d 'Configuration file' -r -F
+complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand device; and __fish_seen_subcommand_from ls" -l json -d 'One line of JSON with "schema": 1'
+complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand device; and __fish_seen_subcommand_from ls" -s h -l help -d 'Print help'
+complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand device; and __fish_seen_subcommand_from set" -l config -d 'Configuration file' -r -F
+complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand device; and __fish_seen_subcommand_from set" -l udi -d 'Unique device identification, as printed: `(01)...(21)...` or `+...`' -r
+complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand device; and __fish_seen_subcommand_from set" -l serial -d 'Serial number' -r
+complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand device; and __fish_seen_subcommand_from set" -l model -d 'Model' -r
+complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand device; and __fish_seen_subcommand_from set" -l maker -d 'Who made it' -r
+complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand device; and __fish_seen_subcommand_from set" -l place -d 'Where it stands' -r
+complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand device; and __fish_seen_subcommand_from set" -s h -l help -d 'Print help'
+complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand device; and __fish_seen_subcommand_from help" -f -a "ls" -d 'Lists all devices, those that were heard last first'
+complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand device; and __fish_seen_subcommand_from help" -f -a "set" -d 'Says what a device is; what is not given becomes empty'
+complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand device; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand maintenance; and not __fish_seen_subcommand_from add end ls help" -s h -l help -d 'Print help'
+complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand maintenance; and not __fish_seen_subcommand_from add end ls help" -f -a "add" -d 'Opens a window, from now on: for a gateway, a ward, or all'
+complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand maintenance; and not __fish_seen_subcommand_from add end ls help" -f -a "end" -d 'Ends a window'
+complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand maintenance; and not __fish_seen_subcommand_from add end ls help" -f -a "ls" -d 'Lists windows that are open'
+complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand maintenance; and not __fish_seen_subcommand_from add end ls help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand maintenance; and __fish_seen_subcommand_from add" -l config -d 'Configuration file' -r -F
+complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand maintenance; and __fish_seen_subcommand_from add" -l gateway -d 'A gateway' -r
+complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand maintenance; and __fish_seen_subcommand_from add" -l ward -d 'A ward' -r
+complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand maintenance; and __fish_seen_subcommand_from add" -l hours -d 'Hours' -r
+complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand maintenance; and __fish_seen_subcommand_from add" -l reason -d 'Why' -r
+complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand maintenance; and __fish_seen_subcommand_from add" -s h -l help -d 'Print help'
+complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand maintenance; and __fish_seen_subcommand_from end" -l config -d 'Configuration file' -r -F
+complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand maintenance; and __fish_seen_subcommand_from end" -s h -l help -d 'Print help'
+complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand maintenance; and __fish_seen_subcommand_from ls" -l config -d 'Configuration file' -r -F
+complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand maintenance; and __fish_seen_subcommand_from ls" -l json -d 'One line of JSON with "schema": 1'
+complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand maintenance; and __fish_seen_subcommand_from ls" -s h -l help -d 'Print help'
+complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand maintenance; and __fish_seen_subcommand_from help" -f -a "add" -d 'Opens a window, from now on: for a gateway, a ward, or all'
+complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand maintenance; and __fish_seen_subcommand_from help" -f -a "end" -d 'Ends a window'
+complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand maintenance; and __fish_seen_subcommand_from help" -f -a "ls" -d 'Lists windows that are open'
+complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand maintenance; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand notify" -l config -d 'Configuration file' -r -F
+complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand notify" -l name -d 'Only this receiver' -r
+complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand notify" -s h -l help -d 'Print help'
+complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand hold; and not __fish_seen_subcommand_from add end ls help" -s h -l help -d 'Print help'
+complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand hold; and not __fish_seen_subcommand_from add end ls help" -f -a "add" -d 'Begins a hold: of a device, of a ward, or of everything'
+complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand hold; and not __fish_seen_subcommand_from add end ls help" -f -a "end" -d 'Ends a hold'
+complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand hold; and not __fish_seen_subcommand_from add end ls help" -f -a "ls" -d 'Lists all holds, newest first'
+complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand hold; and not __fish_seen_subcommand_from add end ls help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand hold; and __fish_seen_subcommand_from add" -l config -d 'Configuration file' -r -F
+complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand hold; and __fish_seen_subcommand_from add" -l device -d 'A device\'s readings, and the sealed records of the gateways through which it spoke' -r
+complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand hold; and __fish_seen_subcommand_from add" -l ward -d 'A ward\'s readings; with a device, its readings in this ward only' -r
+complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand hold; and __fish_seen_subcommand_from add" -l reason -d 'Why' -r
+complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand hold; and __fish_seen_subcommand_from add" -s h -l help -d 'Print help'
+complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand hold; and __fish_seen_subcommand_from end" -l config -d 'Configuration file' -r -F
+complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand hold; and __fish_seen_subcommand_from end" -s h -l help -d 'Print help'
+complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand hold; and __fish_seen_subcommand_from ls" -l config -d 'Configuration file' -r -F
+complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand hold; and __fish_seen_subcommand_from ls" -l json -d 'One line of JSON with "schema": 1'
+complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand hold; and __fish_seen_subcommand_from ls" -s h -l help -d 'Print help'
+complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand hold; and __fish_seen_subcommand_from help" -f -a "add" -d 'Begins a hold: of a device, of a ward, or of everything'
+complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand hold; and __fish_seen_subcommand_from help" -f -a "end" -d 'Ends a hold'
+complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand hold; and __fish_seen_subcommand_from help" -f -a "ls" -d 'Lists all holds, newest first'
+complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand hold; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand dispose" -l config -d 'Configuration file' -r -F
+complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand dispose" -l dry-run -d 'Counts what would go, and leaves it'
+complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand dispose" -l force -d 'Trusts this machine\'s clock, although the newest reading is of long ago'
+complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand dispose" -l json -d 'One line of JSON with "schema": 1'
+complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand dispose" -s h -l help -d 'Print help'
+complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand audit" -l config -d 'Configuration file' -r -F
+complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand audit" -l last -d 'Entries to show' -r
+complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand audit" -l verify -d 'Checks the whole chain, and prints its head: who keeps that elsewhere sees a cut end, too'
+complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand audit" -l ndjson -d 'All entries, oldest first, one line of JSON each: for another log'
+complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand audit" -l json -d 'One line of JSON with "schema": 1'
+complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand audit" -s h -l help -d 'Print help'
 complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand export" -l config -d 'Configuration file' -r -F
 complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand export" -l format -d 'Format of the files' -r -f -a "csv\t'One file a signal'"
 complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand export" -l device -d 'The device\'s EUI-64, 16 hexadecimal digits' -r
 complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand export" -l out -d 'Folder to write into' -r -F
 complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand export" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand restored" -l config -d 'Configuration file' -r -F
+complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand restored" -s h -l help -d 'Print help'
+complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand migrate; and not __fish_seen_subcommand_from sqlite-to-postgres help" -s h -l help -d 'Print help'
+complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand migrate; and not __fish_seen_subcommand_from sqlite-to-postgres help" -f -a "sqlite-to-postgres" -d 'Copies the store\'s file into an empty PostgreSQL database; the file stays as it is'
+complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand migrate; and not __fish_seen_subcommand_from sqlite-to-postgres help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand migrate; and __fish_seen_subcommand_from sqlite-to-postgres" -l config -d 'Configuration file' -r -F
+complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand migrate; and __fish_seen_subcommand_from sqlite-to-postgres" -l to -d 'The empty database, "postgres://user@localhost/name"' -r
+complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand migrate; and __fish_seen_subcommand_from sqlite-to-postgres" -s h -l help -d 'Print help'
+complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand migrate; and __fish_seen_subcommand_from help" -f -a "sqlite-to-postgres" -d 'Copies the store\'s file into an empty PostgreSQL database; the file stays as it is'
+complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand migrate; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand completions" -s h -l help -d 'Print help'
 complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand man" -l out -d 'Folder to write into' -r -F
 complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand man" -s h -l help -d 'Print help'
-complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand help; and not __fish_seen_subcommand_from init enroll run status incidents link export completions man help" -f -a "init" -d 'Makes CA, keys, keyring, store and the broker\'s configuration for a new site'
-complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand help; and not __fish_seen_subcommand_from init enroll run status incidents link export completions man help" -f -a "enroll" -d 'Answers a gateway\'s request: certificate, roots and keyring'
-complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand help; and not __fish_seen_subcommand_from init enroll run status incidents link export completions man help" -f -a "run" -d 'Receives, verifies, stores and signs until it is stopped'
-complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand help; and not __fish_seen_subcommand_from init enroll run status incidents link export completions man help" -f -a "status" -d 'Shows the ledger: what is present, double, missing, linked, forked, held, refused'
-complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand help; and not __fish_seen_subcommand_from init enroll run status incidents link export completions man help" -f -a "incidents" -d 'Shows what needs a person and what to do; takes an incident or closes it'
-complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand help; and not __fish_seen_subcommand_from init enroll run status incidents link export completions man help" -f -a "link" -d 'Makes a link to the page that lets one person in, once, within ten minutes'
-complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand help; and not __fish_seen_subcommand_from init enroll run status incidents link export completions man help" -f -a "export" -d 'Writes a device\'s readings into files'
-complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand help; and not __fish_seen_subcommand_from init enroll run status incidents link export completions man help" -f -a "completions" -d 'Prints completions for a shell'
-complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand help; and not __fish_seen_subcommand_from init enroll run status incidents link export completions man help" -f -a "man" -d 'Writes the manual, one page a command'
-complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand help; and not __fish_seen_subcommand_from init enroll run status incidents link export completions man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand schema" -s h -l help -d 'Print help'
+complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand help; and not __fish_seen_subcommand_from init enroll run status incidents link account gateway device maintenance notify hold dispose audit export restored migrate completions man schema help" -f -a "init" -d 'Makes CA, keys, keyring, store and the broker\'s configuration for a new site'
+complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand help; and not __fish_seen_subcommand_from init enroll run status incidents link account gateway device maintenance notify hold dispose audit export restored migrate completions man schema help" -f -a "enroll" -d 'Answers a gateway\'s request: certificate, roots and keyring'
+complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand help; and not __fish_seen_subcommand_from init enroll run status incidents link account gateway device maintenance notify hold dispose audit export restored migrate completions man schema help" -f -a "run" -d 'Receives, verifies, stores and signs until it is stopped'
+complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand help; and not __fish_seen_subcommand_from init enroll run status incidents link account gateway device maintenance notify hold dispose audit export restored migrate completions man schema help" -f -a "status" -d 'Shows the ledger: what is present, double, missing, linked, forked, held, refused'
+complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand help; and not __fish_seen_subcommand_from init enroll run status incidents link account gateway device maintenance notify hold dispose audit export restored migrate completions man schema help" -f -a "incidents" -d 'Shows what needs a person and what to do; takes an incident or closes it'
+complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand help; and not __fish_seen_subcommand_from init enroll run status incidents link account gateway device maintenance notify hold dispose audit export restored migrate completions man schema help" -f -a "link" -d 'Makes a link to the page that lets one person in, once, within ten minutes'
+complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand help; and not __fish_seen_subcommand_from init enroll run status incidents link account gateway device maintenance notify hold dispose audit export restored migrate completions man schema help" -f -a "account" -d 'Invites people, and changes or ends what they may do'
+complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand help; and not __fish_seen_subcommand_from init enroll run status incidents link account gateway device maintenance notify hold dispose audit export restored migrate completions man schema help" -f -a "gateway" -d 'Lists gateways, and says in which ward each stands'
+complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand help; and not __fish_seen_subcommand_from init enroll run status incidents link account gateway device maintenance notify hold dispose audit export restored migrate completions man schema help" -f -a "device" -d 'Lists devices, and says what each is: UDI, serial number, model, maker, place'
+complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand help; and not __fish_seen_subcommand_from init enroll run status incidents link account gateway device maintenance notify hold dispose audit export restored migrate completions man schema help" -f -a "maintenance" -d 'Keeps notifications back while somebody works on gateways'
+complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand help; and not __fish_seen_subcommand_from init enroll run status incidents link account gateway device maintenance notify hold dispose audit export restored migrate completions man schema help" -f -a "notify" -d 'Sends a test message to every receiver of notifications'
+complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand help; and not __fish_seen_subcommand_from init enroll run status incidents link account gateway device maintenance notify hold dispose audit export restored migrate completions man schema help" -f -a "hold" -d 'Keeps what the rules of retention would dispose of'
+complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand help; and not __fish_seen_subcommand_from init enroll run status incidents link account gateway device maintenance notify hold dispose audit export restored migrate completions man schema help" -f -a "dispose" -d 'Disposes of what the rules of retention no longer keep'
+complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand help; and not __fish_seen_subcommand_from init enroll run status incidents link account gateway device maintenance notify hold dispose audit export restored migrate completions man schema help" -f -a "audit" -d 'Shows who did what, and checks that nothing of it was changed'
+complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand help; and not __fish_seen_subcommand_from init enroll run status incidents link account gateway device maintenance notify hold dispose audit export restored migrate completions man schema help" -f -a "export" -d 'Writes a device\'s readings into files'
+complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand help; and not __fish_seen_subcommand_from init enroll run status incidents link account gateway device maintenance notify hold dispose audit export restored migrate completions man schema help" -f -a "restored" -d 'After a store was put back from a backup: tells the gateways'
+complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand help; and not __fish_seen_subcommand_from init enroll run status incidents link account gateway device maintenance notify hold dispose audit export restored migrate completions man schema help" -f -a "migrate" -d 'Moves the store somewhere else'
+complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand help; and not __fish_seen_subcommand_from init enroll run status incidents link account gateway device maintenance notify hold dispose audit export restored migrate completions man schema help" -f -a "completions" -d 'Prints completions for a shell'
+complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand help; and not __fish_seen_subcommand_from init enroll run status incidents link account gateway device maintenance notify hold dispose audit export restored migrate completions man schema help" -f -a "man" -d 'Writes the manual, one page a command'
+complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand help; and not __fish_seen_subcommand_from init enroll run status incidents link account gateway device maintenance notify hold dispose audit export restored migrate completions man schema help" -f -a "schema" -d 'Prints the JSON Schema of the configuration, for editors'
+complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand help; and not __fish_seen_subcommand_from init enroll run status incidents link account gateway device maintenance notify hold dispose audit export restored migrate completions man schema help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand help; and __fish_seen_subcommand_from account" -f -a "add" -d 'Invites somebody: prints a link that is good once, for three days. There they choose a password and take the secret of their codes'
+complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand help; and __fish_seen_subcommand_from account" -f -a "reset" -d 'The same for somebody who has lost password or codes'
+complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand help; and __fish_seen_subcommand_from account" -f -a "set" -d 'Gives another role or ward; whoever is signed in has to come in again'
+complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand help; and __fish_seen_subcommand_from account" -f -a "off" -d 'Switches an account off, and ends its sessions'
+complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand help; and __fish_seen_subcommand_from account" -f -a "on" -d 'Switches an account on, and opens its lock'
+complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand help; and __fish_seen_subcommand_from account" -f -a "out" -d 'Ends the sessions of a name, also of somebody who came by the hospital\'s sign-on'
+complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand help; and __fish_seen_subcommand_from account" -f -a "ls" -d 'Lists all accounts'
+complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand help; and __fish_seen_subcommand_from gateway" -f -a "ls" -d 'Lists all gateways'
+complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand help; and __fish_seen_subcommand_from gateway" -f -a "ward" -d 'Says in which ward a gateway stands; without a ward, in none'
+complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand help; and __fish_seen_subcommand_from device" -f -a "ls" -d 'Lists all devices, those that were heard last first'
+complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand help; and __fish_seen_subcommand_from device" -f -a "set" -d 'Says what a device is; what is not given becomes empty'
+complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand help; and __fish_seen_subcommand_from maintenance" -f -a "add" -d 'Opens a window, from now on: for a gateway, a ward, or all'
+complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand help; and __fish_seen_subcommand_from maintenance" -f -a "end" -d 'Ends a window'
+complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand help; and __fish_seen_subcommand_from maintenance" -f -a "ls" -d 'Lists windows that are open'
+complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand help; and __fish_seen_subcommand_from hold" -f -a "add" -d 'Begins a hold: of a device, of a ward, or of everything'
+complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand help; and __fish_seen_subcommand_from hold" -f -a "end" -d 'Ends a hold'
+complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand help; and __fish_seen_subcommand_from hold" -f -a "ls" -d 'Lists all holds, newest first'
+complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand help; and __fish_seen_subcommand_from migrate" -f -a "sqlite-to-postgres" -d 'Copies the store\'s file into an empty PostgreSQL database; the file stays as it is'

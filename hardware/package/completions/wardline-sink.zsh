@@ -34,6 +34,7 @@ _arguments "${_arguments_options[@]}" : \
 '--broker-host=[Name or address of the broker, as gateways reach it]:BROKER_HOST:_default' \
 '--broker-port=[The broker'\''s port]:BROKER_PORT:_default' \
 '--view-listen=[Where the page listens; loopback only]:ADDRESS:_default' \
+'--store=[The store\: a file in the folder, or an empty database, "postgres\://user@localhost/name"]:FILE|URL:_default' \
 '--name=[This sink'\''s name]:NAME:_default' \
 '-h[Print help]' \
 '--help[Print help]' \
@@ -71,7 +72,8 @@ _arguments "${_arguments_options[@]}" : \
 '--close=[Closes the incident, in this person'\''s name]:NAME:_default' \
 '--note=[What the person says about it]:WORDS:_default' \
 '--all[Closed ones, too]' \
-'--json[One line of JSON with "schema"\: 1]' \
+'(--csv)--json[One line of JSON with "schema"\: 1]' \
+'--csv[Work orders as comma-separated values, for a maintenance system]' \
 '-h[Print help]' \
 '--help[Print help]' \
 '::id -- One incident with its timeline:_default' \
@@ -82,12 +84,457 @@ _arguments "${_arguments_options[@]}" : \
 '--config=[Configuration file]:FILE:_files' \
 '--name=[Whom it is for\: the name that stands in timelines]:NAME:_default' \
 '--role=[What they may do]:ROLE:((viewer\:"Sees the line, no patient data; changes nothing"
-engineer\:"Takes and closes incidents, too"
-auditor\:"Sees the line and who did what; changes nothing"
+engineer\:"Takes and closes incidents, sees values"
+auditor\:"Sees the line, who did what, and evidence; no values, changes nothing"
 admin\:"Everything"))' \
+'--ward=[The only ward whose gateways they see; all without]:WARD:_default' \
 '--json[One line of JSON with "schema"\: 1]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
+&& ret=0
+;;
+(account)
+_arguments "${_arguments_options[@]}" : \
+'-h[Print help]' \
+'--help[Print help]' \
+":: :_wardline-sink__subcmd__account_commands" \
+"*::: :->account" \
+&& ret=0
+
+    case $state in
+    (account)
+        words=($line[1] "${words[@]}")
+        (( CURRENT += 1 ))
+        curcontext="${curcontext%:*:*}:wardline-sink-account-command-$line[1]:"
+        case $line[1] in
+            (add)
+_arguments "${_arguments_options[@]}" : \
+'--config=[Configuration file]:FILE:_files' \
+'--role=[What they may do]:ROLE:((viewer\:"Sees the line, no patient data; changes nothing"
+engineer\:"Takes and closes incidents, sees values"
+auditor\:"Sees the line, who did what, and evidence; no values, changes nothing"
+admin\:"Everything"))' \
+'--ward=[The only ward whose gateways they see; all without]:WARD:_default' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+':name -- Name\: a-z, 0-9, '\''.'\'', '\''_'\'', '\''-'\'', '\''@'\'':_default' \
+&& ret=0
+;;
+(reset)
+_arguments "${_arguments_options[@]}" : \
+'--config=[Configuration file]:FILE:_files' \
+'-h[Print help]' \
+'--help[Print help]' \
+':name -- Name:_default' \
+&& ret=0
+;;
+(set)
+_arguments "${_arguments_options[@]}" : \
+'--config=[Configuration file]:FILE:_files' \
+'--role=[What they may do]:ROLE:((viewer\:"Sees the line, no patient data; changes nothing"
+engineer\:"Takes and closes incidents, sees values"
+auditor\:"Sees the line, who did what, and evidence; no values, changes nothing"
+admin\:"Everything"))' \
+'--ward=[The only ward whose gateways they see; all without]:WARD:_default' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+':name -- Name\: a-z, 0-9, '\''.'\'', '\''_'\'', '\''-'\'', '\''@'\'':_default' \
+&& ret=0
+;;
+(off)
+_arguments "${_arguments_options[@]}" : \
+'--config=[Configuration file]:FILE:_files' \
+'-h[Print help]' \
+'--help[Print help]' \
+':name -- Name:_default' \
+&& ret=0
+;;
+(on)
+_arguments "${_arguments_options[@]}" : \
+'--config=[Configuration file]:FILE:_files' \
+'-h[Print help]' \
+'--help[Print help]' \
+':name -- Name:_default' \
+&& ret=0
+;;
+(out)
+_arguments "${_arguments_options[@]}" : \
+'--config=[Configuration file]:FILE:_files' \
+'-h[Print help]' \
+'--help[Print help]' \
+':name -- Name:_default' \
+&& ret=0
+;;
+(ls)
+_arguments "${_arguments_options[@]}" : \
+'--config=[Configuration file]:FILE:_files' \
+'--json[One line of JSON with "schema"\: 1]' \
+'-h[Print help]' \
+'--help[Print help]' \
+&& ret=0
+;;
+(help)
+_arguments "${_arguments_options[@]}" : \
+":: :_wardline-sink__subcmd__account__subcmd__help_commands" \
+"*::: :->help" \
+&& ret=0
+
+    case $state in
+    (help)
+        words=($line[1] "${words[@]}")
+        (( CURRENT += 1 ))
+        curcontext="${curcontext%:*:*}:wardline-sink-account-help-command-$line[1]:"
+        case $line[1] in
+            (add)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(reset)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(set)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(off)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(on)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(out)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(ls)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(help)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+        esac
+    ;;
+esac
+;;
+        esac
+    ;;
+esac
+;;
+(gateway)
+_arguments "${_arguments_options[@]}" : \
+'-h[Print help]' \
+'--help[Print help]' \
+":: :_wardline-sink__subcmd__gateway_commands" \
+"*::: :->gateway" \
+&& ret=0
+
+    case $state in
+    (gateway)
+        words=($line[1] "${words[@]}")
+        (( CURRENT += 1 ))
+        curcontext="${curcontext%:*:*}:wardline-sink-gateway-command-$line[1]:"
+        case $line[1] in
+            (ls)
+_arguments "${_arguments_options[@]}" : \
+'--config=[Configuration file]:FILE:_files' \
+'--json[One line of JSON with "schema"\: 1]' \
+'-h[Print help]' \
+'--help[Print help]' \
+&& ret=0
+;;
+(ward)
+_arguments "${_arguments_options[@]}" : \
+'--config=[Configuration file]:FILE:_files' \
+'-h[Print help]' \
+'--help[Print help]' \
+':gateway -- The gateway:_default' \
+'::ward -- The ward:_default' \
+&& ret=0
+;;
+(help)
+_arguments "${_arguments_options[@]}" : \
+":: :_wardline-sink__subcmd__gateway__subcmd__help_commands" \
+"*::: :->help" \
+&& ret=0
+
+    case $state in
+    (help)
+        words=($line[1] "${words[@]}")
+        (( CURRENT += 1 ))
+        curcontext="${curcontext%:*:*}:wardline-sink-gateway-help-command-$line[1]:"
+        case $line[1] in
+            (ls)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(ward)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(help)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+        esac
+    ;;
+esac
+;;
+        esac
+    ;;
+esac
+;;
+(device)
+_arguments "${_arguments_options[@]}" : \
+'-h[Print help]' \
+'--help[Print help]' \
+":: :_wardline-sink__subcmd__device_commands" \
+"*::: :->device" \
+&& ret=0
+
+    case $state in
+    (device)
+        words=($line[1] "${words[@]}")
+        (( CURRENT += 1 ))
+        curcontext="${curcontext%:*:*}:wardline-sink-device-command-$line[1]:"
+        case $line[1] in
+            (ls)
+_arguments "${_arguments_options[@]}" : \
+'--config=[Configuration file]:FILE:_files' \
+'--json[One line of JSON with "schema"\: 1]' \
+'-h[Print help]' \
+'--help[Print help]' \
+&& ret=0
+;;
+(set)
+_arguments "${_arguments_options[@]}" : \
+'--config=[Configuration file]:FILE:_files' \
+'--udi=[Unique device identification, as printed\: \`(01)...(21)...\` or \`+...\`]:UDI:_default' \
+'--serial=[Serial number]:SERIAL:_default' \
+'--model=[Model]:MODEL:_default' \
+'--maker=[Who made it]:MAKER:_default' \
+'--place=[Where it stands]:PLACE:_default' \
+'-h[Print help]' \
+'--help[Print help]' \
+':device -- The device'\''s EUI-64, 16 hexadecimal digits:_default' \
+&& ret=0
+;;
+(help)
+_arguments "${_arguments_options[@]}" : \
+":: :_wardline-sink__subcmd__device__subcmd__help_commands" \
+"*::: :->help" \
+&& ret=0
+
+    case $state in
+    (help)
+        words=($line[1] "${words[@]}")
+        (( CURRENT += 1 ))
+        curcontext="${curcontext%:*:*}:wardline-sink-device-help-command-$line[1]:"
+        case $line[1] in
+            (ls)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(set)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(help)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+        esac
+    ;;
+esac
+;;
+        esac
+    ;;
+esac
+;;
+(maintenance)
+_arguments "${_arguments_options[@]}" : \
+'-h[Print help]' \
+'--help[Print help]' \
+":: :_wardline-sink__subcmd__maintenance_commands" \
+"*::: :->maintenance" \
+&& ret=0
+
+    case $state in
+    (maintenance)
+        words=($line[1] "${words[@]}")
+        (( CURRENT += 1 ))
+        curcontext="${curcontext%:*:*}:wardline-sink-maintenance-command-$line[1]:"
+        case $line[1] in
+            (add)
+_arguments "${_arguments_options[@]}" : \
+'--config=[Configuration file]:FILE:_files' \
+'--gateway=[A gateway]:GATEWAY:_default' \
+'--ward=[A ward]:WARD:_default' \
+'--hours=[Hours]:HOURS:_default' \
+'--reason=[Why]:REASON:_default' \
+'-h[Print help]' \
+'--help[Print help]' \
+&& ret=0
+;;
+(end)
+_arguments "${_arguments_options[@]}" : \
+'--config=[Configuration file]:FILE:_files' \
+'-h[Print help]' \
+'--help[Print help]' \
+':id -- Its number:_default' \
+&& ret=0
+;;
+(ls)
+_arguments "${_arguments_options[@]}" : \
+'--config=[Configuration file]:FILE:_files' \
+'--json[One line of JSON with "schema"\: 1]' \
+'-h[Print help]' \
+'--help[Print help]' \
+&& ret=0
+;;
+(help)
+_arguments "${_arguments_options[@]}" : \
+":: :_wardline-sink__subcmd__maintenance__subcmd__help_commands" \
+"*::: :->help" \
+&& ret=0
+
+    case $state in
+    (help)
+        words=($line[1] "${words[@]}")
+        (( CURRENT += 1 ))
+        curcontext="${curcontext%:*:*}:wardline-sink-maintenance-help-command-$line[1]:"
+        case $line[1] in
+            (add)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(end)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(ls)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(help)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+        esac
+    ;;
+esac
+;;
+        esac
+    ;;
+esac
+;;
+(notify)
+_arguments "${_arguments_options[@]}" : \
+'--config=[Configuration file]:FILE:_files' \
+'--name=[Only this receiver]:NAME:_default' \
+'-h[Print help]' \
+'--help[Print help]' \
+&& ret=0
+;;
+(hold)
+_arguments "${_arguments_options[@]}" : \
+'-h[Print help]' \
+'--help[Print help]' \
+":: :_wardline-sink__subcmd__hold_commands" \
+"*::: :->hold" \
+&& ret=0
+
+    case $state in
+    (hold)
+        words=($line[1] "${words[@]}")
+        (( CURRENT += 1 ))
+        curcontext="${curcontext%:*:*}:wardline-sink-hold-command-$line[1]:"
+        case $line[1] in
+            (add)
+_arguments "${_arguments_options[@]}" : \
+'--config=[Configuration file]:FILE:_files' \
+'--device=[A device'\''s readings, and the sealed records of the gateways through which it spoke]:ID:_default' \
+'--ward=[A ward'\''s readings; with a device, its readings in this ward only]:WARD:_default' \
+'--reason=[Why]:REASON:_default' \
+'-h[Print help]' \
+'--help[Print help]' \
+&& ret=0
+;;
+(end)
+_arguments "${_arguments_options[@]}" : \
+'--config=[Configuration file]:FILE:_files' \
+'-h[Print help]' \
+'--help[Print help]' \
+':id -- Its number:_default' \
+&& ret=0
+;;
+(ls)
+_arguments "${_arguments_options[@]}" : \
+'--config=[Configuration file]:FILE:_files' \
+'--json[One line of JSON with "schema"\: 1]' \
+'-h[Print help]' \
+'--help[Print help]' \
+&& ret=0
+;;
+(help)
+_arguments "${_arguments_options[@]}" : \
+":: :_wardline-sink__subcmd__hold__subcmd__help_commands" \
+"*::: :->help" \
+&& ret=0
+
+    case $state in
+    (help)
+        words=($line[1] "${words[@]}")
+        (( CURRENT += 1 ))
+        curcontext="${curcontext%:*:*}:wardline-sink-hold-help-command-$line[1]:"
+        case $line[1] in
+            (add)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(end)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(ls)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(help)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+        esac
+    ;;
+esac
+;;
+        esac
+    ;;
+esac
+;;
+(dispose)
+_arguments "${_arguments_options[@]}" : \
+'--config=[Configuration file]:FILE:_files' \
+'--dry-run[Counts what would go, and leaves it]' \
+'--force[Trusts this machine'\''s clock, although the newest reading is of long ago]' \
+'--json[One line of JSON with "schema"\: 1]' \
+'-h[Print help]' \
+'--help[Print help]' \
+&& ret=0
+;;
+(audit)
+_arguments "${_arguments_options[@]}" : \
+'--config=[Configuration file]:FILE:_files' \
+'--last=[Entries to show]:LAST:_default' \
+'--verify[Checks the whole chain, and prints its head\: who keeps that elsewhere sees a cut end, too]' \
+'(--verify)--ndjson[All entries, oldest first, one line of JSON each\: for another log]' \
+'--json[One line of JSON with "schema"\: 1]' \
+'-h[Print help]' \
+'--help[Print help]' \
 && ret=0
 ;;
 (export)
@@ -100,6 +547,63 @@ _arguments "${_arguments_options[@]}" : \
 '--help[Print help (see more with '\''--help'\'')]' \
 && ret=0
 ;;
+(restored)
+_arguments "${_arguments_options[@]}" : \
+'--config=[Configuration file]:FILE:_files' \
+'-h[Print help]' \
+'--help[Print help]' \
+&& ret=0
+;;
+(migrate)
+_arguments "${_arguments_options[@]}" : \
+'-h[Print help]' \
+'--help[Print help]' \
+":: :_wardline-sink__subcmd__migrate_commands" \
+"*::: :->migrate" \
+&& ret=0
+
+    case $state in
+    (migrate)
+        words=($line[1] "${words[@]}")
+        (( CURRENT += 1 ))
+        curcontext="${curcontext%:*:*}:wardline-sink-migrate-command-$line[1]:"
+        case $line[1] in
+            (sqlite-to-postgres)
+_arguments "${_arguments_options[@]}" : \
+'--config=[Configuration file]:FILE:_files' \
+'--to=[The empty database, "postgres\://user@localhost/name"]:URL:_default' \
+'-h[Print help]' \
+'--help[Print help]' \
+&& ret=0
+;;
+(help)
+_arguments "${_arguments_options[@]}" : \
+":: :_wardline-sink__subcmd__migrate__subcmd__help_commands" \
+"*::: :->help" \
+&& ret=0
+
+    case $state in
+    (help)
+        words=($line[1] "${words[@]}")
+        (( CURRENT += 1 ))
+        curcontext="${curcontext%:*:*}:wardline-sink-migrate-help-command-$line[1]:"
+        case $line[1] in
+            (sqlite-to-postgres)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(help)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+        esac
+    ;;
+esac
+;;
+        esac
+    ;;
+esac
+;;
 (completions)
 _arguments "${_arguments_options[@]}" : \
 '-h[Print help]' \
@@ -110,6 +614,12 @@ _arguments "${_arguments_options[@]}" : \
 (man)
 _arguments "${_arguments_options[@]}" : \
 '--out=[Folder to write into]:DIR:_files' \
+'-h[Print help]' \
+'--help[Print help]' \
+&& ret=0
+;;
+(schema)
+_arguments "${_arguments_options[@]}" : \
 '-h[Print help]' \
 '--help[Print help]' \
 && ret=0
@@ -150,15 +660,203 @@ _arguments "${_arguments_options[@]}" : \
 _arguments "${_arguments_options[@]}" : \
 && ret=0
 ;;
+(account)
+_arguments "${_arguments_options[@]}" : \
+":: :_wardline-sink__subcmd__help__subcmd__account_commands" \
+"*::: :->account" \
+&& ret=0
+
+    case $state in
+    (account)
+        words=($line[1] "${words[@]}")
+        (( CURRENT += 1 ))
+        curcontext="${curcontext%:*:*}:wardline-sink-help-account-command-$line[1]:"
+        case $line[1] in
+            (add)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(reset)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(set)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(off)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(on)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(out)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(ls)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+        esac
+    ;;
+esac
+;;
+(gateway)
+_arguments "${_arguments_options[@]}" : \
+":: :_wardline-sink__subcmd__help__subcmd__gateway_commands" \
+"*::: :->gateway" \
+&& ret=0
+
+    case $state in
+    (gateway)
+        words=($line[1] "${words[@]}")
+        (( CURRENT += 1 ))
+        curcontext="${curcontext%:*:*}:wardline-sink-help-gateway-command-$line[1]:"
+        case $line[1] in
+            (ls)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(ward)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+        esac
+    ;;
+esac
+;;
+(device)
+_arguments "${_arguments_options[@]}" : \
+":: :_wardline-sink__subcmd__help__subcmd__device_commands" \
+"*::: :->device" \
+&& ret=0
+
+    case $state in
+    (device)
+        words=($line[1] "${words[@]}")
+        (( CURRENT += 1 ))
+        curcontext="${curcontext%:*:*}:wardline-sink-help-device-command-$line[1]:"
+        case $line[1] in
+            (ls)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(set)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+        esac
+    ;;
+esac
+;;
+(maintenance)
+_arguments "${_arguments_options[@]}" : \
+":: :_wardline-sink__subcmd__help__subcmd__maintenance_commands" \
+"*::: :->maintenance" \
+&& ret=0
+
+    case $state in
+    (maintenance)
+        words=($line[1] "${words[@]}")
+        (( CURRENT += 1 ))
+        curcontext="${curcontext%:*:*}:wardline-sink-help-maintenance-command-$line[1]:"
+        case $line[1] in
+            (add)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(end)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(ls)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+        esac
+    ;;
+esac
+;;
+(notify)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(hold)
+_arguments "${_arguments_options[@]}" : \
+":: :_wardline-sink__subcmd__help__subcmd__hold_commands" \
+"*::: :->hold" \
+&& ret=0
+
+    case $state in
+    (hold)
+        words=($line[1] "${words[@]}")
+        (( CURRENT += 1 ))
+        curcontext="${curcontext%:*:*}:wardline-sink-help-hold-command-$line[1]:"
+        case $line[1] in
+            (add)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(end)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(ls)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+        esac
+    ;;
+esac
+;;
+(dispose)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(audit)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
 (export)
 _arguments "${_arguments_options[@]}" : \
 && ret=0
+;;
+(restored)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(migrate)
+_arguments "${_arguments_options[@]}" : \
+":: :_wardline-sink__subcmd__help__subcmd__migrate_commands" \
+"*::: :->migrate" \
+&& ret=0
+
+    case $state in
+    (migrate)
+        words=($line[1] "${words[@]}")
+        (( CURRENT += 1 ))
+        curcontext="${curcontext%:*:*}:wardline-sink-help-migrate-command-$line[1]:"
+        case $line[1] in
+            (sqlite-to-postgres)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+        esac
+    ;;
+esac
 ;;
 (completions)
 _arguments "${_arguments_options[@]}" : \
 && ret=0
 ;;
 (man)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(schema)
 _arguments "${_arguments_options[@]}" : \
 && ret=0
 ;;
@@ -184,17 +882,184 @@ _wardline-sink_commands() {
 'status:Shows the ledger\: what is present, double, missing, linked, forked, held, refused' \
 'incidents:Shows what needs a person and what to do; takes an incident or closes it' \
 'link:Makes a link to the page that lets one person in, once, within ten minutes' \
+'account:Invites people, and changes or ends what they may do' \
+'gateway:Lists gateways, and says in which ward each stands' \
+'device:Lists devices, and says what each is\: UDI, serial number, model, maker, place' \
+'maintenance:Keeps notifications back while somebody works on gateways' \
+'notify:Sends a test message to every receiver of notifications' \
+'hold:Keeps what the rules of retention would dispose of' \
+'dispose:Disposes of what the rules of retention no longer keep' \
+'audit:Shows who did what, and checks that nothing of it was changed' \
 'export:Writes a device'\''s readings into files' \
+'restored:After a store was put back from a backup\: tells the gateways' \
+'migrate:Moves the store somewhere else' \
 'completions:Prints completions for a shell' \
 'man:Writes the manual, one page a command' \
+'schema:Prints the JSON Schema of the configuration, for editors' \
 'help:Print this message or the help of the given subcommand(s)' \
     )
     _describe -t commands 'wardline-sink commands' commands "$@"
+}
+(( $+functions[_wardline-sink__subcmd__account_commands] )) ||
+_wardline-sink__subcmd__account_commands() {
+    local commands; commands=(
+'add:Invites somebody\: prints a link that is good once, for three days. There they choose a password and take the secret of their codes' \
+'reset:The same for somebody who has lost password or codes' \
+'set:Gives another role or ward; whoever is signed in has to come in again' \
+'off:Switches an account off, and ends its sessions' \
+'on:Switches an account on, and opens its lock' \
+'out:Ends the sessions of a name, also of somebody who came by the hospital'\''s sign-on' \
+'ls:Lists all accounts' \
+'help:Print this message or the help of the given subcommand(s)' \
+    )
+    _describe -t commands 'wardline-sink account commands' commands "$@"
+}
+(( $+functions[_wardline-sink__subcmd__account__subcmd__add_commands] )) ||
+_wardline-sink__subcmd__account__subcmd__add_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardline-sink account add commands' commands "$@"
+}
+(( $+functions[_wardline-sink__subcmd__account__subcmd__help_commands] )) ||
+_wardline-sink__subcmd__account__subcmd__help_commands() {
+    local commands; commands=(
+'add:Invites somebody\: prints a link that is good once, for three days. There they choose a password and take the secret of their codes' \
+'reset:The same for somebody who has lost password or codes' \
+'set:Gives another role or ward; whoever is signed in has to come in again' \
+'off:Switches an account off, and ends its sessions' \
+'on:Switches an account on, and opens its lock' \
+'out:Ends the sessions of a name, also of somebody who came by the hospital'\''s sign-on' \
+'ls:Lists all accounts' \
+'help:Print this message or the help of the given subcommand(s)' \
+    )
+    _describe -t commands 'wardline-sink account help commands' commands "$@"
+}
+(( $+functions[_wardline-sink__subcmd__account__subcmd__help__subcmd__add_commands] )) ||
+_wardline-sink__subcmd__account__subcmd__help__subcmd__add_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardline-sink account help add commands' commands "$@"
+}
+(( $+functions[_wardline-sink__subcmd__account__subcmd__help__subcmd__help_commands] )) ||
+_wardline-sink__subcmd__account__subcmd__help__subcmd__help_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardline-sink account help help commands' commands "$@"
+}
+(( $+functions[_wardline-sink__subcmd__account__subcmd__help__subcmd__ls_commands] )) ||
+_wardline-sink__subcmd__account__subcmd__help__subcmd__ls_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardline-sink account help ls commands' commands "$@"
+}
+(( $+functions[_wardline-sink__subcmd__account__subcmd__help__subcmd__off_commands] )) ||
+_wardline-sink__subcmd__account__subcmd__help__subcmd__off_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardline-sink account help off commands' commands "$@"
+}
+(( $+functions[_wardline-sink__subcmd__account__subcmd__help__subcmd__on_commands] )) ||
+_wardline-sink__subcmd__account__subcmd__help__subcmd__on_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardline-sink account help on commands' commands "$@"
+}
+(( $+functions[_wardline-sink__subcmd__account__subcmd__help__subcmd__out_commands] )) ||
+_wardline-sink__subcmd__account__subcmd__help__subcmd__out_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardline-sink account help out commands' commands "$@"
+}
+(( $+functions[_wardline-sink__subcmd__account__subcmd__help__subcmd__reset_commands] )) ||
+_wardline-sink__subcmd__account__subcmd__help__subcmd__reset_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardline-sink account help reset commands' commands "$@"
+}
+(( $+functions[_wardline-sink__subcmd__account__subcmd__help__subcmd__set_commands] )) ||
+_wardline-sink__subcmd__account__subcmd__help__subcmd__set_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardline-sink account help set commands' commands "$@"
+}
+(( $+functions[_wardline-sink__subcmd__account__subcmd__ls_commands] )) ||
+_wardline-sink__subcmd__account__subcmd__ls_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardline-sink account ls commands' commands "$@"
+}
+(( $+functions[_wardline-sink__subcmd__account__subcmd__off_commands] )) ||
+_wardline-sink__subcmd__account__subcmd__off_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardline-sink account off commands' commands "$@"
+}
+(( $+functions[_wardline-sink__subcmd__account__subcmd__on_commands] )) ||
+_wardline-sink__subcmd__account__subcmd__on_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardline-sink account on commands' commands "$@"
+}
+(( $+functions[_wardline-sink__subcmd__account__subcmd__out_commands] )) ||
+_wardline-sink__subcmd__account__subcmd__out_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardline-sink account out commands' commands "$@"
+}
+(( $+functions[_wardline-sink__subcmd__account__subcmd__reset_commands] )) ||
+_wardline-sink__subcmd__account__subcmd__reset_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardline-sink account reset commands' commands "$@"
+}
+(( $+functions[_wardline-sink__subcmd__account__subcmd__set_commands] )) ||
+_wardline-sink__subcmd__account__subcmd__set_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardline-sink account set commands' commands "$@"
+}
+(( $+functions[_wardline-sink__subcmd__audit_commands] )) ||
+_wardline-sink__subcmd__audit_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardline-sink audit commands' commands "$@"
 }
 (( $+functions[_wardline-sink__subcmd__completions_commands] )) ||
 _wardline-sink__subcmd__completions_commands() {
     local commands; commands=()
     _describe -t commands 'wardline-sink completions commands' commands "$@"
+}
+(( $+functions[_wardline-sink__subcmd__device_commands] )) ||
+_wardline-sink__subcmd__device_commands() {
+    local commands; commands=(
+'ls:Lists all devices, those that were heard last first' \
+'set:Says what a device is; what is not given becomes empty' \
+'help:Print this message or the help of the given subcommand(s)' \
+    )
+    _describe -t commands 'wardline-sink device commands' commands "$@"
+}
+(( $+functions[_wardline-sink__subcmd__device__subcmd__help_commands] )) ||
+_wardline-sink__subcmd__device__subcmd__help_commands() {
+    local commands; commands=(
+'ls:Lists all devices, those that were heard last first' \
+'set:Says what a device is; what is not given becomes empty' \
+'help:Print this message or the help of the given subcommand(s)' \
+    )
+    _describe -t commands 'wardline-sink device help commands' commands "$@"
+}
+(( $+functions[_wardline-sink__subcmd__device__subcmd__help__subcmd__help_commands] )) ||
+_wardline-sink__subcmd__device__subcmd__help__subcmd__help_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardline-sink device help help commands' commands "$@"
+}
+(( $+functions[_wardline-sink__subcmd__device__subcmd__help__subcmd__ls_commands] )) ||
+_wardline-sink__subcmd__device__subcmd__help__subcmd__ls_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardline-sink device help ls commands' commands "$@"
+}
+(( $+functions[_wardline-sink__subcmd__device__subcmd__help__subcmd__set_commands] )) ||
+_wardline-sink__subcmd__device__subcmd__help__subcmd__set_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardline-sink device help set commands' commands "$@"
+}
+(( $+functions[_wardline-sink__subcmd__device__subcmd__ls_commands] )) ||
+_wardline-sink__subcmd__device__subcmd__ls_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardline-sink device ls commands' commands "$@"
+}
+(( $+functions[_wardline-sink__subcmd__device__subcmd__set_commands] )) ||
+_wardline-sink__subcmd__device__subcmd__set_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardline-sink device set commands' commands "$@"
+}
+(( $+functions[_wardline-sink__subcmd__dispose_commands] )) ||
+_wardline-sink__subcmd__dispose_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardline-sink dispose commands' commands "$@"
 }
 (( $+functions[_wardline-sink__subcmd__enroll_commands] )) ||
 _wardline-sink__subcmd__enroll_commands() {
@@ -206,6 +1071,49 @@ _wardline-sink__subcmd__export_commands() {
     local commands; commands=()
     _describe -t commands 'wardline-sink export commands' commands "$@"
 }
+(( $+functions[_wardline-sink__subcmd__gateway_commands] )) ||
+_wardline-sink__subcmd__gateway_commands() {
+    local commands; commands=(
+'ls:Lists all gateways' \
+'ward:Says in which ward a gateway stands; without a ward, in none' \
+'help:Print this message or the help of the given subcommand(s)' \
+    )
+    _describe -t commands 'wardline-sink gateway commands' commands "$@"
+}
+(( $+functions[_wardline-sink__subcmd__gateway__subcmd__help_commands] )) ||
+_wardline-sink__subcmd__gateway__subcmd__help_commands() {
+    local commands; commands=(
+'ls:Lists all gateways' \
+'ward:Says in which ward a gateway stands; without a ward, in none' \
+'help:Print this message or the help of the given subcommand(s)' \
+    )
+    _describe -t commands 'wardline-sink gateway help commands' commands "$@"
+}
+(( $+functions[_wardline-sink__subcmd__gateway__subcmd__help__subcmd__help_commands] )) ||
+_wardline-sink__subcmd__gateway__subcmd__help__subcmd__help_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardline-sink gateway help help commands' commands "$@"
+}
+(( $+functions[_wardline-sink__subcmd__gateway__subcmd__help__subcmd__ls_commands] )) ||
+_wardline-sink__subcmd__gateway__subcmd__help__subcmd__ls_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardline-sink gateway help ls commands' commands "$@"
+}
+(( $+functions[_wardline-sink__subcmd__gateway__subcmd__help__subcmd__ward_commands] )) ||
+_wardline-sink__subcmd__gateway__subcmd__help__subcmd__ward_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardline-sink gateway help ward commands' commands "$@"
+}
+(( $+functions[_wardline-sink__subcmd__gateway__subcmd__ls_commands] )) ||
+_wardline-sink__subcmd__gateway__subcmd__ls_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardline-sink gateway ls commands' commands "$@"
+}
+(( $+functions[_wardline-sink__subcmd__gateway__subcmd__ward_commands] )) ||
+_wardline-sink__subcmd__gateway__subcmd__ward_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardline-sink gateway ward commands' commands "$@"
+}
 (( $+functions[_wardline-sink__subcmd__help_commands] )) ||
 _wardline-sink__subcmd__help_commands() {
     local commands; commands=(
@@ -215,17 +1123,104 @@ _wardline-sink__subcmd__help_commands() {
 'status:Shows the ledger\: what is present, double, missing, linked, forked, held, refused' \
 'incidents:Shows what needs a person and what to do; takes an incident or closes it' \
 'link:Makes a link to the page that lets one person in, once, within ten minutes' \
+'account:Invites people, and changes or ends what they may do' \
+'gateway:Lists gateways, and says in which ward each stands' \
+'device:Lists devices, and says what each is\: UDI, serial number, model, maker, place' \
+'maintenance:Keeps notifications back while somebody works on gateways' \
+'notify:Sends a test message to every receiver of notifications' \
+'hold:Keeps what the rules of retention would dispose of' \
+'dispose:Disposes of what the rules of retention no longer keep' \
+'audit:Shows who did what, and checks that nothing of it was changed' \
 'export:Writes a device'\''s readings into files' \
+'restored:After a store was put back from a backup\: tells the gateways' \
+'migrate:Moves the store somewhere else' \
 'completions:Prints completions for a shell' \
 'man:Writes the manual, one page a command' \
+'schema:Prints the JSON Schema of the configuration, for editors' \
 'help:Print this message or the help of the given subcommand(s)' \
     )
     _describe -t commands 'wardline-sink help commands' commands "$@"
+}
+(( $+functions[_wardline-sink__subcmd__help__subcmd__account_commands] )) ||
+_wardline-sink__subcmd__help__subcmd__account_commands() {
+    local commands; commands=(
+'add:Invites somebody\: prints a link that is good once, for three days. There they choose a password and take the secret of their codes' \
+'reset:The same for somebody who has lost password or codes' \
+'set:Gives another role or ward; whoever is signed in has to come in again' \
+'off:Switches an account off, and ends its sessions' \
+'on:Switches an account on, and opens its lock' \
+'out:Ends the sessions of a name, also of somebody who came by the hospital'\''s sign-on' \
+'ls:Lists all accounts' \
+    )
+    _describe -t commands 'wardline-sink help account commands' commands "$@"
+}
+(( $+functions[_wardline-sink__subcmd__help__subcmd__account__subcmd__add_commands] )) ||
+_wardline-sink__subcmd__help__subcmd__account__subcmd__add_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardline-sink help account add commands' commands "$@"
+}
+(( $+functions[_wardline-sink__subcmd__help__subcmd__account__subcmd__ls_commands] )) ||
+_wardline-sink__subcmd__help__subcmd__account__subcmd__ls_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardline-sink help account ls commands' commands "$@"
+}
+(( $+functions[_wardline-sink__subcmd__help__subcmd__account__subcmd__off_commands] )) ||
+_wardline-sink__subcmd__help__subcmd__account__subcmd__off_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardline-sink help account off commands' commands "$@"
+}
+(( $+functions[_wardline-sink__subcmd__help__subcmd__account__subcmd__on_commands] )) ||
+_wardline-sink__subcmd__help__subcmd__account__subcmd__on_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardline-sink help account on commands' commands "$@"
+}
+(( $+functions[_wardline-sink__subcmd__help__subcmd__account__subcmd__out_commands] )) ||
+_wardline-sink__subcmd__help__subcmd__account__subcmd__out_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardline-sink help account out commands' commands "$@"
+}
+(( $+functions[_wardline-sink__subcmd__help__subcmd__account__subcmd__reset_commands] )) ||
+_wardline-sink__subcmd__help__subcmd__account__subcmd__reset_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardline-sink help account reset commands' commands "$@"
+}
+(( $+functions[_wardline-sink__subcmd__help__subcmd__account__subcmd__set_commands] )) ||
+_wardline-sink__subcmd__help__subcmd__account__subcmd__set_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardline-sink help account set commands' commands "$@"
+}
+(( $+functions[_wardline-sink__subcmd__help__subcmd__audit_commands] )) ||
+_wardline-sink__subcmd__help__subcmd__audit_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardline-sink help audit commands' commands "$@"
 }
 (( $+functions[_wardline-sink__subcmd__help__subcmd__completions_commands] )) ||
 _wardline-sink__subcmd__help__subcmd__completions_commands() {
     local commands; commands=()
     _describe -t commands 'wardline-sink help completions commands' commands "$@"
+}
+(( $+functions[_wardline-sink__subcmd__help__subcmd__device_commands] )) ||
+_wardline-sink__subcmd__help__subcmd__device_commands() {
+    local commands; commands=(
+'ls:Lists all devices, those that were heard last first' \
+'set:Says what a device is; what is not given becomes empty' \
+    )
+    _describe -t commands 'wardline-sink help device commands' commands "$@"
+}
+(( $+functions[_wardline-sink__subcmd__help__subcmd__device__subcmd__ls_commands] )) ||
+_wardline-sink__subcmd__help__subcmd__device__subcmd__ls_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardline-sink help device ls commands' commands "$@"
+}
+(( $+functions[_wardline-sink__subcmd__help__subcmd__device__subcmd__set_commands] )) ||
+_wardline-sink__subcmd__help__subcmd__device__subcmd__set_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardline-sink help device set commands' commands "$@"
+}
+(( $+functions[_wardline-sink__subcmd__help__subcmd__dispose_commands] )) ||
+_wardline-sink__subcmd__help__subcmd__dispose_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardline-sink help dispose commands' commands "$@"
 }
 (( $+functions[_wardline-sink__subcmd__help__subcmd__enroll_commands] )) ||
 _wardline-sink__subcmd__help__subcmd__enroll_commands() {
@@ -237,10 +1232,52 @@ _wardline-sink__subcmd__help__subcmd__export_commands() {
     local commands; commands=()
     _describe -t commands 'wardline-sink help export commands' commands "$@"
 }
+(( $+functions[_wardline-sink__subcmd__help__subcmd__gateway_commands] )) ||
+_wardline-sink__subcmd__help__subcmd__gateway_commands() {
+    local commands; commands=(
+'ls:Lists all gateways' \
+'ward:Says in which ward a gateway stands; without a ward, in none' \
+    )
+    _describe -t commands 'wardline-sink help gateway commands' commands "$@"
+}
+(( $+functions[_wardline-sink__subcmd__help__subcmd__gateway__subcmd__ls_commands] )) ||
+_wardline-sink__subcmd__help__subcmd__gateway__subcmd__ls_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardline-sink help gateway ls commands' commands "$@"
+}
+(( $+functions[_wardline-sink__subcmd__help__subcmd__gateway__subcmd__ward_commands] )) ||
+_wardline-sink__subcmd__help__subcmd__gateway__subcmd__ward_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardline-sink help gateway ward commands' commands "$@"
+}
 (( $+functions[_wardline-sink__subcmd__help__subcmd__help_commands] )) ||
 _wardline-sink__subcmd__help__subcmd__help_commands() {
     local commands; commands=()
     _describe -t commands 'wardline-sink help help commands' commands "$@"
+}
+(( $+functions[_wardline-sink__subcmd__help__subcmd__hold_commands] )) ||
+_wardline-sink__subcmd__help__subcmd__hold_commands() {
+    local commands; commands=(
+'add:Begins a hold\: of a device, of a ward, or of everything' \
+'end:Ends a hold' \
+'ls:Lists all holds, newest first' \
+    )
+    _describe -t commands 'wardline-sink help hold commands' commands "$@"
+}
+(( $+functions[_wardline-sink__subcmd__help__subcmd__hold__subcmd__add_commands] )) ||
+_wardline-sink__subcmd__help__subcmd__hold__subcmd__add_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardline-sink help hold add commands' commands "$@"
+}
+(( $+functions[_wardline-sink__subcmd__help__subcmd__hold__subcmd__end_commands] )) ||
+_wardline-sink__subcmd__help__subcmd__hold__subcmd__end_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardline-sink help hold end commands' commands "$@"
+}
+(( $+functions[_wardline-sink__subcmd__help__subcmd__hold__subcmd__ls_commands] )) ||
+_wardline-sink__subcmd__help__subcmd__hold__subcmd__ls_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardline-sink help hold ls commands' commands "$@"
 }
 (( $+functions[_wardline-sink__subcmd__help__subcmd__incidents_commands] )) ||
 _wardline-sink__subcmd__help__subcmd__incidents_commands() {
@@ -257,20 +1294,126 @@ _wardline-sink__subcmd__help__subcmd__link_commands() {
     local commands; commands=()
     _describe -t commands 'wardline-sink help link commands' commands "$@"
 }
+(( $+functions[_wardline-sink__subcmd__help__subcmd__maintenance_commands] )) ||
+_wardline-sink__subcmd__help__subcmd__maintenance_commands() {
+    local commands; commands=(
+'add:Opens a window, from now on\: for a gateway, a ward, or all' \
+'end:Ends a window' \
+'ls:Lists windows that are open' \
+    )
+    _describe -t commands 'wardline-sink help maintenance commands' commands "$@"
+}
+(( $+functions[_wardline-sink__subcmd__help__subcmd__maintenance__subcmd__add_commands] )) ||
+_wardline-sink__subcmd__help__subcmd__maintenance__subcmd__add_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardline-sink help maintenance add commands' commands "$@"
+}
+(( $+functions[_wardline-sink__subcmd__help__subcmd__maintenance__subcmd__end_commands] )) ||
+_wardline-sink__subcmd__help__subcmd__maintenance__subcmd__end_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardline-sink help maintenance end commands' commands "$@"
+}
+(( $+functions[_wardline-sink__subcmd__help__subcmd__maintenance__subcmd__ls_commands] )) ||
+_wardline-sink__subcmd__help__subcmd__maintenance__subcmd__ls_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardline-sink help maintenance ls commands' commands "$@"
+}
 (( $+functions[_wardline-sink__subcmd__help__subcmd__man_commands] )) ||
 _wardline-sink__subcmd__help__subcmd__man_commands() {
     local commands; commands=()
     _describe -t commands 'wardline-sink help man commands' commands "$@"
+}
+(( $+functions[_wardline-sink__subcmd__help__subcmd__migrate_commands] )) ||
+_wardline-sink__subcmd__help__subcmd__migrate_commands() {
+    local commands; commands=(
+'sqlite-to-postgres:Copies the store'\''s file into an empty PostgreSQL database; the file stays as it is' \
+    )
+    _describe -t commands 'wardline-sink help migrate commands' commands "$@"
+}
+(( $+functions[_wardline-sink__subcmd__help__subcmd__migrate__subcmd__sqlite-to-postgres_commands] )) ||
+_wardline-sink__subcmd__help__subcmd__migrate__subcmd__sqlite-to-postgres_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardline-sink help migrate sqlite-to-postgres commands' commands "$@"
+}
+(( $+functions[_wardline-sink__subcmd__help__subcmd__notify_commands] )) ||
+_wardline-sink__subcmd__help__subcmd__notify_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardline-sink help notify commands' commands "$@"
+}
+(( $+functions[_wardline-sink__subcmd__help__subcmd__restored_commands] )) ||
+_wardline-sink__subcmd__help__subcmd__restored_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardline-sink help restored commands' commands "$@"
 }
 (( $+functions[_wardline-sink__subcmd__help__subcmd__run_commands] )) ||
 _wardline-sink__subcmd__help__subcmd__run_commands() {
     local commands; commands=()
     _describe -t commands 'wardline-sink help run commands' commands "$@"
 }
+(( $+functions[_wardline-sink__subcmd__help__subcmd__schema_commands] )) ||
+_wardline-sink__subcmd__help__subcmd__schema_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardline-sink help schema commands' commands "$@"
+}
 (( $+functions[_wardline-sink__subcmd__help__subcmd__status_commands] )) ||
 _wardline-sink__subcmd__help__subcmd__status_commands() {
     local commands; commands=()
     _describe -t commands 'wardline-sink help status commands' commands "$@"
+}
+(( $+functions[_wardline-sink__subcmd__hold_commands] )) ||
+_wardline-sink__subcmd__hold_commands() {
+    local commands; commands=(
+'add:Begins a hold\: of a device, of a ward, or of everything' \
+'end:Ends a hold' \
+'ls:Lists all holds, newest first' \
+'help:Print this message or the help of the given subcommand(s)' \
+    )
+    _describe -t commands 'wardline-sink hold commands' commands "$@"
+}
+(( $+functions[_wardline-sink__subcmd__hold__subcmd__add_commands] )) ||
+_wardline-sink__subcmd__hold__subcmd__add_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardline-sink hold add commands' commands "$@"
+}
+(( $+functions[_wardline-sink__subcmd__hold__subcmd__end_commands] )) ||
+_wardline-sink__subcmd__hold__subcmd__end_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardline-sink hold end commands' commands "$@"
+}
+(( $+functions[_wardline-sink__subcmd__hold__subcmd__help_commands] )) ||
+_wardline-sink__subcmd__hold__subcmd__help_commands() {
+    local commands; commands=(
+'add:Begins a hold\: of a device, of a ward, or of everything' \
+'end:Ends a hold' \
+'ls:Lists all holds, newest first' \
+'help:Print this message or the help of the given subcommand(s)' \
+    )
+    _describe -t commands 'wardline-sink hold help commands' commands "$@"
+}
+(( $+functions[_wardline-sink__subcmd__hold__subcmd__help__subcmd__add_commands] )) ||
+_wardline-sink__subcmd__hold__subcmd__help__subcmd__add_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardline-sink hold help add commands' commands "$@"
+}
+(( $+functions[_wardline-sink__subcmd__hold__subcmd__help__subcmd__end_commands] )) ||
+_wardline-sink__subcmd__hold__subcmd__help__subcmd__end_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardline-sink hold help end commands' commands "$@"
+}
+(( $+functions[_wardline-sink__subcmd__hold__subcmd__help__subcmd__help_commands] )) ||
+_wardline-sink__subcmd__hold__subcmd__help__subcmd__help_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardline-sink hold help help commands' commands "$@"
+}
+(( $+functions[_wardline-sink__subcmd__hold__subcmd__help__subcmd__ls_commands] )) ||
+_wardline-sink__subcmd__hold__subcmd__help__subcmd__ls_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardline-sink hold help ls commands' commands "$@"
+}
+(( $+functions[_wardline-sink__subcmd__hold__subcmd__ls_commands] )) ||
+_wardline-sink__subcmd__hold__subcmd__ls_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardline-sink hold ls commands' commands "$@"
 }
 (( $+functions[_wardline-sink__subcmd__incidents_commands] )) ||
 _wardline-sink__subcmd__incidents_commands() {
@@ -287,15 +1430,116 @@ _wardline-sink__subcmd__link_commands() {
     local commands; commands=()
     _describe -t commands 'wardline-sink link commands' commands "$@"
 }
+(( $+functions[_wardline-sink__subcmd__maintenance_commands] )) ||
+_wardline-sink__subcmd__maintenance_commands() {
+    local commands; commands=(
+'add:Opens a window, from now on\: for a gateway, a ward, or all' \
+'end:Ends a window' \
+'ls:Lists windows that are open' \
+'help:Print this message or the help of the given subcommand(s)' \
+    )
+    _describe -t commands 'wardline-sink maintenance commands' commands "$@"
+}
+(( $+functions[_wardline-sink__subcmd__maintenance__subcmd__add_commands] )) ||
+_wardline-sink__subcmd__maintenance__subcmd__add_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardline-sink maintenance add commands' commands "$@"
+}
+(( $+functions[_wardline-sink__subcmd__maintenance__subcmd__end_commands] )) ||
+_wardline-sink__subcmd__maintenance__subcmd__end_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardline-sink maintenance end commands' commands "$@"
+}
+(( $+functions[_wardline-sink__subcmd__maintenance__subcmd__help_commands] )) ||
+_wardline-sink__subcmd__maintenance__subcmd__help_commands() {
+    local commands; commands=(
+'add:Opens a window, from now on\: for a gateway, a ward, or all' \
+'end:Ends a window' \
+'ls:Lists windows that are open' \
+'help:Print this message or the help of the given subcommand(s)' \
+    )
+    _describe -t commands 'wardline-sink maintenance help commands' commands "$@"
+}
+(( $+functions[_wardline-sink__subcmd__maintenance__subcmd__help__subcmd__add_commands] )) ||
+_wardline-sink__subcmd__maintenance__subcmd__help__subcmd__add_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardline-sink maintenance help add commands' commands "$@"
+}
+(( $+functions[_wardline-sink__subcmd__maintenance__subcmd__help__subcmd__end_commands] )) ||
+_wardline-sink__subcmd__maintenance__subcmd__help__subcmd__end_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardline-sink maintenance help end commands' commands "$@"
+}
+(( $+functions[_wardline-sink__subcmd__maintenance__subcmd__help__subcmd__help_commands] )) ||
+_wardline-sink__subcmd__maintenance__subcmd__help__subcmd__help_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardline-sink maintenance help help commands' commands "$@"
+}
+(( $+functions[_wardline-sink__subcmd__maintenance__subcmd__help__subcmd__ls_commands] )) ||
+_wardline-sink__subcmd__maintenance__subcmd__help__subcmd__ls_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardline-sink maintenance help ls commands' commands "$@"
+}
+(( $+functions[_wardline-sink__subcmd__maintenance__subcmd__ls_commands] )) ||
+_wardline-sink__subcmd__maintenance__subcmd__ls_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardline-sink maintenance ls commands' commands "$@"
+}
 (( $+functions[_wardline-sink__subcmd__man_commands] )) ||
 _wardline-sink__subcmd__man_commands() {
     local commands; commands=()
     _describe -t commands 'wardline-sink man commands' commands "$@"
 }
+(( $+functions[_wardline-sink__subcmd__migrate_commands] )) ||
+_wardline-sink__subcmd__migrate_commands() {
+    local commands; commands=(
+'sqlite-to-postgres:Copies the store'\''s file into an empty PostgreSQL database; the file stays as it is' \
+'help:Print this message or the help of the given subcommand(s)' \
+    )
+    _describe -t commands 'wardline-sink migrate commands' commands "$@"
+}
+(( $+functions[_wardline-sink__subcmd__migrate__subcmd__help_commands] )) ||
+_wardline-sink__subcmd__migrate__subcmd__help_commands() {
+    local commands; commands=(
+'sqlite-to-postgres:Copies the store'\''s file into an empty PostgreSQL database; the file stays as it is' \
+'help:Print this message or the help of the given subcommand(s)' \
+    )
+    _describe -t commands 'wardline-sink migrate help commands' commands "$@"
+}
+(( $+functions[_wardline-sink__subcmd__migrate__subcmd__help__subcmd__help_commands] )) ||
+_wardline-sink__subcmd__migrate__subcmd__help__subcmd__help_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardline-sink migrate help help commands' commands "$@"
+}
+(( $+functions[_wardline-sink__subcmd__migrate__subcmd__help__subcmd__sqlite-to-postgres_commands] )) ||
+_wardline-sink__subcmd__migrate__subcmd__help__subcmd__sqlite-to-postgres_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardline-sink migrate help sqlite-to-postgres commands' commands "$@"
+}
+(( $+functions[_wardline-sink__subcmd__migrate__subcmd__sqlite-to-postgres_commands] )) ||
+_wardline-sink__subcmd__migrate__subcmd__sqlite-to-postgres_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardline-sink migrate sqlite-to-postgres commands' commands "$@"
+}
+(( $+functions[_wardline-sink__subcmd__notify_commands] )) ||
+_wardline-sink__subcmd__notify_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardline-sink notify commands' commands "$@"
+}
+(( $+functions[_wardline-sink__subcmd__restored_commands] )) ||
+_wardline-sink__subcmd__restored_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardline-sink restored commands' commands "$@"
+}
 (( $+functions[_wardline-sink__subcmd__run_commands] )) ||
 _wardline-sink__subcmd__run_commands() {
     local commands; commands=()
     _describe -t commands 'wardline-sink run commands' commands "$@"
+}
+(( $+functions[_wardline-sink__subcmd__schema_commands] )) ||
+_wardline-sink__subcmd__schema_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardline-sink schema commands' commands "$@"
 }
 (( $+functions[_wardline-sink__subcmd__status_commands] )) ||
 _wardline-sink__subcmd__status_commands() {

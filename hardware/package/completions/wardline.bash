@@ -22,6 +22,9 @@ _wardline() {
             wardline,completions)
                 cmd="wardline__subcmd__completions"
                 ;;
+            wardline,diag)
+                cmd="wardline__subcmd__diag"
+                ;;
             wardline,doctor)
                 cmd="wardline__subcmd__doctor"
                 ;;
@@ -43,14 +46,23 @@ _wardline() {
             wardline,run)
                 cmd="wardline__subcmd__run"
                 ;;
+            wardline,schema)
+                cmd="wardline__subcmd__schema"
+                ;;
             wardline,status)
                 cmd="wardline__subcmd__status"
+                ;;
+            wardline,test-send)
+                cmd="wardline__subcmd__test__subcmd__send"
                 ;;
             wardline__subcmd__help,check)
                 cmd="wardline__subcmd__help__subcmd__check"
                 ;;
             wardline__subcmd__help,completions)
                 cmd="wardline__subcmd__help__subcmd__completions"
+                ;;
+            wardline__subcmd__help,diag)
+                cmd="wardline__subcmd__help__subcmd__diag"
                 ;;
             wardline__subcmd__help,doctor)
                 cmd="wardline__subcmd__help__subcmd__doctor"
@@ -73,14 +85,26 @@ _wardline() {
             wardline__subcmd__help,run)
                 cmd="wardline__subcmd__help__subcmd__run"
                 ;;
+            wardline__subcmd__help,schema)
+                cmd="wardline__subcmd__help__subcmd__schema"
+                ;;
             wardline__subcmd__help,status)
                 cmd="wardline__subcmd__help__subcmd__status"
+                ;;
+            wardline__subcmd__help,test-send)
+                cmd="wardline__subcmd__help__subcmd__test__subcmd__send"
+                ;;
+            wardline__subcmd__help__subcmd__log,export)
+                cmd="wardline__subcmd__help__subcmd__log__subcmd__export"
                 ;;
             wardline__subcmd__help__subcmd__log,ls)
                 cmd="wardline__subcmd__help__subcmd__log__subcmd__ls"
                 ;;
             wardline__subcmd__help__subcmd__log,verify)
                 cmd="wardline__subcmd__help__subcmd__log__subcmd__verify"
+                ;;
+            wardline__subcmd__log,export)
+                cmd="wardline__subcmd__log__subcmd__export"
                 ;;
             wardline__subcmd__log,help)
                 cmd="wardline__subcmd__log__subcmd__help"
@@ -90,6 +114,9 @@ _wardline() {
                 ;;
             wardline__subcmd__log,verify)
                 cmd="wardline__subcmd__log__subcmd__verify"
+                ;;
+            wardline__subcmd__log__subcmd__help,export)
+                cmd="wardline__subcmd__log__subcmd__help__subcmd__export"
                 ;;
             wardline__subcmd__log__subcmd__help,help)
                 cmd="wardline__subcmd__log__subcmd__help__subcmd__help"
@@ -107,7 +134,7 @@ _wardline() {
 
     case "${cmd}" in
         wardline)
-            opts="-h -V --help --version init provision check run status doctor log completions man help"
+            opts="-h -V --help --version init provision check run status doctor test-send diag log completions man schema help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -152,6 +179,28 @@ _wardline() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        wardline__subcmd__diag)
+            opts="-h --config --output --list --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         wardline__subcmd__doctor)
             opts="-h --config --check --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -175,7 +224,7 @@ _wardline() {
             return 0
             ;;
         wardline__subcmd__help)
-            opts="init provision check run status doctor log completions man help"
+            opts="init provision check run status doctor test-send diag log completions man schema help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -203,6 +252,20 @@ _wardline() {
             return 0
             ;;
         wardline__subcmd__help__subcmd__completions)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wardline__subcmd__help__subcmd__diag)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -259,8 +322,22 @@ _wardline() {
             return 0
             ;;
         wardline__subcmd__help__subcmd__log)
-            opts="ls verify"
+            opts="ls verify export"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wardline__subcmd__help__subcmd__log__subcmd__export)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -342,7 +419,35 @@ _wardline() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        wardline__subcmd__help__subcmd__schema)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         wardline__subcmd__help__subcmd__status)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wardline__subcmd__help__subcmd__test__subcmd__send)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -383,7 +488,7 @@ _wardline() {
             return 0
             ;;
         wardline__subcmd__log)
-            opts="-h --help ls verify help"
+            opts="-h --help ls verify export help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -396,9 +501,41 @@ _wardline() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
-        wardline__subcmd__log__subcmd__help)
-            opts="ls verify help"
+        wardline__subcmd__log__subcmd__export)
+            opts="-h --output --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --output)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wardline__subcmd__log__subcmd__help)
+            opts="ls verify export help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wardline__subcmd__log__subcmd__help__subcmd__export)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -546,6 +683,20 @@ _wardline() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        wardline__subcmd__schema)
+            opts="-h --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         wardline__subcmd__status)
             opts="-w -h --config --watch --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -554,6 +705,28 @@ _wardline() {
             fi
             case "${prev}" in
                 --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wardline__subcmd__test__subcmd__send)
+            opts="-h --config --wait --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --wait)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

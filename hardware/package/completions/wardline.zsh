@@ -81,6 +81,25 @@ _arguments "${_arguments_options[@]}" : \
 '--help[Print help]' \
 && ret=0
 ;;
+(test-send)
+_arguments "${_arguments_options[@]}" : \
+'--config=[Configuration file]:FILE:_files' \
+'--wait=[Longest wait for each hop, seconds]:WAIT:_default' \
+'--json[A line of JSON with "schema"\: 1 for each hop]' \
+'-h[Print help]' \
+'--help[Print help]' \
+&& ret=0
+;;
+(diag)
+_arguments "${_arguments_options[@]}" : \
+'--config=[Configuration file]:FILE:_files' \
+'--output=[Where it is written]:FILE:_files' \
+'--list[Only lists what would go into it]' \
+'--json[One line of JSON with "schema"\: 1]' \
+'-h[Print help]' \
+'--help[Print help]' \
+&& ret=0
+;;
 (log)
 _arguments "${_arguments_options[@]}" : \
 '-h[Print help]' \
@@ -112,6 +131,14 @@ _arguments "${_arguments_options[@]}" : \
 ':folder -- Folder of segment files:_files' \
 && ret=0
 ;;
+(export)
+_arguments "${_arguments_options[@]}" : \
+'--output=[Where they are written; the standard output without it]:FILE:_files' \
+'-h[Print help]' \
+'--help[Print help]' \
+':folder -- Folder of segment files:_files' \
+&& ret=0
+;;
 (help)
 _arguments "${_arguments_options[@]}" : \
 ":: :_wardline__subcmd__log__subcmd__help_commands" \
@@ -129,6 +156,10 @@ _arguments "${_arguments_options[@]}" : \
 && ret=0
 ;;
 (verify)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(export)
 _arguments "${_arguments_options[@]}" : \
 && ret=0
 ;;
@@ -154,6 +185,12 @@ _arguments "${_arguments_options[@]}" : \
 (man)
 _arguments "${_arguments_options[@]}" : \
 '--out=[Folder to write into]:DIR:_files' \
+'-h[Print help]' \
+'--help[Print help]' \
+&& ret=0
+;;
+(schema)
+_arguments "${_arguments_options[@]}" : \
 '-h[Print help]' \
 '--help[Print help]' \
 && ret=0
@@ -194,6 +231,14 @@ _arguments "${_arguments_options[@]}" : \
 _arguments "${_arguments_options[@]}" : \
 && ret=0
 ;;
+(test-send)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(diag)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
 (log)
 _arguments "${_arguments_options[@]}" : \
 ":: :_wardline__subcmd__help__subcmd__log_commands" \
@@ -214,6 +259,10 @@ _arguments "${_arguments_options[@]}" : \
 _arguments "${_arguments_options[@]}" : \
 && ret=0
 ;;
+(export)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
         esac
     ;;
 esac
@@ -223,6 +272,10 @@ _arguments "${_arguments_options[@]}" : \
 && ret=0
 ;;
 (man)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(schema)
 _arguments "${_arguments_options[@]}" : \
 && ret=0
 ;;
@@ -248,9 +301,12 @@ _wardline_commands() {
 'run:Collects, seals, keeps and sends until it is stopped' \
 'status:Shows the state of the running agent' \
 'doctor:Looks at everything within five seconds\: pass, warn, fail or skip, each with a remedy' \
+'test-send:Sends one marked reading through the whole line and says how long each hop took' \
+'diag:Packs what helps to find a fault\: no secret, no reading; lists it first' \
 'log:Looks into a buffer folder; needs public keys only' \
 'completions:Prints completions for a shell' \
 'man:Writes the manual, one page a command' \
+'schema:Prints the JSON Schema of the configuration, for editors' \
 'help:Print this message or the help of the given subcommand(s)' \
     )
     _describe -t commands 'wardline commands' commands "$@"
@@ -264,6 +320,11 @@ _wardline__subcmd__check_commands() {
 _wardline__subcmd__completions_commands() {
     local commands; commands=()
     _describe -t commands 'wardline completions commands' commands "$@"
+}
+(( $+functions[_wardline__subcmd__diag_commands] )) ||
+_wardline__subcmd__diag_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardline diag commands' commands "$@"
 }
 (( $+functions[_wardline__subcmd__doctor_commands] )) ||
 _wardline__subcmd__doctor_commands() {
@@ -279,9 +340,12 @@ _wardline__subcmd__help_commands() {
 'run:Collects, seals, keeps and sends until it is stopped' \
 'status:Shows the state of the running agent' \
 'doctor:Looks at everything within five seconds\: pass, warn, fail or skip, each with a remedy' \
+'test-send:Sends one marked reading through the whole line and says how long each hop took' \
+'diag:Packs what helps to find a fault\: no secret, no reading; lists it first' \
 'log:Looks into a buffer folder; needs public keys only' \
 'completions:Prints completions for a shell' \
 'man:Writes the manual, one page a command' \
+'schema:Prints the JSON Schema of the configuration, for editors' \
 'help:Print this message or the help of the given subcommand(s)' \
     )
     _describe -t commands 'wardline help commands' commands "$@"
@@ -295,6 +359,11 @@ _wardline__subcmd__help__subcmd__check_commands() {
 _wardline__subcmd__help__subcmd__completions_commands() {
     local commands; commands=()
     _describe -t commands 'wardline help completions commands' commands "$@"
+}
+(( $+functions[_wardline__subcmd__help__subcmd__diag_commands] )) ||
+_wardline__subcmd__help__subcmd__diag_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardline help diag commands' commands "$@"
 }
 (( $+functions[_wardline__subcmd__help__subcmd__doctor_commands] )) ||
 _wardline__subcmd__help__subcmd__doctor_commands() {
@@ -316,8 +385,14 @@ _wardline__subcmd__help__subcmd__log_commands() {
     local commands; commands=(
 'ls:Lists the segments of a folder, one a line' \
 'verify:Checks checksums, chain and signatures; exit code 1 and the first bad frame if any fails' \
+'export:Writes the sealed records as lines of JSON' \
     )
     _describe -t commands 'wardline help log commands' commands "$@"
+}
+(( $+functions[_wardline__subcmd__help__subcmd__log__subcmd__export_commands] )) ||
+_wardline__subcmd__help__subcmd__log__subcmd__export_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardline help log export commands' commands "$@"
 }
 (( $+functions[_wardline__subcmd__help__subcmd__log__subcmd__ls_commands] )) ||
 _wardline__subcmd__help__subcmd__log__subcmd__ls_commands() {
@@ -344,10 +419,20 @@ _wardline__subcmd__help__subcmd__run_commands() {
     local commands; commands=()
     _describe -t commands 'wardline help run commands' commands "$@"
 }
+(( $+functions[_wardline__subcmd__help__subcmd__schema_commands] )) ||
+_wardline__subcmd__help__subcmd__schema_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardline help schema commands' commands "$@"
+}
 (( $+functions[_wardline__subcmd__help__subcmd__status_commands] )) ||
 _wardline__subcmd__help__subcmd__status_commands() {
     local commands; commands=()
     _describe -t commands 'wardline help status commands' commands "$@"
+}
+(( $+functions[_wardline__subcmd__help__subcmd__test-send_commands] )) ||
+_wardline__subcmd__help__subcmd__test-send_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardline help test-send commands' commands "$@"
 }
 (( $+functions[_wardline__subcmd__init_commands] )) ||
 _wardline__subcmd__init_commands() {
@@ -359,18 +444,30 @@ _wardline__subcmd__log_commands() {
     local commands; commands=(
 'ls:Lists the segments of a folder, one a line' \
 'verify:Checks checksums, chain and signatures; exit code 1 and the first bad frame if any fails' \
+'export:Writes the sealed records as lines of JSON' \
 'help:Print this message or the help of the given subcommand(s)' \
     )
     _describe -t commands 'wardline log commands' commands "$@"
+}
+(( $+functions[_wardline__subcmd__log__subcmd__export_commands] )) ||
+_wardline__subcmd__log__subcmd__export_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardline log export commands' commands "$@"
 }
 (( $+functions[_wardline__subcmd__log__subcmd__help_commands] )) ||
 _wardline__subcmd__log__subcmd__help_commands() {
     local commands; commands=(
 'ls:Lists the segments of a folder, one a line' \
 'verify:Checks checksums, chain and signatures; exit code 1 and the first bad frame if any fails' \
+'export:Writes the sealed records as lines of JSON' \
 'help:Print this message or the help of the given subcommand(s)' \
     )
     _describe -t commands 'wardline log help commands' commands "$@"
+}
+(( $+functions[_wardline__subcmd__log__subcmd__help__subcmd__export_commands] )) ||
+_wardline__subcmd__log__subcmd__help__subcmd__export_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardline log help export commands' commands "$@"
 }
 (( $+functions[_wardline__subcmd__log__subcmd__help__subcmd__help_commands] )) ||
 _wardline__subcmd__log__subcmd__help__subcmd__help_commands() {
@@ -412,10 +509,20 @@ _wardline__subcmd__run_commands() {
     local commands; commands=()
     _describe -t commands 'wardline run commands' commands "$@"
 }
+(( $+functions[_wardline__subcmd__schema_commands] )) ||
+_wardline__subcmd__schema_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardline schema commands' commands "$@"
+}
 (( $+functions[_wardline__subcmd__status_commands] )) ||
 _wardline__subcmd__status_commands() {
     local commands; commands=()
     _describe -t commands 'wardline status commands' commands "$@"
+}
+(( $+functions[_wardline__subcmd__test-send_commands] )) ||
+_wardline__subcmd__test-send_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardline test-send commands' commands "$@"
 }
 
 if [ "$funcstack[1]" = "_wardline" ]; then

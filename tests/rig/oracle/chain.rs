@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Result;
-use cloud_sink::ledger;
+use cloud_sink::ledger::Ledger;
 use rusqlite::Connection;
 use wire::frame::{Record, RecordKind, read_frame_payload};
 use wire::gap::Gap;
@@ -85,10 +85,10 @@ pub fn forked_lanes(db: &Connection) -> Result<Vec<u8>> {
 ///
 /// # Errors
 /// The store cannot be read.
-pub fn compare(db: &Connection) -> Result<Vec<String>> {
+pub fn compare(db: &Connection, ledger: &Ledger) -> Result<Vec<String>> {
     let shown = count(&read(db)?);
     let mut wrong = Vec::new();
-    for books in ledger::read(db)?.lanes {
+    for books in &ledger.lanes {
         let lane = Lane::from_name(&books.lane).map_or(u8::MAX, |lane| lane as u8);
         let (forked, waiting) = shown.get(&lane).copied().unwrap_or_default();
         if (books.forked, books.waiting) != (forked, waiting) {

@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use anyhow::Result;
 use cloud_sink::incident;
-use cloud_sink::store::sqlite::open_for_reading;
+use cloud_sink::store::db::Db;
 use rusqlite::Connection;
 use wire::identity::Lane;
 use wire::time::UnixNanos;
 
 use super::chain;
+use crate::store::open_file;
 
 /// Between two looks of the sinks.
 pub const LOOK: Duration = Duration::from_secs(5);
@@ -24,7 +25,8 @@ pub struct Seen {
     /// Since when no report has reached a sink although there was one.
     since: Duration,
     next: Duration,
-    db: Option<Connection>,
+    /// As the sinks have it open, and as we have.
+    db: Option<(Db, Connection)>,
     /// Incidents that were opened, by kind.
     pub opened: BTreeMap<String, u64>,
 }
@@ -59,11 +61,11 @@ impl Seen {
         now: Duration,
         truth: UnixNanos,
     ) -> Result<Option<&'static str>> {
-        let db = match &mut self.db {
-            Some(db) => db,
-            none => none.insert(open_for_reading(store)?),
+        let (sinks, db) = match &mut self.db {
+            Some(open) => open,
+            none => none.insert((Db::open(&store.into())?, open_file(store)?)),
         };
-        incident::look(db, truth)?;
+        incident::look(sinks, truth)?;
         let late = now.saturating_sub(self.since) > WITHIN + LOOK;
         let overlooked = late && has_reported(db)? && !is_open(db, "silent")?;
         Ok(overlooked.then_some("a gateway is silent for a minute, and nobody is told"))
@@ -74,7 +76,7 @@ impl Seen {
     /// # Errors
     /// The store does not answer.
     pub fn judge(&mut self, store: &Path) -> Result<Vec<String>> {
-        let db = open_for_reading(store)?;
+        let db = open_file(store)?;
         let mut wrong = Vec::new();
         for (kind, facts) in [
             ("gap", "SELECT count(*) FROM gap"),
@@ -105,7 +107,7 @@ impl Seen {
             let (kind, count) = row?;
             self.opened.insert(kind, count.cast_unsigned());
         }
-        let remedies = incident::list(&db, true)?;
+        let remedies = incident::list(&Db::open(&store.into())?, true)?;
         if let Some(without) = remedies.iter().find(|incident| incident.remedy.is_empty()) {
             wrong.push(format!("nobody is told what to do about {}", without.kind));
         }

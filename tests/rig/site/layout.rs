@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use cloud_sink::store::db::Location;
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::io::AsyncReadExt;
@@ -15,6 +16,7 @@ use tokio::net::UnixStream;
 
 use super::{Forwarder, Programs, Role};
 use crate::proxy::Papers;
+use crate::store;
 
 /// Which broker stands between gateway and sink.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -107,6 +109,9 @@ impl Layout {
         let mut init = Command::new(&programs.sink);
         init.args(["init", "--broker-host", "localhost", "--broker-port", &port]);
         init.args(["--view-listen", &format!("127.0.0.1:{}", free_port()?)]);
+        if let Location::Postgres(address) = store::fresh(&self.sink_folder()) {
+            init.args(["--store", &address]);
+        }
         run(init.arg("--folder").arg(self.sink_folder()))?;
         if self.broker == BrokerKind::Mosquitto && rustix::process::geteuid().is_root() {
             // Started by root, mosquitto would become a user that may not read the keys.
@@ -183,7 +188,7 @@ impl Layout {
         Ok(fs::write(self.gateway_config(), toml::to_string(&config)?)?)
     }
 
-    /// The sink's database.
+    /// The sink's database, if it is a file.
     pub fn store(&self) -> PathBuf {
         self.sink_folder().join("store.sqlite")
     }
@@ -204,7 +209,7 @@ impl Layout {
                 command.arg("run").arg("--config").arg(self.gateway_config());
                 command
             }
-            (Role::Sink, ..) => {
+            (Role::Sink | Role::AnotherSink(_), ..) => {
                 let mut command = program(&programs.sink);
                 command.arg("run").arg("--config").arg(self.sink_config());
                 command
@@ -258,7 +263,7 @@ impl Layout {
         self.root.join("sink")
     }
 
-    fn sink_config(&self) -> PathBuf {
+    pub fn sink_config(&self) -> PathBuf {
         self.sink_folder().join("sink.toml")
     }
 }

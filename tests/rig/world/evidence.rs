@@ -7,7 +7,7 @@ use std::path::Path;
 use anyhow::Result;
 use cloud_sink::keys::hex;
 use cloud_sink::ledger;
-use cloud_sink::store::sqlite::open_for_reading;
+use cloud_sink::store::db::Db;
 use serde_json::{Value, json};
 
 use super::World;
@@ -19,8 +19,8 @@ impl World {
     /// Writes the store, the sinks' ledger and the world's own books into a new folder.
     pub(super) fn hand_out(&self, folder: &Path) -> Result<()> {
         fs::create_dir_all(folder)?;
-        let db = open_for_reading(self.store())?;
-        db.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)")?;
+        let db = Db::open(&self.store().into())?;
+        db.batch("PRAGMA wal_checkpoint(TRUNCATE)")?;
         fs::copy(self.store(), folder.join("store.sqlite"))?;
         fs::write(folder.join("ledger.json"), serde_json::to_vec(&ledger::read(&db)?)?)?;
         let books = self.books.borrow();

@@ -6,8 +6,9 @@ use std::time::Duration;
 use anyhow::Result;
 use cloud_sink::receipt;
 use cloud_sink::store::Store;
+use cloud_sink::store::commit::{SqlStore, create};
+use cloud_sink::store::db::Location;
 use cloud_sink::store::query::{StoreRegistry, enroll};
-use cloud_sink::store::sqlite::{Sqlite, create, open_for_reading};
 use cloud_sink::verify::Disposed;
 use cloud_sink::verify::dispose::Verifier;
 use cloud_sink::verify::keyring::Keys;
@@ -16,6 +17,7 @@ use wire::receipt::{Disposition, Receipt};
 
 use super::forger::Forger;
 use crate::fleet::Fleet;
+use crate::store::open_file;
 
 /// Where a sink ends without a word.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -34,7 +36,7 @@ pub struct SinkNode {
     path: PathBuf,
     fleet: Fleet,
     gateway: GatewayId,
-    parts: Option<(Verifier<StoreRegistry>, Sqlite)>,
+    parts: Option<(Verifier<StoreRegistry>, SqlStore)>,
     queue: Vec<(GatewayId, Lane, Vec<u8>)>,
     /// Verified in the last step, to be committed in the next: two threads of the real one.
     verified: Vec<Disposed>,
@@ -65,8 +67,9 @@ impl SinkNode {
     /// The folder takes no store.
     pub fn create(folder: &Path, fleet: Fleet, gateway: GatewayId) -> Result<Self> {
         let path = folder.join("store.sqlite");
-        create(&path, fleet.epoch)?;
-        enroll(&path, gateway, &Fleet::signer(gateway).verifying_key())?;
+        let location = Location::from(path.as_path());
+        create(&location, fleet.epoch)?;
+        enroll(&location, gateway, &Fleet::signer(gateway).verifying_key())?;
         Ok(Self {
             path,
             fleet,
@@ -162,7 +165,7 @@ impl SinkNode {
     /// The files cannot be copied.
     pub fn back_up(&mut self) -> Result<()> {
         self.stop();
-        open_for_reading(&self.path)?.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)")?;
+        open_file(&self.path)?.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)")?;
         std::fs::copy(&self.path, self.path.with_extension("backup"))?;
         self.has_backup = true;
         Ok(())
@@ -180,14 +183,15 @@ impl SinkNode {
             let _: std::io::Result<()> = std::fs::remove_file(self.path.with_extension(end));
         }
         std::fs::copy(self.path.with_extension("backup"), &self.path)?;
-        let db = open_for_reading(&self.path)?;
+        let db = open_file(&self.path)?;
         db.execute("UPDATE meta SET value = ?1 WHERE key = 'store_epoch'", [self.fleet.epoch.0])?;
         Ok(())
     }
 
     fn start(&mut self) -> Result<()> {
         let recipients = self.fleet.pairs.iter().map(|pair| pair.secret.clone()).collect();
-        let registry = StoreRegistry::open(&self.path)?;
+        let location = Location::from(self.path.as_path());
+        let registry = StoreRegistry::open(&location)?;
         let mut after = 0;
         loop {
             let held = registry.reopen(after)?;
@@ -196,7 +200,7 @@ impl SinkNode {
             self.queue.extend(held.into_iter().map(|held| (held.gateway, held.lane, held.bytes)));
         }
         let verifier = Verifier::new(registry, Keys::new(recipients, self.fleet.store_key));
-        self.parts = Some((verifier, Sqlite::open(&self.path)?));
+        self.parts = Some((verifier, SqlStore::open(&location)?));
         Ok(())
     }
 

@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use anyhow::Result;
-use cloud_sink::store::sqlite::open_for_reading;
 use wire::time::UnixNanos;
 
 use super::time::START_NS;
 use super::{DURABLE_EVERY, World};
 use crate::oracle;
+use crate::store::open_file;
 
 impl World {
     pub(super) fn count_accepted(&mut self) {
@@ -29,7 +29,7 @@ impl World {
     pub(super) fn look_at_trust(&mut self) -> Result<()> {
         if !(self.was_restored() || self.medium_lied()) {
             let path = self.sinks.path();
-            let store = || Ok(open_for_reading(path)?);
+            let store = || Ok(open_file(path)?);
             let disk = &self.gateway.disk;
             oracle::trim::receipted(disk, &self.books, &mut self.receipted, store)?;
         }

@@ -14,7 +14,6 @@ use axum::body::Body;
 use axum::extract::Request;
 use axum::http::header::{CONTENT_TYPE, COOKIE, SET_COOKIE};
 use cloud_sink::store::query::enroll;
-use cloud_sink::store::sqlite::open_for_reading;
 use rig::fleet::{Fleet, named};
 use rig::http::{forward, text};
 use rig::site::{BrokerKind, Intake, Plan, Programs, Role, Site};
@@ -28,7 +27,7 @@ use crate::choice::broker_name;
 use crate::hazards::site::SOCKET;
 
 #[path = "fleet/gateway.rs"]
-mod gateway;
+pub mod gateway;
 
 use gateway::Gateway;
 
@@ -60,7 +59,7 @@ pub async fn measure(broker: Option<BrokerKind>, time: Duration) -> Result<Vec<R
     let mut gateways = Vec::new();
     for number in 0..GATEWAYS {
         let id = named(&format!("fleet-{number}"));
-        enroll(&site.store(), id, &Fleet::signer(id).verifying_key())?;
+        enroll(&site.store().into(), id, &Fleet::signer(id).verifying_key())?;
         gateways.push(Gateway::new(number as u64, id, keyring.clone())?);
     }
     site.start_all(START_PATIENCE).await?;
@@ -184,7 +183,7 @@ async fn look(
 
 async fn wait_for_store(site: &Site, numerics: u64) -> Result<()> {
     let until = Instant::now() + STORE_PATIENCE;
-    let db = open_for_reading(&site.store())?;
+    let db = rig::store::open_file(&site.store())?;
     loop {
         let stored: u64 = db.query_row("SELECT count(*) FROM numeric", [], |row| {
             row.get::<_, i64>(0).map(i64::cast_unsigned)

@@ -173,11 +173,29 @@ pub fn wire_bytes() -> Result<Vec<Row>> {
         total / values as f64,
         "B",
     )];
+    rows.extend(bed_bytes(around)?);
     match ecg_bytes(around) {
         Ok(bytes) => rows.push(row("wire: bytes an ECG sample, MIT-BIH 100, 8 beds", bytes, "B")),
         Err(error) => eprintln!("skipped: no ../shared ({error})"),
     }
     Ok(rows)
+}
+
+/// What one bed alone sends in a second.
+fn bed_bytes(around: usize) -> Result<Vec<Row>> {
+    let (mut ward, mut batcher) = (Ward::new(1, true)?, batcher());
+    let mut batches = Vec::new();
+    for second in 0..60 {
+        batches.extend(ward.second(&mut batcher, second)?);
+    }
+    let of = |lane: Lane, words: &str| {
+        let own: Vec<_> = batches.iter().filter(|batch| batch.lane == lane).cloned().collect();
+        let (_, frames) = sealed_bytes(lane, &own)?;
+        let sum: usize = frames.iter().map(|bytes| bytes + around).sum();
+        let words = format!("wire: bytes a second of one bed, {words}");
+        anyhow::Ok(row(words, sum as f64 / 60.0, "B"))
+    };
+    Ok(vec![of(Lane::Vital, "30 numerics")?, of(Lane::Wave, "4 waves of 250 Hz")?])
 }
 
 fn ecg_bytes(around: usize) -> Result<f64> {

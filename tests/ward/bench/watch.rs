@@ -64,7 +64,7 @@ pub fn now_ns() -> i64 {
 }
 
 fn look(store: PathBuf, stop: &AtomicBool) -> Result<Gained> {
-    let db = cloud_sink::store::sqlite::open_for_reading(&store)?;
+    let db = rig::store::open_file(&store)?;
     let mut gained = Gained::default();
     let mut last = [0; 2];
     loop {

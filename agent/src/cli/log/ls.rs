@@ -1,6 +1,6 @@
 //! `wardline log ls`: the segments of a buffer folder, one a line; needs no key.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use jiff::Timestamp;
@@ -50,13 +50,7 @@ struct Segment {
 
 impl Ls {
     pub(super) fn run(self) -> Result<(), Failure> {
-        let folder = Folder::existing(&self.folder)
-            .with_context(|| format!("{} cannot be opened", self.folder.display()))?;
-        let mut listing = Listing { schema: 1, segments: Vec::new() };
-        for (name, _) in folder.list()? {
-            let Some(parsed) = FileName::parse(&name) else { continue };
-            listing.segments.push(segment(&folder, name, &parsed)?);
-        }
+        let listing = read(&self.folder)?;
         if self.json {
             println!("{}", serde_json::to_string(&listing)?);
         } else {
@@ -64,6 +58,22 @@ impl Ls {
         }
         Ok(())
     }
+}
+
+/// The segments of a folder as one line of JSON.
+pub(in crate::cli) fn list(folder: &Path) -> anyhow::Result<String> {
+    Ok(serde_json::to_string(&read(folder)?)?)
+}
+
+fn read(path: &Path) -> anyhow::Result<Listing> {
+    let folder =
+        Folder::existing(path).with_context(|| format!("{} cannot be opened", path.display()))?;
+    let mut listing = Listing { schema: 1, segments: Vec::new() };
+    for (name, _) in folder.list()? {
+        let Some(parsed) = FileName::parse(&name) else { continue };
+        listing.segments.push(segment(&folder, name, &parsed)?);
+    }
+    Ok(listing)
 }
 
 fn segment(folder: &Folder, name: String, parsed: &FileName) -> anyhow::Result<Segment> {

@@ -1,8 +1,9 @@
 //! A record on its way, and until when its receipt is waited for.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use wire::identity::Lane;
+use wire::identity::{Lane, SegmentId};
 
 use crate::buffer::RecordAt;
 use crate::limits::THIN_LINK_DEADLINE;
@@ -38,4 +39,16 @@ impl Flight {
         let begins = self.left_at.unwrap_or(self.sent_at.max(moved_at));
         (begins + patience).min(self.sent_at + THIN_LINK_DEADLINE)
     }
+}
+
+/// What is out, by segment and index.
+pub(super) type Flights = BTreeMap<(SegmentId, u32), Flight>;
+
+/// What is late of it, in the order in which it was sent.
+pub(super) fn late(out: &Flights, is_late: impl Fn(&Flight) -> bool) -> Vec<(SegmentId, u32)> {
+    let mut late: Vec<_> = out.iter().filter(|(_, flight)| is_late(flight)).collect();
+    late.sort_unstable_by_key(|(key, flight)| {
+        (flight.sent_at, flight.lane as u8, flight.record.position, **key)
+    });
+    late.into_iter().map(|(key, _)| *key).collect()
 }

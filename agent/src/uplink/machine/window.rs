@@ -3,8 +3,6 @@
 
 use std::time::Duration;
 
-use wire::identity::Lane;
-
 use super::flight::Flight;
 use crate::limits::{QUEUE_LONG, QUEUE_SHORT, WINDOW_ALERT_RESERVE_BYTES, WINDOW_OLD_BYTES_MIN};
 
@@ -17,8 +15,6 @@ pub(super) struct Window {
     old_bytes: usize,
     /// The time to the receipt of a record that waited for nothing, as far as is known.
     quickest: Option<Duration>,
-    /// Whether the first receipt of this connection is still waited for.
-    is_first_due: bool,
 }
 
 impl Window {
@@ -29,7 +25,6 @@ impl Window {
             old_most_bytes: WINDOW_OLD_BYTES_MIN,
             old_bytes: 0,
             quickest: None,
-            is_first_due: true,
         }
     }
 
@@ -58,17 +53,6 @@ impl Window {
         self.is_open() && self.old_bytes < self.old_most_bytes
     }
 
-    /// Whether an alert is out on a way that is not known yet: on a thin one nothing else is to be
-    /// put behind it, where its receipt's way back would wait.
-    pub(super) fn alerts_only<'a>(&self, mut out: impl Iterator<Item = &'a Flight>) -> bool {
-        self.is_first_due && out.any(|flight| flight.lane == Lane::Alert)
-    }
-
-    /// It is late: whatever holds it up, others need not wait for it.
-    pub(super) fn first_is_late(&mut self) {
-        self.is_first_due = false;
-    }
-
     fn room(&self) -> usize {
         self.most_bytes.saturating_sub(self.used_bytes)
     }
@@ -88,7 +72,6 @@ impl Window {
     pub(super) fn receipted(&mut self, flight: &Flight, took: Duration) {
         let quickest = self.quickest.map_or(took, |quickest| quickest.min(took));
         self.quickest = Some(quickest);
-        self.is_first_due = false;
         let waited = took - quickest;
         if waited < QUEUE_SHORT {
             let ceiling = self.most_bytes.saturating_sub(WINDOW_ALERT_RESERVE_BYTES);

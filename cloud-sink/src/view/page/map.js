@@ -23,9 +23,13 @@ export function clock(ns) {
 
 // From when on a gateway may hold what is not here yet.
 const waitingFrom = (side) => side.heard_ns - side.unreceipted_s * 1e9;
+// Three reports of a gateway are missing.
+const isSilent = (side, nowNs) => nowNs - side.heard_ns > 45e9;
+const isBehind = (side) => side.unreceipted_s > 60;
 
 // What one device's columns are. A gap names no device, so it is drawn at all of its gateway's.
-function kinds(map, device, side) {
+// Of a gateway that is silent or behind, a column that has some readings may still miss others.
+function kinds(map, device, side, nowNs) {
   const step = map.step_s * 1e9;
   const sums = device.live.map((live, at) => live + device.late[at]);
   return sums.map((sum, at) => {
@@ -33,9 +37,10 @@ function kinds(map, device, side) {
     const inGap = side.gaps.some((gap) => gap.from_ns < from + step && gap.to_ns >= from);
     if (side.quarantined[at] > 0 && sum === 0) return "held";
     if (inGap) return sum > 0 ? "partly" : "missing";
+    const mayWait = side.heard_ns !== null && from + step > waitingFrom(side);
+    if (mayWait && (sum === 0 || isSilent(side, nowNs) || isBehind(side))) return "waiting";
     if (device.late[at] > 0) return "late";
-    if (device.live[at] > 0) return "live";
-    return side.heard_ns !== null && from + step > waitingFrom(side) ? "waiting" : "none";
+    return device.live[at] > 0 ? "live" : "none";
   });
 }
 
@@ -108,20 +113,20 @@ export function verdict(map, nowNs) {
   const held = sum(map.gateways.flatMap((side) => side.quarantined));
   if (held > 0) said.push(`${held} records are quarantined.`);
   for (const side of map.gateways.filter((one) => one.heard_ns)) {
-    if (nowNs - side.heard_ns > 45e9) {
+    if (isSilent(side, nowNs)) {
       said.push(`${side.gateway} is not heard since ${clock(side.heard_ns)}: more may wait there.`);
-    } else if (side.unreceipted_s > 60) {
+    } else if (isBehind(side)) {
       said.push(`${side.gateway} still holds readings since ${clock(waitingFrom(side))}.`);
     }
   }
   return { words: said.join(" "), lost };
 }
 
-export function draw(table, map) {
+export function draw(table, map, nowNs) {
   table.tHead.replaceChildren(head(map));
   const rows = map.devices.map((device) => {
     const side = map.gateways.find((one) => one.gateway === device.gateway);
-    const cells = runs(kinds(map, device, side)).map((run) => cell(map, device, run));
+    const cells = runs(kinds(map, device, side, nowNs)).map((run) => cell(map, device, run));
     const name = element("th", { scope: "row" }, `${device.gateway} · ${device.device}`);
     return element("tr", {}, name, ...cells);
   });

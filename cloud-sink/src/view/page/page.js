@@ -1,7 +1,9 @@
 // The page: follows the line by server-sent events, and draws what has changed.
+import { age, ask, button, by, row, tell } from "/common.js";
+import { beginGateway, showGateway } from "/gateway.js";
 import { clock, draw, verdict } from "/map.js";
+import { beginTrail } from "/trail.js";
 
-const by = (id) => document.getElementById(id);
 const gateways = new Map();
 let incidents = [];
 let person = { may_handle: false };
@@ -21,37 +23,11 @@ const MAP_EVERY_MS = 5000;
 
 const nowNs = () => Date.now() * 1e6 + aheadNs;
 
-function age(seconds) {
-  if (seconds < 90) return `${Math.max(0, Math.round(seconds))} s`;
-  if (seconds < 5400) return `${Math.round(seconds / 60)} min`;
-  if (seconds < 172800) return `${Math.round(seconds / 3600)} h`;
-  return `${Math.round(seconds / 86400)} d`;
-}
-
 function bytes(count) {
   const units = ["B", "kB", "MB", "GB"];
   let at = 0;
   while (count >= 1000 && at < 3) [count, at] = [count / 1000, at + 1];
   return `${at && count < 10 ? count.toFixed(1) : Math.round(count)} ${units[at]}`;
-}
-
-function row(...cells) {
-  const made = document.createElement("tr");
-  for (const cell of cells) {
-    const td = document.createElement("td");
-    td.append(cell);
-    made.append(td);
-  }
-  return made;
-}
-
-function button(text, act, kind = "") {
-  const made = document.createElement("button");
-  made.type = "button";
-  made.className = kind;
-  made.textContent = text;
-  made.addEventListener("click", act);
-  return made;
 }
 
 function clockWords(gateway) {
@@ -69,7 +45,7 @@ function gatewayRow(gateway) {
   const [shape, word] = STATES[gateway.state];
   const made = row(
     `${shape} ${word}`, button(gateway.name, () => choose(gateway.name), "link"),
-    heardAgo(gateway), gateway.unreceipted_s ? age(gateway.unreceipted_s) : "",
+    gateway.ward ?? "", heardAgo(gateway), gateway.unreceipted_s ? age(gateway.unreceipted_s) : "",
     gateway.backlog_bytes ? bytes(gateway.backlog_bytes) : "",
     gateway.room_days === null ? "" : `${gateway.room_days} d`,
     `${gateway.devices}`, gateway.readings_lost ? `${gateway.readings_lost}` : "0",
@@ -77,7 +53,7 @@ function gatewayRow(gateway) {
   made.dataset.gateway = gateway.name;
   made.dataset.state = gateway.state;
   made.cells[0].className = `state ${gateway.state}`;
-  made.cells[2].className = "heard";
+  made.cells[3].className = "heard";
   return made;
 }
 
@@ -86,9 +62,12 @@ function worstFirst(a, b) {
     || b.unreceipted_s - a.unreceipted_s || a.name.localeCompare(b.name);
 }
 
+const isWanted = ({ name, ward }, wanted) =>
+  name.includes(wanted) || (ward ?? "").toLowerCase().includes(wanted);
+
 function drawFleet() {
   const wanted = by("filter").value.trim().toLowerCase();
-  const shown = [...gateways.values()].filter((one) => one.name.includes(wanted)).sort(worstFirst);
+  const shown = [...gateways.values()].filter((one) => isWanted(one, wanted)).sort(worstFirst);
   const focused = document.activeElement?.closest?.("#fleet tr")?.dataset.gateway;
   by("fleet").tBodies[0].replaceChildren(...shown.map(gatewayRow));
   if (focused) by("fleet").querySelector(`tr[data-gateway="${focused}"] button`)?.focus();
@@ -139,17 +118,6 @@ function drawIncidents() {
   }
 }
 
-async function ask(path, options = {}) {
-  const answer = await fetch(path, options);
-  if (answer.status === 401) {
-    location.replace("/login");
-    // Nothing goes on here: the page is being left.
-    return new Promise(() => {});
-  }
-  if (!answer.ok) throw new Error((await answer.json()).error);
-  return answer.status === 204 ? null : answer.json();
-}
-
 function say(incident, deed) {
   const dialog = by("saying");
   by("saying-title").textContent =
@@ -158,10 +126,8 @@ function say(incident, deed) {
   dialog.returnValue = "";
   dialog.onclose = async () => {
     if (dialog.returnValue !== "yes") return;
-    const body = JSON.stringify({ note: by("note").value });
-    const headers = { "Content-Type": "application/json" };
     try {
-      await ask(`/v1/incidents/${incident.id}/${deed}`, { method: "POST", headers, body });
+      await tell(`/v1/incidents/${incident.id}/${deed}`, "POST", { note: by("note").value });
       by("failed").textContent = "";
     } catch (error) {
       by("failed").textContent =
@@ -174,6 +140,7 @@ function say(incident, deed) {
 function choose(name) {
   by("map-gateway").value = name;
   drawMap();
+  showGateway(name);
   by("map-title").scrollIntoView();
 }
 
@@ -209,7 +176,7 @@ async function drawMapNow(asked) {
   const query = new URLSearchParams({ hours, ...(gateway && { gateway }) });
   const map = await ask(`/v1/coverage?${query}`);
   if (asked !== mapAsked) return;
-  draw(by("map"), map);
+  draw(by("map"), map, nowNs());
   const { words, lost } = verdict(map, nowNs());
   if (by("verdict").textContent !== words) by("verdict").textContent = words;
   by("verdict").className = lost ? "lost" : "";
@@ -252,7 +219,7 @@ function tick() {
   by("stream").className = stale ? "stale" : "";
   for (const shown of by("fleet").tBodies[0].rows) {
     const gateway = gateways.get(shown.dataset.gateway);
-    if (gateway) shown.cells[2].textContent = heardAgo(gateway);
+    if (gateway) shown.cells[3].textContent = heardAgo(gateway);
   }
 }
 
@@ -263,8 +230,13 @@ async function leave() {
 
 person = await ask("/v1/person");
 by("person").append(`${person.name} (${person.role}) `, button("Sign out", leave, "link"));
+beginGateway(person);
+beginTrail(person);
 by("filter").addEventListener("input", drawFleet);
-by("map-gateway").addEventListener("change", drawMap);
+by("map-gateway").addEventListener("change", () => {
+  drawMap();
+  showGateway(by("map-gateway").value);
+});
 by("map-hours").addEventListener("change", drawMap);
 take(await ask("/v1/line"));
 follow();

@@ -63,6 +63,28 @@ impl Gateway {
 
     /// What it sends in one second.
     pub fn second(&mut self) -> Result<Vec<Outgoing>> {
+        let now = self.say()?;
+        let counters = vec![
+            (counter::UPTIME_SECONDS, self.second.into()),
+            (counter::BYTES_WRITTEN, u64::from(self.second) * 1000),
+            (counter::BYTES_FREE, 1 << 32),
+        ];
+        let report = HealthReport { counters, software: "0.1.0".into(), ..HealthReport::default() };
+        self.batcher.report(&itself(), report.encode(), &now);
+        self.close(&now)
+    }
+
+    /// What it sends when it has held this many seconds back.
+    pub fn seconds(&mut self, count: u32) -> Result<Vec<Outgoing>> {
+        let mut now = self.clock();
+        for _ in 0..count {
+            now = self.say()?;
+        }
+        self.close(&now)
+    }
+
+    /// The bed says its numerics.
+    fn say(&mut self) -> Result<ClockState> {
         self.second += 1;
         let now = self.clock();
         let mut writer = DataWriter::new(now.utc.map_or(0, |utc| utc.0) / 1_000_000);
@@ -77,17 +99,14 @@ impl Gateway {
             received: now.monotonic,
         };
         self.batcher.take(&said, &now, self.second.into())?;
-        let counters = vec![
-            (counter::UPTIME_SECONDS, self.second.into()),
-            (counter::BYTES_WRITTEN, u64::from(self.second) * 1000),
-            (counter::BYTES_FREE, 1 << 32),
-        ];
-        let report = HealthReport { counters, software: "0.1.0".into(), ..HealthReport::default() };
-        self.batcher.report(&itself(), report.encode(), &now);
+        Ok(now)
+    }
+
+    fn close(&mut self, now: &ClockState) -> Result<Vec<Outgoing>> {
         self.batcher.close_due(now.monotonic, true);
         let mut records = Vec::new();
         for closed in self.batcher.take_closed() {
-            self.send(closed.lane, closed.plaintext, closed.readings, &now, &mut records)?;
+            self.send(closed.lane, closed.plaintext, closed.readings, now, &mut records)?;
         }
         Ok(records)
     }

@@ -1,0 +1,46 @@
+//! `wardline-sink notify`: whether messages reach their receivers.
+
+use anyhow::Context;
+
+use super::{ConfigArg, Failure, wrong_config};
+use crate::config::Config;
+use crate::notify::{Message, Receiver};
+
+/// Sends a test message to every receiver of [[notify]], and says what each answers.
+#[derive(Debug, clap::Args)]
+pub struct Notify {
+    #[command(flatten)]
+    config: ConfigArg,
+    /// Only this receiver.
+    #[arg(long)]
+    name: Option<String>,
+}
+
+impl Notify {
+    pub(super) fn run(self) -> Result<(), Failure> {
+        let config = Config::load(&self.config.config).map_err(wrong_config)?;
+        let mut channels = config.notify;
+        channels.retain(|channel| self.name.as_ref().is_none_or(|name| *name == channel.name));
+        if channels.is_empty() {
+            return Err(anyhow::anyhow!("there is no such receiver: see [[notify]]").into());
+        }
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.context("no runtime")?;
+        let mut failed = 0;
+        for channel in channels {
+            let name = channel.name.clone();
+            let receiver = Receiver::new(channel)?;
+            match runtime.block_on(receiver.tell(&[Message::test()])) {
+                Ok(_) => println!("{name}: taken"),
+                Err(error) => {
+                    failed += 1;
+                    println!("{error}");
+                }
+            }
+        }
+        if failed > 0 {
+            return Err(anyhow::anyhow!("{failed} receivers have not taken a test message").into());
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,167 @@
+//! What is asked of a section before it is taken.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use wire::identity::Lane;
+
+use super::file::{NotifySection, RetentionSection, SignOnSection, ViewSection};
+use super::{ConfigError, SignOn, ViewConfig};
+use crate::incident::Kind;
+use crate::notify::{Addresses, Channel};
+use crate::retention::Rule;
+
+/// Whether what is said to an address does not leave this machine in the clear.
+pub(crate) fn is_sealed(address: &str) -> bool {
+    let Ok(url) = reqwest::Url::parse(address) else { return false };
+    let is_plain = url.username().is_empty() && url.password().is_none();
+    let is_near = matches!(url.host_str(), Some("127.0.0.1" | "localhost" | "[::1]"));
+    is_plain && (url.scheme() == "https" || url.scheme() == "http" && is_near)
+}
+
+fn must_be_sealed(path: &Path, key: &'static str, address: &str) -> Result<(), ConfigError> {
+    if is_sealed(address) {
+        return Ok(());
+    }
+    Err(ConfigError::Clear { path: path.to_owned(), key, address: address.to_owned() })
+}
+
+fn read(path: PathBuf) -> Result<Vec<u8>, ConfigError> {
+    std::fs::read(&path).map_err(|error| ConfigError::Read { path, error })
+}
+
+fn read_secret(path: PathBuf) -> Result<String, ConfigError> {
+    Ok(String::from_utf8_lossy(&read(path)?).trim().to_owned())
+}
+
+impl ViewSection {
+    pub(super) fn check(self, path: &Path, folder: &Path) -> Result<ViewConfig, ConfigError> {
+        let Self { listen, url, certificate, key } = self;
+        let tls = match (certificate, key) {
+            (Some(certificate), Some(key)) => Some((folder.join(certificate), folder.join(key))),
+            (None, None) => None,
+            _ => return Err(ConfigError::Half { path: path.to_owned() }),
+        };
+        let scheme = if tls.is_some() { "https" } else { "http" };
+        let url = url.unwrap_or_else(|| format!("{scheme}://{listen}"));
+        Ok(ViewConfig { listen, url: url.trim_end_matches('/').to_owned(), tls })
+    }
+}
+
+impl NotifySection {
+    pub(super) fn check(
+        self,
+        path: &Path,
+        folder: &Path,
+        keys: &Path,
+    ) -> Result<Channel, ConfigError> {
+        let Self { name, url, to, from, token, ca, after_seconds, kinds, ward } = self;
+        let mail = addresses(path, &url, &to, from.as_deref())?;
+        if mail.is_none() {
+            must_be_sealed(path, "[[notify]] url", &url)?;
+        }
+        let is_kind = |word: &String| Kind::ALL.iter().any(|kind| kind.name() == word);
+        if let Some(word) = kinds.iter().find(|word| !is_kind(word)) {
+            let all: Vec<_> = Kind::ALL.iter().map(|kind| kind.name()).collect();
+            let cure = format!("kinds are {}", all.join(", "));
+            return Err(ConfigError::Notify { path: path.to_owned(), word: word.clone(), cure });
+        }
+        let token = token.map(|name| read_secret(keys.join(name))).transpose()?;
+        let ca = ca.map(|ca| read(folder.join(ca))).transpose()?;
+        let after = Duration::from_secs(after_seconds.into());
+        Ok(Channel { name, url, mail, token, ca, after, kinds, ward })
+    }
+}
+
+/// Who writes to whom, if a mail server is named.
+fn addresses(
+    path: &Path,
+    url: &str,
+    to: &[String],
+    from: Option<&str>,
+) -> Result<Option<Addresses>, ConfigError> {
+    let wrong = |word: &str, cure: String| ConfigError::Notify {
+        path: path.to_owned(),
+        word: word.to_owned(),
+        cure,
+    };
+    let is_mail = ["smtps://", "smtp://"].iter().any(|scheme| url.starts_with(scheme));
+    match (is_mail, to, from) {
+        (false, [], None) => Ok(None),
+        (false, ..) => Err(wrong(url, "mail goes by smtps:// or smtp://".into())),
+        (true, [], _) | (true, _, None) => Err(wrong(url, "mail needs `to` and `from`".into())),
+        (true, to, Some(from)) => {
+            let parse = |word: &str| {
+                let parsed = word.parse();
+                parsed.map_err(|error| wrong(word, format!("this is no mail address: {error}")))
+            };
+            let to = to.iter().map(|word| parse(word)).collect::<Result<_, _>>()?;
+            Ok(Some(Addresses { from: parse(from)?, to }))
+        }
+    }
+}
+
+impl SignOnSection {
+    pub(super) fn check(
+        self,
+        path: &Path,
+        folder: &Path,
+        keys: &Path,
+    ) -> Result<SignOn, ConfigError> {
+        let Self { issuer, client, secret, ca, scope, role_claim, ward_claim } = self;
+        must_be_sealed(path, "[sign_on] issuer", &issuer)?;
+        let secret = read_secret(keys.join(secret))?;
+        let ca = ca.map(|ca| read(folder.join(ca))).transpose()?;
+        Ok(SignOn { issuer, client, secret, ca, scope, role_claim, ward_claim })
+    }
+}
+
+/// Days of a rule: more than a day, so that nothing goes which is still on its way; a century.
+const DAYS: std::ops::RangeInclusive<u32> = 1..=36_500;
+
+pub(super) fn rules(path: &Path, sections: &[RetentionSection]) -> Result<Vec<Rule>, ConfigError> {
+    let mut rules: Vec<Rule> = Vec::with_capacity(sections.len());
+    for RetentionSection { lane: word, ward, days } in sections {
+        let wrong =
+            |word: String, cure| Err(ConfigError::Retention { path: path.to_owned(), word, cure });
+        let Some(lane) = Lane::from_name(word) else {
+            return wrong(word.clone(), "lane is alert, vital, wave or health");
+        };
+        if !DAYS.contains(days) {
+            return wrong(format!("days = {days}"), "days are 1 to 36500");
+        }
+        if rules.iter().any(|rule| rule.lane == lane && rule.ward == *ward) {
+            return wrong(word.clone(), "one rule a lane and ward is enough: delete one");
+        }
+        rules.push(Rule { lane, ward: ward.clone(), days: *days });
+    }
+    Ok(rules)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_loopback_is_spoken_to_in_the_clear() {
+        for good in [
+            "https://a.example/x",
+            "http://127.0.0.1:8080/",
+            "http://[::1]:1/",
+            "http://localhost/",
+        ] {
+            assert!(is_sealed(good), "{good}");
+        }
+        for wrong in [
+            "http://a.example/",
+            "http://localhost:x@a.example/",
+            "http://localhost.a.example/",
+            "http://127.0.0.1@a.example/",
+            "https://user:word@a.example/",
+            "ftp://127.0.0.1/",
+            "a.example",
+        ] {
+            assert!(!is_sealed(wrong), "{wrong}");
+        }
+    }
+}
