@@ -41,6 +41,23 @@ struct DeviceBooks {
     minute: u64,
     in_minute: u64,
     errors_in_minute: u64,
+    /// Whether a report has named it.
+    is_named: bool,
+}
+
+impl DeviceBooks {
+    /// What it gave in its minute so far and is not told yet, if it gave anything.
+    fn minute_so_far(&mut self, device: DeviceId) -> Option<DeviceHealth> {
+        (self.in_minute + self.errors_in_minute > 0).then(|| {
+            self.is_named = true;
+            DeviceHealth {
+                device,
+                minute: self.minute,
+                accepted: std::mem::take(&mut self.in_minute),
+                lost: (0, std::mem::take(&mut self.errors_in_minute)),
+            }
+        })
+    }
 }
 
 /// When things expire.
@@ -133,13 +150,8 @@ impl Health {
         }
         let books = self.devices.entry(device).or_default();
         let minute = now.0 / 60_000_000_000;
-        if books.minute != minute && books.in_minute + books.errors_in_minute > 0 {
-            self.minutes.push(DeviceHealth {
-                device,
-                minute: books.minute,
-                accepted: std::mem::take(&mut books.in_minute),
-                lost: (0, std::mem::take(&mut books.errors_in_minute)),
-            });
+        if books.minute != minute {
+            self.minutes.extend(books.minute_so_far(device));
         }
         books.minute = minute;
         books.last = now;
@@ -190,16 +202,23 @@ impl Health {
             return;
         }
         self.reported = Some(clock.monotonic);
-        self.minutes.truncate(MINUTES_MAX);
         let lanes = Lane::ALL.into_iter().map(|lane| buffer.lane_health(lane)).collect();
         let report = HealthReport {
             lanes,
-            devices: std::mem::take(&mut self.minutes),
+            devices: self.minutes(),
             counters: self.counters(buffer, uplink, clock),
             software: env!("CARGO_PKG_VERSION").into(),
         };
         self.sync_shown = std::mem::take(&mut self.sync_max);
         batcher.report(&self.device, report.encode(), clock);
+    }
+
+    /// Minutes that have ended, and new devices, which do not wait for theirs to end.
+    fn minutes(&mut self) -> Vec<DeviceHealth> {
+        let new = self.devices.iter_mut().filter(|(_, books)| !books.is_named);
+        self.minutes.extend(new.filter_map(|(id, books)| books.minute_so_far(*id)));
+        self.minutes.truncate(MINUTES_MAX);
+        std::mem::take(&mut self.minutes)
     }
 
     fn counters<D: Disk, S: Sealer>(
@@ -348,4 +367,27 @@ pub fn resident_bytes() -> u64 {
     let text = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
     let pages = text.split(' ').nth(1).and_then(|pages| pages.parse::<u64>().ok());
     pages.unwrap_or(0) * rustix::param::page_size() as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_new_device_is_named_at_once_and_its_minutes_add_up() {
+        let gateway = GatewayId::new("gw-1").unwrap();
+        let second = |seconds: u64| MonotonicNanos(seconds * 1_000_000_000);
+        let mut health = Health::new(gateway, Duration::from_secs(15), second(0));
+        let device = DeviceId(1);
+        let of =
+            |minute, accepted, errors| DeviceHealth { device, minute, accepted, lost: (0, errors) };
+        health.heard(device, 3, 0, second(1));
+        assert_eq!(health.minutes(), [of(0, 3, 0)]);
+        health.heard(device, 2, 1, second(59));
+        assert_eq!(health.minutes(), []);
+        health.heard(device, 1, 0, second(61));
+        assert_eq!(health.minutes(), [of(0, 2, 1)]);
+        health.heard(device, 1, 0, second(121));
+        assert_eq!(health.minutes(), [of(1, 1, 0)]);
+    }
 }

@@ -26,7 +26,7 @@ mod webhook;
 
 mod work_order;
 
-pub use mail::{Addresses, Mail};
+pub use mail::{Addresses, Mail, mail_server};
 pub use maintenance::{Window, begin, end, windows};
 pub use receiver::{Receiver, ReceiverError};
 pub use webhook::Webhook;
@@ -198,8 +198,8 @@ pub fn remember(
     Ok(())
 }
 
-/// Tells what is due, in order, until one is not taken; how many were. What was taken is not told
-/// again.
+/// Tells what is due, in order: all of it to a webhook, one mail to a mail server, until something
+/// is not taken; how much was. What was taken is not told again.
 ///
 /// # Errors
 /// The store does not answer, or a receiver does not take a message.
@@ -207,16 +207,20 @@ pub async fn deliver(store: &Location, receiver: &Receiver) -> anyhow::Result<us
     let (at, channel) = (store.clone(), receiver.channel().clone());
     let read = move || due(&Db::open(&at)?, &channel, clock::now());
     let mut messages = tokio::task::spawn_blocking(read).await??;
-    let count = messages.len();
+    let mut count = 0;
     while !messages.is_empty() {
         let rest = messages.split_off(receiver.tell(&messages).await?);
         let taken = std::mem::replace(&mut messages, rest);
+        count += taken.len();
         let (at, channel) = (store.clone(), receiver.channel().clone());
         let keep = move || {
             let (db, now) = (Db::open(&at)?, clock::now());
             taken.iter().try_for_each(|message| remember(&db, &channel, message, now))
         };
         tokio::task::spawn_blocking(keep).await??;
+        if receiver.tells_at_once() {
+            break;
+        }
     }
     Ok(count)
 }

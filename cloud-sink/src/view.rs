@@ -146,7 +146,7 @@ impl View {
         let looking = tokio::spawn(events::keep_watching(shared.clone()));
         let router = http::router(shared);
         let ended = match tls {
-            None => axum::serve(listener, router).await,
+            None => tls::serve_plain(listener, router).await,
             Some(page) => page.serve(listener, router).await,
         };
         looking.abort();

@@ -51,6 +51,10 @@ class Visit:
         self.errors, self.seen, self.findings = [], {}, []
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
         self.page.on("console", lambda said: said.type == "error" and self.errors.append(said.text))
+        self.asked = {}
+        self.page.on("request", lambda request: self.asked.update({request: time.monotonic()}))
+        for ended in ("requestfinished", "requestfailed"):
+            self.page.on(ended, lambda request: self.asked.pop(request, None))
 
     def row(self):
         return self.page.locator("#fleet tbody tr[data-gateway='gw-1']")
@@ -63,6 +67,15 @@ class Visit:
                 self.page.keyboard.press("Enter")
                 return
         raise AssertionError(f"{wanted} is not reached by keyboard")
+
+    def explain(self):
+        """What the page and the browser say when something was not as expected."""
+        waiting = {request.url: round(time.monotonic() - since, 1)
+                   for request, since in self.asked.items()}
+        said = {id: self.page.locator(f"#{id}").all_text_contents()
+                for id in ("gateway-said", "verdict", "failed", "stream", "wall-said", "said")}
+        print(json.dumps({"errors": self.errors, "seen": self.seen, "waiting_s": waiting,
+                          "said": said}), file=sys.stderr)
 
     def shoot(self, name):
         self.page.screenshot(path=self.folder / f"{name}.png", full_page=True)
@@ -219,7 +232,7 @@ def main():
                 step()
             except BaseException:
                 visit.shoot(f"failed-{step.__name__}")
-                print(visit.errors, file=sys.stderr)
+                visit.explain()
                 raise
         browser.close()
     # The browser itself writes down each refusal that was provoked at the end.

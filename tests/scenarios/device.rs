@@ -21,6 +21,15 @@ pub fn monitor(number: u64, boot: u32) -> Arc<Device> {
 
 /// The same, with a name of its own for the first channel.
 pub fn labelled(number: u64, boot: u32, label: &str) -> Arc<Device> {
+    introduced((number, DeviceClock::UtcSynchronised), boot, label)
+}
+
+/// The same, with another clock.
+pub fn clocked(number: u64, clock: DeviceClock) -> Arc<Device> {
+    introduced((number, clock), 7, "")
+}
+
+fn introduced((number, clock): (u64, DeviceClock), boot: u32, label: &str) -> Arc<Device> {
     let numeric = |code, unit, exponent, label| Channel {
         code,
         unit,
@@ -39,7 +48,7 @@ pub fn labelled(number: u64, boot: u32, label: &str) -> Arc<Device> {
         numeric(150_456, 262_688, -1, ""),
         Channel { code: 131_330, unit: 266_418, kind: wave, label: "II", unit_label: "mV" },
     ];
-    let about = (DeviceId(number), DeviceClock::UtcSynchronised, 6, Mode::Demo);
+    let about = (DeviceId(number), clock, 6, Mode::Demo);
     let payload = write_hello(about, 1, "Scenario 1", 0, &channels).expect("a short hello fits");
     let hello = Hello::read(payload.as_slice()).expect("our own hello reads");
     let complete = Introduction::default().take(boot, 0, &hello, &Registry::default());

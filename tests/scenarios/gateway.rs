@@ -14,6 +14,7 @@ use ed25519_dalek::SigningKey;
 use wire::frame::{Record, RecordKind, read_frame_payload};
 use wire::gap::Gap;
 use wire::identity::{BootId, GatewayId, Lane, RecordHash, SegmentId};
+use wire::link::{SourceGap, write_gap};
 use wire::segment::read_header_payload;
 use wire::status::HealthReport;
 use wire::time::{ClockState, MonotonicNanos, TimeSource, UnixNanos};
@@ -128,10 +129,20 @@ impl Gateway {
 
     /// Takes one link payload of a device.
     pub fn hear(&mut self, device: &Arc<Device>, sequence: u32, payload: &[u8]) {
+        self.hear_frame(device, sequence, false, payload);
+    }
+
+    /// Takes a device's word that it lost readings.
+    pub fn hear_loss(&mut self, device: &Arc<Device>, sequence: u32, readings: u64) {
+        let payload = write_gap(SourceGap { readings, cause: 1 }).expect("two numbers fit");
+        self.hear_frame(device, sequence, true, payload.as_slice());
+    }
+
+    fn hear_frame(&mut self, device: &Arc<Device>, sequence: u32, gap: bool, payload: &[u8]) {
         self.order += 1;
         let now = self.now();
         let received = now.monotonic;
-        let said = Said { device, sequence, gap: false, payload, received };
+        let said = Said { device, sequence, gap, payload, received };
         self.batcher.take(&said, &now, self.order).expect("a device keeps to its hello");
     }
 

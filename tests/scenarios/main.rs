@@ -32,6 +32,8 @@ mod nonce;
 
 mod double_delivery;
 
+mod source_gap;
+
 mod held;
 
 mod incidents;

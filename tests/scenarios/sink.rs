@@ -156,6 +156,17 @@ impl Sink {
         mine.next().unwrap_or_default()
     }
 
+    /// When the readings were, and when the losses were declared, UTC nanoseconds.
+    pub fn moments(&self) -> (Vec<i64>, Vec<i64>) {
+        let db = self.db();
+        let all = |sql| {
+            let rows = db.rows(sql, &[]).expect("the store answers");
+            rows.iter().map(|row| row.at(0).expect("a moment")).collect()
+        };
+        let losses = all("SELECT at_ns FROM note WHERE kind = 'loss' ORDER BY at_ns");
+        (all("SELECT at_ns FROM reading ORDER BY at_ns"), losses)
+    }
+
     /// Every heart rate that is stored, of any device, in the order of their times.
     pub fn heart_rates(&self) -> Vec<i64> {
         let sql = "SELECT mantissa FROM numeric JOIN series ON series.id = numeric.series

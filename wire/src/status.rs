@@ -31,7 +31,7 @@ pub struct LaneHealth {
     pub gap_readings: u64,
 }
 
-/// What one device gave in one minute.
+/// What one device gave in one minute, or in a part of it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct DeviceHealth {
     /// Device.
@@ -49,7 +49,7 @@ pub struct DeviceHealth {
 pub struct HealthReport {
     /// One a lane.
     pub lanes: Vec<LaneHealth>,
-    /// One a device and minute since the last report.
+    /// One a device and minute that ended since the last report, and one of each new device.
     pub devices: Vec<DeviceHealth>,
     /// Numbered counters, an open list; see `FORMAT.md`.
     pub counters: Vec<(u16, u64)>,

@@ -97,7 +97,7 @@ impl Batcher {
         if said.gap {
             let SourceGap { readings, cause } = SourceGap::read(said.payload)?;
             let what = NoteKind::Loss { readings, cause };
-            return Ok(self.note(Lane::Vital, said, 0, what, clock));
+            return Ok(self.note(Lane::Vital, said, None, what, clock));
         }
         let entries = Entries::read(said.payload)?;
         if entries.clone().any(|entry| !fits(said.device, &entry)) {
@@ -116,11 +116,11 @@ impl Batcher {
                         levels: [alert.phase, alert.state, alert.priority],
                         text: alert.text.to_owned(),
                     };
-                    self.note(Lane::Alert, said, time, what, clock)
+                    self.note(Lane::Alert, said, Some(time), what, clock)
                 }
                 Entry::Event(event) => {
                     let what = NoteKind::Event { code: event.code, value: event.value };
-                    self.note(Lane::Vital, said, time, what, clock)
+                    self.note(Lane::Vital, said, Some(time), what, clock)
                 }
                 Entry::Context(token) => {
                     self.contexts.set(said.device.source.device, token);
@@ -134,14 +134,14 @@ impl Batcher {
     /// Declares a frame that cannot be taken: its readings are missing and no longer counted.
     pub fn lose(&mut self, said: &Said<'_>, clock: &ClockState) {
         let what = NoteKind::Loss { readings: 1, cause: LOSS_UNREADABLE };
-        self.note(Lane::Vital, said, 0, what, clock);
+        self.note(Lane::Vital, said, None, what, clock);
     }
 
     /// Adds the gateway's own report; it waits for no other.
     pub fn report(&mut self, device: &Arc<Device>, report: Vec<u8>, clock: &ClockState) {
         let received = clock.monotonic;
         let said = Said { device, sequence: 0, gap: false, payload: &report, received };
-        self.note(Lane::Health, &said, 0, NoteKind::Health(report.clone()), clock);
+        self.note(Lane::Health, &said, Some(0), NoteKind::Health(report.clone()), clock);
         self.close(Lane::Health);
     }
 
@@ -228,7 +228,13 @@ impl Batcher {
         }
     }
 
-    fn block(&mut self, lane: Lane, said: &Said<'_>, time: i64, clock: &ClockState) -> Spot<'_> {
+    fn block(
+        &mut self,
+        lane: Lane,
+        said: &Said<'_>,
+        time: Option<i64>,
+        clock: &ClockState,
+    ) -> Spot<'_> {
         let context = self.contexts.of(said.device.source.device);
         let order = self.order;
         let growing =
@@ -240,14 +246,15 @@ impl Batcher {
         &mut self,
         lane: Lane,
         said: &Said<'_>,
-        time: i64,
+        time: Option<i64>,
         what: NoteKind,
         clock: &ClockState,
     ) -> u64 {
         let spot = self.block(lane, said, time, clock);
         *spot.payload_bytes += said.payload.len() + 24;
         *spot.readings += 1;
-        let time_ticks = time.wrapping_sub(spot.block.time_ticks);
+        let base = spot.block.time_ticks;
+        let time_ticks = time.map_or(0, |time| time.wrapping_sub(base));
         spot.block.notes.push(Note { time_ticks, sequence: said.sequence.into(), what });
         1
     }
@@ -260,7 +267,7 @@ impl Batcher {
         clock: &ClockState,
     ) -> u64 {
         let Some(Slot::Numeric(first)) = slot(said.device, entry.channel_first) else { return 0 };
-        let mut spot = self.block(Lane::Vital, said, time, clock);
+        let mut spot = self.block(Lane::Vital, said, Some(time), clock);
         let shape = spot.shape(&said.device.numerics);
         *spot.payload_bytes += said.payload.len() + 24;
         *spot.readings += entry.count as u64;
@@ -303,7 +310,7 @@ impl Batcher {
     ) -> u64 {
         let Some(Slot::Wave(first)) = slot(said.device, entry.channel_first) else { return 0 };
         let ChannelKind::Wave { rate, .. } = said.device.waves[first].kind else { return 0 };
-        let mut spot = self.block(Lane::Wave, said, time, clock);
+        let mut spot = self.block(Lane::Wave, said, Some(time), clock);
         let shape = spot.shape(&said.device.waves);
         *spot.payload_bytes +=
             (said.payload.len() + 24).max(entry.count * usize::from(entry.channels) * 2);

@@ -64,15 +64,17 @@ async fn watch(mut db: Db) {
         tokio::time::sleep(LOOK).await;
         let look = move || {
             let changes = incident::look(&db, clock::now());
-            (db, changes)
+            // A rule that fails is no reason to start anew what goes on storing.
+            let answers = changes.is_ok() || db.store_epoch().is_ok();
+            (db, changes, answers)
         };
-        let Ok((back, changes)) = tokio::task::spawn_blocking(look).await else { return };
+        let Ok((back, changes, answers)) = tokio::task::spawn_blocking(look).await else { return };
         db = back;
+        if answers {
+            feed_watchdog();
+        }
         match changes {
-            Ok(changes) => {
-                changes.iter().for_each(|words| tracing::warn!("incident {words}"));
-                feed_watchdog();
-            }
+            Ok(changes) => changes.iter().for_each(|words| tracing::warn!("incident {words}")),
             Err(error) => tracing::error!(%error, "incidents are not looked for; trying again"),
         }
     }

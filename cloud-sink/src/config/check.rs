@@ -8,7 +8,7 @@ use wire::identity::Lane;
 use super::file::{NotifySection, RetentionSection, SignOnSection, ViewSection};
 use super::{ConfigError, SignOn, ViewConfig};
 use crate::incident::Kind;
-use crate::notify::{Addresses, Channel};
+use crate::notify::{Addresses, Channel, mail_server};
 use crate::retention::Rule;
 
 /// Whether what is said to an address does not leave this machine in the clear.
@@ -91,6 +91,7 @@ fn addresses(
         (false, ..) => Err(wrong(url, "mail goes by smtps:// or smtp://".into())),
         (true, [], _) | (true, _, None) => Err(wrong(url, "mail needs `to` and `from`".into())),
         (true, to, Some(from)) => {
+            mail_server(url).map_err(|error| wrong(url, error))?;
             let parse = |word: &str| {
                 let parsed = word.parse();
                 parsed.map_err(|error| wrong(word, format!("this is no mail address: {error}")))

@@ -49,9 +49,6 @@ const HEARD: &str = "
 INSERT INTO gateway_watched VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (gateway)
 DO UPDATE SET heard_ns = excluded.heard_ns, arrivals = excluded.arrivals,
   report = excluded.report, epoch = excluded.epoch";
-const SPOKE: &str = "
-INSERT INTO device_watched VALUES (?1, ?2, ?3) ON CONFLICT (gateway, device)
-DO UPDATE SET heard_ns = excluded.heard_ns";
 
 /// Takes the reports that have come since the last look, and what has happened between them.
 pub(super) fn hear(db: &Db, now: UnixNanos, happened: &mut Vec<Finding>) -> Result<(), StoreError> {
@@ -59,9 +56,6 @@ pub(super) fn hear(db: &Db, now: UnixNanos, happened: &mut Vec<Finding>) -> Resu
         let Ok(report) = HealthReport::decode(&beat.bytes) else { continue };
         let heard = values![beat.gateway, now.0, beat.arrivals, &beat.bytes, beat.epoch];
         db.later(HEARD, heard)?;
-        for device in &report.devices {
-            db.later(SPOKE, values![beat.gateway, device.device.0.cast_signed(), now.0])?;
-        }
         if let Some(before) = &beat.before {
             compare(&beat, before, &report, happened);
         }

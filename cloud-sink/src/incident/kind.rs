@@ -59,7 +59,7 @@ kinds! {
     Storage "storage" Quiet "the medium fails now and then: replace the card",
     SlowDisk "slow disk" Quiet "syncs take over 250 ms: replace the card before it fails",
     Worn "card worn" Condition "the medium has used most of its life: replace the card",
-    Machine "machine" Condition "check the gateway's power supply and its cooling",
+    Machine "machine" Quiet "check the gateway's power supply and its cooling",
     Room "room low" Condition "restore the link, or raise the quota; then the oldest goes",
     Late "late" Condition "check the link, then how fast the backlog drains",
     Stalled "stalled" Quiet "no receipts although connected: check sink, keyring, broker limits",

@@ -3,15 +3,19 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
+use lettre::address::Envelope;
 use lettre::message::{Mailbox, MultiPart, SinglePart};
 use lettre::transport::smtp::AsyncSmtpTransportBuilder;
 use lettre::transport::smtp::authentication::Credentials;
 use lettre::transport::smtp::client::{Certificate, CertificateStore, Tls, TlsParameters};
 use lettre::{AsyncSmtpTransport, AsyncTransport, Tokio1Executor};
+use percent_encoding::percent_decode_str;
 use reqwest::Url;
+use sha2::{Digest, Sha256};
 
 use super::{Channel, Event, Message, NOTICE, ReceiverError};
 use crate::clock;
+use crate::keys::hex;
 
 /// A server that says nothing for so long is away.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -46,8 +50,8 @@ impl Mail {
     /// Address or CA is none.
     pub fn new(channel: Channel, addresses: Addresses) -> Result<Self, ReceiverError> {
         let wrong = |error: String| ReceiverError::Mail(channel.name.clone(), error);
-        let url = Url::parse(&channel.url).map_err(|error| wrong(error.to_string()))?;
-        let host = url.host_str().ok_or_else(|| wrong("the address has no host".into()))?;
+        let url = mail_server(&channel.url).map_err(wrong)?;
+        let host = url.host_str().unwrap_or_default();
         let is_wrapped = url.scheme() == "smtps";
         let is_near = matches!(host, "127.0.0.1" | "localhost");
         let mut server = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(host);
@@ -67,17 +71,33 @@ impl Mail {
         &self.channel
     }
 
-    /// Sends all in one; they were taken when this returns.
+    /// Sends all in one, to each of those who are told; somebody has taken it when this returns.
     pub(super) async fn send(&self, messages: &[Message]) -> Result<(), ReceiverError> {
-        let Some(first) = messages.first() else { return Ok(()) };
+        // One whom the server does not know keeps nothing from the others.
+        let mut refused = None;
+        let mut taken = false;
+        for to in &self.addresses.to {
+            match self.send_to(to, messages).await {
+                Ok(()) => taken = true,
+                Err(error) => {
+                    tracing::warn!(%error, %to, "a mail was not taken");
+                    refused = Some(error);
+                }
+            }
+        }
+        refused.filter(|_| !taken).map_or(Ok(()), Err)
+    }
+
+    async fn send_to(&self, to: &Mailbox, messages: &[Message]) -> Result<(), ReceiverError> {
         let wrong = |error: String| ReceiverError::Mail(self.channel.name.clone(), error);
         let mut mail = lettre::Message::builder().from(self.addresses.from.clone());
-        for to in &self.addresses.to {
-            mail = mail.to(to.clone());
+        for all in &self.addresses.to {
+            mail = mail.to(all.clone());
         }
-        // The same words that are sent again have the same name: a server may drop the second.
-        let id = format!("<{}.{}@wardline>", first.idempotency_key, messages.len());
-        let mail = mail.message_id(Some(id)).subject(subject(messages));
+        let mail = mail.message_id(Some(message_id(messages))).subject(subject(messages));
+        let from = self.addresses.from.email.clone();
+        let envelope = Envelope::new(Some(from), vec![to.email.clone()]);
+        let mail = mail.envelope(envelope.map_err(|error| wrong(error.to_string()))?);
         let body = SinglePart::plain(body(messages));
         let mail = mail.multipart(MultiPart::mixed().singlepart(body));
         let mail = mail.map_err(|error| wrong(error.to_string()))?;
@@ -86,6 +106,35 @@ impl Mail {
             Ok(sent) => sent.map(drop).map_err(|error| wrong(error.to_string())),
             Err(_) => Err(wrong(format!("no answer within {} s", PATIENCE.as_secs()))),
         }
+    }
+}
+
+/// The same words that are sent again have the same name: a server may drop the second.
+fn message_id(messages: &[Message]) -> String {
+    let mut hash = Sha256::new();
+    for message in messages {
+        hash.update(message.idempotency_key.as_bytes());
+        hash.update(b"\n");
+    }
+    format!("<{}@wardline>", hex(&hash.finalize()))
+}
+
+/// The address of a mail server: a scheme, a host, and perhaps a user and a port.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn mail_server(address: &str) -> Result<Url, String> {
+    let url = Url::parse(address).map_err(|error| error.to_string())?;
+    let is_bare = matches!(url.path(), "" | "/") && url.query().is_none();
+    match () {
+        () if url.host_str().is_none_or(str::is_empty) => Err("the address has no host".into()),
+        () if url.password().is_some() => {
+            Err("the password does not stand in the address, but in the file of `token`".into())
+        }
+        () if !is_bare || url.fragment().is_some() => {
+            Err("the address ends with its host or port".into())
+        }
+        () => Ok(url),
     }
 }
 
@@ -109,7 +158,7 @@ fn signed_in(
     let Some(token) = &channel.token else { return server };
     let user = match url.username() {
         "" => addresses.from.email.to_string(),
-        user => user.to_owned(),
+        user => percent_decode_str(user).decode_utf8_lossy().into_owned(),
     };
     server.credentials(Credentials::new(user, token.clone()))
 }

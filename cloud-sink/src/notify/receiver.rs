@@ -60,6 +60,12 @@ impl Receiver {
         }
     }
 
+    /// Whether one message tells all, so that the rest has time.
+    #[must_use]
+    pub const fn tells_at_once(&self) -> bool {
+        matches!(self, Self::Mail(_))
+    }
+
     /// Tells the first of some messages, or the first few; how many it has taken.
     ///
     /// # Errors

@@ -2,6 +2,7 @@
 
 use wire::batch::{Note, NoteKind};
 use wire::gap::Gap;
+use wire::status::HealthReport;
 
 use super::StoreError;
 use super::db::{Db, values};
@@ -15,9 +16,15 @@ pub(super) fn insert_note(db: &Db, at: &At<'_>, note: &Note) -> Result<(), Store
         }
         NoteKind::Event { code, value } => ("event", Some(*code), None, None, Some(*value), None),
         NoteKind::Loss { readings, cause } => {
-            ("loss", Some(u32::from(*cause)), None, None, Some(readings.cast_signed()), None)
+            let readings = i64::try_from(*readings).unwrap_or(i64::MAX);
+            ("loss", Some(u32::from(*cause)), None, None, Some(readings), None)
         }
         NoteKind::Health(_) => return Ok(()),
+    };
+    // A loss has no device's time.
+    let moment = match &note.what {
+        NoteKind::Loss { .. } => at.received(),
+        _ => at.moment(note.time_ticks),
     };
     db.later(
         "INSERT INTO note (evidence, device, at_ns, kind, code, source, phase, state, priority,
@@ -25,7 +32,7 @@ pub(super) fn insert_note(db: &Db, at: &At<'_>, note: &Note) -> Result<(), Store
         values![
             at.evidence,
             at.device,
-            at.moment(note.time_ticks),
+            moment,
             kind,
             code,
             source,
@@ -62,8 +69,12 @@ ON CONFLICT (gateway) DO UPDATE SET arrivals = heartbeat.arrivals + 1";
 const NEWEST: &str = "
 UPDATE heartbeat SET sequence = ?2, report = ?3, epoch = ?4, error_us = ?5
 WHERE gateway = ?1 AND sequence < ?2";
+const SPOKE: &str = "
+INSERT INTO device_watched VALUES (?1, ?2, ?3) ON CONFLICT (gateway, device)
+DO UPDATE SET heard_ns = excluded.heard_ns";
 
-/// Keeps a gateway's newest report; an older one, out of its backlog, says only that it is there.
+/// Keeps a gateway's newest report; an older one, out of its backlog, says only that it is there,
+/// and which devices spoke.
 pub(super) fn insert_health(db: &Db, at: &At<'_>, record: &Disposed) -> Result<(), StoreError> {
     let Content::Frame { core, .. } = &record.content else { return Ok(()) };
     let (gateway, clock) = (record.gateway.row, at.batch.clock);
@@ -73,6 +84,10 @@ pub(super) fn insert_health(db: &Db, at: &At<'_>, record: &Disposed) -> Result<(
         let error = clock.utc.map(|_| i64::try_from(clock.error_us).unwrap_or(i64::MAX));
         let sequence = core.sequence_first.cast_signed();
         db.later(NEWEST, values![gateway, sequence, report, clock.epoch, error])?;
+        // What we cannot read is the newer program's; its bytes are kept.
+        for device in HealthReport::decode(report).unwrap_or_default().devices {
+            db.later(SPOKE, values![gateway, device.device.0.cast_signed(), at.now])?;
+        }
     }
     Ok(())
 }

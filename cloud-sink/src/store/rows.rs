@@ -34,7 +34,7 @@ pub(super) struct At<'a> {
     pub(super) device: i64,
     gateway: i64,
     /// UTC of the commit, nanoseconds.
-    now: i64,
+    pub(super) now: i64,
     lane: u8,
     pub(super) batch: &'a Batch,
     pub(super) block: &'a Block,
@@ -50,6 +50,11 @@ pub(super) struct At<'a> {
 impl At<'_> {
     pub(super) fn moment(&self, ticks: i64) -> i64 {
         self.base_ns.saturating_add(ticks.saturating_mul(self.tick_ns))
+    }
+
+    /// When the block came to the gateway, UTC nanoseconds.
+    pub(super) fn received(&self) -> i64 {
+        reception(self.batch, self.block, self.now)
     }
 }
 
@@ -319,11 +324,13 @@ fn numbers(block: &Block) -> impl Iterator<Item = i64> + '_ {
 fn base_time(batch: &Batch, block: &Block, tick_ns: i64, now: i64) -> i64 {
     match block.source.clock {
         DeviceClock::Utc | DeviceClock::UtcSynchronised => block.time_ticks.saturating_mul(tick_ns),
-        DeviceClock::None | DeviceClock::Tick | DeviceClock::Local => {
-            let gateway = batch.clock.utc.map_or(now, |utc| utc.0);
-            gateway.saturating_add(block.received_ms.saturating_mul(1_000_000))
-        }
+        DeviceClock::None | DeviceClock::Tick | DeviceClock::Local => reception(batch, block, now),
     }
+}
+
+fn reception(batch: &Batch, block: &Block, now: i64) -> i64 {
+    let gateway = batch.clock.utc.map_or(now, |utc| utc.0);
+    gateway.saturating_add(block.received_ms.saturating_mul(1_000_000))
 }
 
 fn invalid_within(run: &WaveRun, channel: u32, start: usize, count: usize) -> Option<Vec<u8>> {

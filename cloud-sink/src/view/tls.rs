@@ -1,11 +1,13 @@
-//! The page's own TLS, 1.3 only. A certificate that was renewed on the disk is taken while the page
-//! is served.
+//! How the page is served: over its own TLS, 1.3 only, or for a proxy. A certificate that was
+//! renewed on the disk is taken while the page is served.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum_server::Server;
 use axum_server::tls_rustls::RustlsConfig;
 use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject;
@@ -16,6 +18,9 @@ use super::ViewError;
 
 /// Between two looks whether the certificate was renewed.
 const LOOK: Duration = Duration::from_secs(60);
+
+/// A connection on which nothing is asked for so long is closed.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A certificate and its key.
 pub(super) struct Page {
@@ -39,11 +44,22 @@ impl Page {
     pub(super) async fn serve(self, listener: TcpListener, router: Router) -> std::io::Result<()> {
         let Self { files, read, config } = self;
         let renewing = tokio::spawn(renew(files, read, config.clone()));
-        let server = axum_server::from_tcp_rustls(listener.into_std()?, config)?;
+        let server = patient(axum_server::from_tcp_rustls(listener.into_std()?, config)?);
         let ended = server.serve(router.into_make_service()).await;
         renewing.abort();
         ended
     }
+}
+
+/// Serves without TLS, for a proxy on this machine.
+pub(super) async fn serve_plain(listener: TcpListener, router: Router) -> std::io::Result<()> {
+    let server = patient(axum_server::from_tcp(listener.into_std()?)?);
+    server.serve(router.into_make_service()).await
+}
+
+fn patient<A>(mut server: Server<SocketAddr, A>) -> Server<SocketAddr, A> {
+    server.http_builder().http1().header_read_timeout(PATIENCE);
+    server.http1_only().first_request_timeout(PATIENCE)
 }
 
 async fn renew(files: (PathBuf, PathBuf), mut known: Read, config: RustlsConfig) {

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use wire::batch::{Batch, Block, ChannelInfo, WaveRun};
+use wire::batch::{Batch, Block, ChannelInfo, NoteKind, WaveRun};
 use wire::link::WaveEntry;
 use wire::time::{ClockState, Rate};
 
@@ -53,33 +53,35 @@ impl Growing {
         }
     }
 
-    pub(super) fn spot(&mut self, said: &Said<'_>, time: i64, context: &[u8]) -> Spot<'_> {
+    /// The block of a device; `time` is what the device says, and none for a loss.
+    pub(super) fn spot(&mut self, said: &Said<'_>, time: Option<i64>, context: &[u8]) -> Spot<'_> {
         // The pointer names the device: `devices` keeps it alive as long as the batch grows.
         let key = (Arc::as_ptr(said.device) as usize, context.to_vec());
         let blocks = &mut self.batch.blocks;
         let (clock, devices) = (&self.batch.clock, &mut self.devices);
         let payload_bytes = &mut self.payload_bytes;
+        let received_ns = said.received.0.cast_signed() - clock.monotonic.0.cast_signed();
+        let received_ms = received_ns.div_euclid(1_000_000);
         let at = *self.by_device.entry(key).or_insert_with(|| {
             *payload_bytes += 64 + context.len();
             devices.push(said.device.clone());
-            let received_ns = said.received.0.cast_signed() - clock.monotonic.0.cast_signed();
             blocks.push(Block {
                 source: said.device.source,
                 context: context.to_vec(),
-                received_ms: received_ns.div_euclid(1_000_000),
-                time_ticks: time,
+                received_ms,
+                time_ticks: time.unwrap_or(0),
                 tables: Vec::new(),
                 waves: Vec::new(),
                 notes: Vec::new(),
             });
             blocks.len() - 1
         });
-        Spot {
-            block: &mut blocks[at],
-            shapes: &mut self.shapes,
-            payload_bytes,
-            readings: &mut self.readings,
+        let block = &mut blocks[at];
+        // Until the first reading, nothing says what the device's time is at reception.
+        if let Some(time) = time.filter(|_| has_losses_alone(block)) {
+            (block.received_ms, block.time_ticks) = (received_ms, time);
         }
+        Spot { block, shapes: &mut self.shapes, payload_bytes, readings: &mut self.readings }
     }
 
     /// Turns rows into columns.
@@ -103,6 +105,13 @@ impl Growing {
         }
         self.batch
     }
+}
+
+fn has_losses_alone(block: &Block) -> bool {
+    let is_loss = |what: &NoteKind| matches!(what, NoteKind::Loss { .. });
+    block.tables.is_empty()
+        && block.waves.is_empty()
+        && block.notes.iter().all(|note| is_loss(&note.what))
 }
 
 pub(super) struct Placed {
