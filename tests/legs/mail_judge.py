@@ -19,6 +19,7 @@ import trustme
 from aiosmtpd.smtp import SMTP, AuthResult
 
 USER, PASSWORD = b"wardline", b"open sesame"
+RECIPIENTS = ["biomed@hospital.example", "it@hospital.example"]
 PATIENCE_S = 30
 
 
@@ -35,7 +36,8 @@ class Inbox:
 
 def authenticate(server, session, envelope, mechanism, data):
     good = (data.login, data.password) == (USER, PASSWORD)
-    return AuthResult(success=good)
+    # Not handled: the server itself answers, also with a refusal.
+    return AuthResult(success=good, handled=False)
 
 
 def serve(loop, inbox, context, is_wrapped):
@@ -61,7 +63,7 @@ def block(name, url, ca=None, token="mail.password"):
     authority = f'ca = "{ca}"\n' if ca else ""
     return (f'\n[[notify]]\nname = "{name}"\nurl = "{url}"\n{authority}token = "{token}"\n'
             'from = "Wardline <wardline@hospital.example>"\n'
-            'to = ["biomed@hospital.example", "it@hospital.example"]\nafter_seconds = 0\n')
+            f'to = {json.dumps(RECIPIENTS)}\nafter_seconds = 0\n')
 
 
 def main():
@@ -94,13 +96,14 @@ def main():
     smtp = f"smtp://wardline@localhost:{begun}"
     good = tried(block("sealed", smtps, "mail-ca.pem") + block("begun", smtp, "mail-ca.pem"))
     assert good.returncode == 0 and "begun: taken" in good.stdout, good
-    for why, more in [("CA", block("n", smtps, "other-ca.pem")),
-                      ("password", block("n", smtps, "mail-ca.pem", "wrong.password")),
+    for why, more in [("certificate", block("n", smtps, "other-ca.pem")),
+                      ("535", block("n", smtps, "mail-ca.pem", "wrong.password")),
                       # In the clear, which such a server does not take.
-                      ("TLS", block("n", smtp))]:
+                      ("no compatible authentication", block("n", smtp))]:
         bad = tried(more)
         assert bad.returncode == 1 and "password right?" in bad.stdout, (why, bad)
-    assert [len(inbox.taken) for inbox in inboxes] == [1, 1]
+        assert why in bad.stdout.lower(), (why, bad)
+    assert [len(inbox.taken) for inbox in inboxes] == [2, 2], "one to each of two"
     assert all(sealed for inbox in inboxes for sealed, _ in inbox.taken)
 
     # What a running sink tells: two incidents in one message.
@@ -114,16 +117,17 @@ def main():
     sink = subprocess.Popen([program, "run", "--config", config], stderr=subprocess.DEVNULL)
     try:
         until = time.monotonic() + PATIENCE_S
-        while len(inboxes[0].taken) < 2 and time.monotonic() < until:
+        while len(inboxes[0].taken) < 4 and time.monotonic() < until:
             assert sink.poll() is None, "the sink has ended"
             time.sleep(0.1)
     finally:
         sink.kill()
         sink.wait()
-    sealed, envelope = inboxes[0].taken[-1]
+    told = inboxes[0].taken[2:]
+    assert [envelope.rcpt_tos for _, envelope in told] == [[one] for one in RECIPIENTS], told
+    sealed, envelope = told[0]
     text = envelope.content.decode()
-    assert len(inboxes[0].taken) == 2, inboxes[0].taken
-    assert sealed and envelope.rcpt_tos == ["biomed@hospital.example", "it@hospital.example"]
+    assert sealed and "To: " + ", ".join(RECIPIENTS) in text, text
     assert "Subject: Wardline: 2 opened: gap all, integrity all" in text, text
     assert text.count("OPENED") == 2 and "not an alarm system" in text, text
     told = store.execute("SELECT count(*) FROM notice WHERE event = 'opened'").fetchone()[0]
