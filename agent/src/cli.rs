@@ -5,7 +5,10 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use crate::config::Config;
+
 mod check;
+mod device;
 mod diag;
 mod doctor;
 mod examine;
@@ -16,6 +19,7 @@ mod pages;
 mod provision;
 mod run;
 mod status;
+mod tap;
 mod test_send;
 
 /// Gateway agent: seals what medical devices say, keeps it through power cuts and outages, and
@@ -41,6 +45,11 @@ enum Command {
     Status(status::Status),
     /// Looks at everything within five seconds: pass, warn, fail or skip, each with a remedy.
     Doctor(doctor::Doctor),
+    /// Shows what devices say, live and before it is sealed; values only with --phi.
+    Tap(tap::Tap),
+    /// Lists the devices that speak at this gateway.
+    #[command(subcommand)]
+    Device(device::Device),
     /// Sends one marked reading through the whole line and says how long each hop took.
     TestSend(test_send::TestSend),
     /// Packs what helps to find a fault: no secret, no reading; lists it first.
@@ -62,6 +71,16 @@ pub struct ConfigArg {
     /// Configuration file.
     #[arg(long, value_name = "FILE", default_value = "wardline.toml")]
     config: PathBuf,
+}
+
+impl ConfigArg {
+    /// The configuration of the agent that runs: the last good one if the present one is wrong.
+    fn load_to_ask(&self) -> Result<Config, Failure> {
+        let path = &self.config;
+        Config::load(path)
+            .or_else(|error| Config::last_good(path).ok_or(error))
+            .map_err(wrong_config)
+    }
 }
 
 /// Exit code of a wrong configuration, as in sysexits.
@@ -96,6 +115,8 @@ impl Cli {
             Command::Run(command) => command.run(),
             Command::Status(command) => command.run(),
             Command::Doctor(command) => command.run(),
+            Command::Tap(command) => command.run(),
+            Command::Device(command) => command.run(),
             Command::TestSend(command) => command.run(),
             Command::Diag(command) => command.run(),
             Command::Log(command) => command.run(),

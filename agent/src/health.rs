@@ -2,14 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::sync::watch;
 use wire::batch::Source;
 use wire::identity::{DeviceId, GatewayId, Lane, SourceBoot};
 use wire::reading::Mode;
+use wire::status::HealthReport;
 use wire::status::counter::{self, CERTIFICATE_SECONDS, KEYRING_SECONDS};
-use wire::status::{DeviceHealth, HealthReport};
 use wire::time::{ClockState, DeviceClock, MonotonicNanos, UnixNanos};
 
 use crate::buffer::Buffer;
@@ -18,9 +19,11 @@ use crate::intake::Device;
 use crate::seal::Sealer;
 use crate::seal::batcher::Batcher;
 use crate::uplink::machine::Uplink;
-use host::Host;
+use host::{Host, Machine};
 
 mod alarm;
+
+mod devices;
 
 pub mod host;
 
@@ -31,34 +34,8 @@ mod status;
 pub mod watchdog;
 
 pub use alarm::Alarm;
+pub use devices::Devices;
 pub use status::{DeviceStatus, LaneStatus, Status};
-
-#[derive(Clone, Copy, Debug, Default)]
-struct DeviceBooks {
-    last: MonotonicNanos,
-    accepted: u64,
-    link_errors: u64,
-    minute: u64,
-    in_minute: u64,
-    errors_in_minute: u64,
-    /// Whether a report has named it.
-    is_named: bool,
-}
-
-impl DeviceBooks {
-    /// What it gave in its minute so far and is not told yet, if it gave anything.
-    fn minute_so_far(&mut self, device: DeviceId) -> Option<DeviceHealth> {
-        (self.in_minute + self.errors_in_minute > 0).then(|| {
-            self.is_named = true;
-            DeviceHealth {
-                device,
-                minute: self.minute,
-                accepted: std::mem::take(&mut self.in_minute),
-                lost: (0, std::mem::take(&mut self.errors_in_minute)),
-            }
-        })
-    }
-}
 
 /// When things expire.
 #[derive(Clone, Copy, Debug, Default)]
@@ -78,22 +55,20 @@ pub struct Health {
     reported: Option<MonotonicNanos>,
     shown: Option<MonotonicNanos>,
     receipt: Option<MonotonicNanos>,
-    devices: BTreeMap<DeviceId, DeviceBooks>,
-    minutes: Vec<DeviceHealth>,
+    /// What is known of devices.
+    pub devices: Devices,
     sync_max: Duration,
     sync_shown: Duration,
     receipts_refused: u64,
     alarms: BTreeMap<Alarm, Vec<String>>,
     memory: fn() -> u64,
+    looks: Arc<AtomicU64>,
+    looks_reported: u64,
     host: Option<Host>,
+    machine: Machine,
     ends: Ends,
     screen: watch::Sender<String>,
 }
-
-/// Devices that are kept in the books; more are counted on the last one.
-const DEVICES_MAX: usize = 1024;
-/// Device minutes in one report.
-const MINUTES_MAX: usize = 1024;
 
 impl Health {
     /// Empty books.
@@ -107,14 +82,16 @@ impl Health {
             reported: None,
             shown: None,
             receipt: None,
-            devices: BTreeMap::new(),
-            minutes: Vec::new(),
+            devices: Devices::default(),
             sync_max: Duration::ZERO,
             sync_shown: Duration::ZERO,
             receipts_refused: 0,
             alarms: BTreeMap::new(),
             memory: resident_bytes,
+            looks: Arc::default(),
+            looks_reported: 0,
             host: None,
+            machine: Machine::default(),
             ends: Ends::default(),
             screen: watch::Sender::new(String::new()),
         }
@@ -143,30 +120,10 @@ impl Health {
         self.screen.subscribe()
     }
 
-    /// A device said something.
-    pub fn heard(&mut self, device: DeviceId, accepted: u64, errors: u64, now: MonotonicNanos) {
-        if self.devices.len() >= DEVICES_MAX && !self.devices.contains_key(&device) {
-            return;
-        }
-        let books = self.devices.entry(device).or_default();
-        let minute = now.0 / 60_000_000_000;
-        if books.minute != minute {
-            self.minutes.extend(books.minute_so_far(device));
-        }
-        books.minute = minute;
-        books.last = now;
-        books.accepted += accepted;
-        books.in_minute += accepted;
-        books.link_errors += errors;
-        books.errors_in_minute += errors;
-    }
-
-    /// A frame of a device contradicted its hello.
-    pub fn refused_frame(&mut self, device: DeviceId) {
-        if let Some(books) = self.devices.get_mut(&device) {
-            books.link_errors += 1;
-            books.errors_in_minute += 1;
-        }
+    /// Counts how often somebody at the gateway begins to look at values; it is reported at once.
+    #[must_use]
+    pub fn looks(&self) -> Arc<AtomicU64> {
+        self.looks.clone()
     }
 
     /// A group became durable.
@@ -198,27 +155,24 @@ impl Health {
         clock: &ClockState,
     ) {
         let since = self.reported.map(|last| clock.monotonic.0.saturating_sub(last.0));
-        if since.is_some_and(|since| u128::from(since) < self.interval.as_nanos()) {
+        let looks = self.looks.load(Ordering::Relaxed);
+        let is_soon = since.is_some_and(|since| u128::from(since) < self.interval.as_nanos());
+        if is_soon && looks == self.looks_reported {
             return;
         }
+        self.looks_reported = looks;
         self.reported = Some(clock.monotonic);
+        // No oftener: each look asks the firmware.
+        self.machine = self.host.as_ref().map(Host::look).unwrap_or_default();
         let lanes = Lane::ALL.into_iter().map(|lane| buffer.lane_health(lane)).collect();
         let report = HealthReport {
             lanes,
-            devices: self.minutes(),
+            devices: self.devices.take_minutes(),
             counters: self.counters(buffer, uplink, clock),
             software: env!("CARGO_PKG_VERSION").into(),
         };
         self.sync_shown = std::mem::take(&mut self.sync_max);
         batcher.report(&self.device, report.encode(), clock);
-    }
-
-    /// Minutes that have ended, and new devices, which do not wait for theirs to end.
-    fn minutes(&mut self) -> Vec<DeviceHealth> {
-        let new = self.devices.iter_mut().filter(|(_, books)| !books.is_named);
-        self.minutes.extend(new.filter_map(|(id, books)| books.minute_so_far(*id)));
-        self.minutes.truncate(MINUTES_MAX);
-        std::mem::take(&mut self.minutes)
     }
 
     fn counters<D: Disk, S: Sealer>(
@@ -228,7 +182,7 @@ impl Health {
         clock: &ClockState,
     ) -> Vec<(u16, u64)> {
         let (log, sent) = (buffer.figures(), uplink.figures());
-        let errors = self.devices.values().map(|books| books.link_errors).sum();
+        let errors = self.devices.link_errors();
         let mut counters = vec![
             (counter::UPTIME_SECONDS, seconds(self.started, clock.monotonic)),
             (counter::CONNECTS, sent.connects),
@@ -244,12 +198,13 @@ impl Health {
             (counter::MEMORY_BYTES, (self.memory)()),
             (counter::RECORDS_PARKED, uplink.parked()),
             (counter::ALARMS, self.alarm_bits()),
+            (counter::LOOKS, self.looks_reported),
         ];
         let rest = |end| seconds_until(end, clock).map(|rest| rest.max(0).unsigned_abs());
         let certificate = rest(self.ends.certificate).map(|rest| (CERTIFICATE_SECONDS, rest));
         let keyring = rest(self.ends.keyring).map(|rest| (KEYRING_SECONDS, rest));
         counters.extend(certificate.into_iter().chain(keyring));
-        counters.extend(self.host.iter().flat_map(Host::counters));
+        counters.extend(self.host.iter().flat_map(|host| host.counters(&self.machine)));
         counters
     }
 
@@ -279,7 +234,7 @@ impl Health {
             connected: uplink.is_up(),
             uptime_s: seconds(self.started, now),
             started: self.host.as_ref().map(|host| host.start().words().into()),
-            machine: self.host.as_ref().map(Host::look).unwrap_or_default(),
+            machine: self.machine,
             certificate_days: days(self.ends.certificate, clock),
             keyring_days: days(self.ends.keyring, clock),
             clock_error_us: clock.utc.map(|_| clock.error_us),
@@ -301,7 +256,7 @@ impl Health {
             records_refused: log.records_refused,
             records_parked: uplink.parked(),
             lanes: lanes.map(lane_status).collect(),
-            devices: self.devices.iter().map(|(id, b)| device_status(*id, b, now)).collect(),
+            devices: self.devices.statuses(now),
         };
         self.screen.send_replace(serde_json::to_string(&status).unwrap_or_default());
     }
@@ -327,15 +282,6 @@ fn lane_status(lane: wire::status::LaneHealth) -> LaneStatus {
         sequence_next: lane.sequence_next,
         backlog_bytes: lane.backlog_bytes,
         gap_readings: lane.gap_readings,
-    }
-}
-
-fn device_status(device: DeviceId, books: &DeviceBooks, now: MonotonicNanos) -> DeviceStatus {
-    DeviceStatus {
-        device: device.to_string(),
-        age_s: seconds(books.last, now),
-        accepted: books.accepted,
-        link_errors: books.link_errors,
     }
 }
 
@@ -367,27 +313,4 @@ pub fn resident_bytes() -> u64 {
     let text = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
     let pages = text.split(' ').nth(1).and_then(|pages| pages.parse::<u64>().ok());
     pages.unwrap_or(0) * rustix::param::page_size() as u64
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_new_device_is_named_at_once_and_its_minutes_add_up() {
-        let gateway = GatewayId::new("gw-1").unwrap();
-        let second = |seconds: u64| MonotonicNanos(seconds * 1_000_000_000);
-        let mut health = Health::new(gateway, Duration::from_secs(15), second(0));
-        let device = DeviceId(1);
-        let of =
-            |minute, accepted, errors| DeviceHealth { device, minute, accepted, lost: (0, errors) };
-        health.heard(device, 3, 0, second(1));
-        assert_eq!(health.minutes(), [of(0, 3, 0)]);
-        health.heard(device, 2, 1, second(59));
-        assert_eq!(health.minutes(), []);
-        health.heard(device, 1, 0, second(61));
-        assert_eq!(health.minutes(), [of(0, 2, 1)]);
-        health.heard(device, 1, 0, second(121));
-        assert_eq!(health.minutes(), [of(1, 1, 0)]);
-    }
 }

@@ -22,4 +22,6 @@ pub mod health;
 
 pub mod local;
 
+pub mod tap;
+
 pub mod cli;

@@ -20,6 +20,7 @@ use crate::intake::{Chunk, Run};
 use crate::seal::SealError;
 use crate::seal::Sealer;
 use crate::seal::batcher::{Batcher, Closed, Said};
+use crate::tap::Taps;
 use crate::uplink::Hands;
 use crate::uplink::driver::FromBroker;
 use crate::uplink::machine::{Order, Records, Uplink};
@@ -65,6 +66,7 @@ pub struct Line<D: Disk, S, H> {
     closed: VecDeque<Closed>,
     held_back: bool,
     probes: Probes,
+    taps: Taps,
 }
 
 struct Log<'a, D: Disk, S> {
@@ -99,8 +101,10 @@ impl<D: Disk, S: Sealer, H: Hands> Line<D, S, H> {
         trust: Trust,
     ) -> Self {
         let probes = Probes::none(trust.gateway);
+        let taps = Taps::new(health.looks());
         Self {
             probes,
+            taps,
             clock,
             batcher,
             buffer,
@@ -172,10 +176,16 @@ impl<D: Disk, S: Sealer, H: Hands> Line<D, S, H> {
         self.held_back
     }
 
+    /// Where people at the gateway hear what the line hears.
+    #[must_use]
+    pub fn taps(&self) -> Taps {
+        self.taps.clone()
+    }
+
     /// Takes a device's chunk into the growing batches.
     pub fn hear(&mut self, chunk: &Chunk) {
+        self.taps.hear(chunk);
         let clock = self.clock.state();
-        let device = chunk.device.source.device;
         let mut accepted = 0;
         for frame in &chunk.frames {
             self.order += 1;
@@ -192,7 +202,7 @@ impl<D: Disk, S: Sealer, H: Hands> Line<D, S, H> {
                 Err(error) => self.misheard(&said, &clock, &error),
             }
         }
-        self.health.heard(device, accepted, chunk.link_errors, clock.monotonic);
+        self.health.devices.heard(&chunk.device, accepted, chunk.link_errors, clock.monotonic);
         if let Some(last) = chunk.frames.last() {
             let key = Arc::as_ptr(&chunk.run) as usize;
             let waiting =
@@ -212,7 +222,7 @@ impl<D: Disk, S: Sealer, H: Hands> Line<D, S, H> {
         let device = said.device.source.device;
         tracing::error!(device = %device, %error, "a frame contradicts the device's hello");
         self.batcher.lose(said, clock);
-        self.health.refused_frame(device);
+        self.health.devices.refused_frame(device);
     }
 
     /// One turn: close, seal, append, commit, acknowledge, send. With `all`, nothing waits for its

@@ -4,20 +4,27 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{mpsc, watch};
 
 use crate::line::probe::Asking;
 use crate::seal::keep;
+use crate::tap::{self, Ask, Taps, Told};
 
 /// Says the newest status.
 pub const STATUS: &str = "status.sock";
 /// Sends a probe along the line and says when each hop is done.
 pub const TEST: &str = "test.sock";
 
+/// What somebody asks to see is short.
+const ASK_BYTES_MAX: u64 = 1024;
 /// Between two looks whether our socket still stands in its place.
 const LOOK: Duration = Duration::from_secs(2);
+
+/// Shows what devices say.
+pub const TAP: &str = "tap.sock";
 
 /// Answers every connection with the newest status and closes it.
 pub async fn serve_status(state: PathBuf, screen: watch::Receiver<String>) {
@@ -31,6 +38,14 @@ pub async fn serve_status(state: PathBuf, screen: watch::Receiver<String>) {
 pub async fn serve_test(state: PathBuf, asking: Asking) {
     serve(&state.join(TEST), LOOK, |stream| {
         tokio::spawn(follow(stream, asking.clone()));
+    })
+    .await;
+}
+
+/// Shows every connection what it asks to see.
+pub async fn serve_tap(state: PathBuf, taps: Taps) {
+    serve(&state.join(TAP), LOOK, |stream| {
+        tokio::spawn(show(stream, taps.clone()));
     })
     .await;
 }
@@ -57,6 +72,42 @@ async fn follow(stream: UnixStream, asking: Asking) {
                     return;
                 }
             }
+            // Whoever asked says nothing more, and has gone when this ends.
+            _ = reader.read(&mut nothing) => return,
+        }
+    }
+}
+
+async fn show(stream: UnixStream, taps: Taps) {
+    let uid = stream.peer_cred().ok().map(|who| who.uid());
+    let (reader, mut writer) = stream.into_split();
+    let mut reader = BufReader::new(reader.take(ASK_BYTES_MAX));
+    let mut text = String::new();
+    let asked = tokio::time::timeout(LOOK, reader.read_line(&mut text)).await;
+    let Ok(ask) = serde_json::from_str::<Ask>(&text) else {
+        tracing::debug!(?asked, "somebody does not say what to show");
+        return;
+    };
+    let Some(mut chunks) = taps.look(&ask) else { return };
+    if ask.phi {
+        let device = ask.device.as_deref().unwrap_or("all");
+        tracing::warn!(uid, device, "somebody looks at values; the sink is told");
+    }
+    let mut told = vec![Told::Following { schema: 1 }];
+    let mut nothing = [0; 1];
+    loop {
+        for told in told.drain(..) {
+            let line = serde_json::to_string(&told).unwrap_or_default() + "\n";
+            if writer.write_all(line.as_bytes()).await.is_err() {
+                return;
+            }
+        }
+        tokio::select! {
+            chunk = chunks.recv() => match chunk {
+                Ok(chunk) => told.extend(tap::shown(&chunk, &ask).into_iter().map(Told::Said)),
+                Err(RecvError::Lagged(chunks)) => told.push(Told::Missed { schema: 1, chunks }),
+                Err(RecvError::Closed) => return,
+            },
             // Whoever asked says nothing more, and has gone when this ends.
             _ = reader.read(&mut nothing) => return,
         }

@@ -117,11 +117,13 @@ pub enum ConfigError {
         /// What may stand there.
         cure: String,
     },
-    /// Of a certificate and its key, one is missing.
-    #[error("{path}: [view] has one of `certificate` and `key`: give both, or neither")]
-    Half {
+    /// The page cannot be served so.
+    #[error("{path}: [view] {cure}")]
+    View {
         /// The file.
         path: PathBuf,
+        /// What is wrong, and what to do.
+        cure: &'static str,
     },
     /// Page or metrics would be open to the network.
     #[error(
@@ -228,6 +230,12 @@ mod tests {
                 "[[notify]]\nname = \"n\"\nurl = \"smtp://a.example\"\nto = [\"a@a.example\"]"
                     .into(),
                 "mail needs `to` and `from`",
+            ),
+            (
+                "[[notify]]\nname = \"n\"\nurl = \"smtps://u:p@a.example\"\nfrom = \"b@a.example\"\n\
+                 to = [\"a@a.example\"]"
+                    .into(),
+                "password does not stand in the address",
             ),
             ("certificate = \"page.pem\"".into(), "give both"),
             ("[metrics]\nlisten = \"0.0.0.0:9780\"".into(), "listen on 127.0.0.1"),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 
 use rig::site::{BrokerKind, Intake, Plan, Programs, Role, Site};
@@ -63,10 +63,21 @@ impl Gateway {
         (output.status.code(), levels.collect())
     }
 
+    /// Something of the gateway that runs until it is ended.
+    pub fn begin(&self, words: &[&str]) -> Child {
+        let mut command = Command::new(&self.programs.agent);
+        command.args(words).current_dir(self.folder());
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    }
+
+    /// The device says three numbers, of this run.
+    pub fn speak(&self, boot: u32) {
+        self.runtime.block_on(speak(&self.folder(), boot)).unwrap();
+    }
+
     pub fn run(&mut self) {
         self.runtime.block_on(self.site.start_all(PATIENCE)).unwrap();
-        let folder = self.folder();
-        self.runtime.block_on(speak(&folder, 1)).unwrap();
+        self.speak(1);
         self.runtime.block_on(self.site.wait_for_receipts(PATIENCE)).unwrap();
     }
 }

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::Read;
+use std::io::{BufRead, BufReader, Read};
+use std::time::{Duration, Instant};
 
-use cloud_sink::store::db::Db;
+use cloud_sink::store::db::{Db, Row};
 use flate2::read::GzDecoder;
 use rig::site::Role;
 use serde_json::Value;
@@ -12,6 +13,9 @@ use wire::frame::Record;
 use wire::reading::Mode;
 
 use crate::commands::Gateway;
+
+const PATIENCE: Duration = Duration::from_secs(25);
+const LOOK: Duration = Duration::from_millis(20);
 
 /// The hops that a probe made: name and fate.
 fn hops(gateway: &Gateway, wait: &str) -> (Option<i32>, Vec<(String, Option<String>)>) {
@@ -53,6 +57,54 @@ fn a_probe_tells_each_hop_and_is_stored_as_what_it_is() {
     assert_eq!(hops.first().map(|(name, _)| name.as_str()), Some("durable"));
     assert!(gateway.site.kill(Role::Agent).unwrap());
     assert_eq!(gateway.wardline(&["test-send"]).status.code(), Some(69));
+}
+
+/// What `wardline tap` shows of the next words of the device, up to a numeric.
+fn tapped(gateway: &Gateway, boot: u32, more: &[&str]) -> Value {
+    let mut tap = gateway.begin(&[&["tap", "--json"], more].concat());
+    let mut said = BufReader::new(tap.stderr.take().unwrap()).lines();
+    assert!(said.next().unwrap().unwrap().starts_with("following"));
+    gateway.speak(boot);
+    let mut shown = BufReader::new(tap.stdout.take().unwrap()).lines();
+    let first = serde_json::from_str(&shown.next().unwrap().unwrap()).unwrap();
+    tap.kill().unwrap();
+    tap.wait().unwrap();
+    first
+}
+
+#[test]
+fn a_tap_masks_values_and_the_sink_learns_who_looked_at_them() {
+    let mut gateway = Gateway::prepare();
+    gateway.run();
+    let devices = gateway.wardline(&["device", "ls", "--json"]);
+    let devices: Value = serde_json::from_slice(&devices.stdout).unwrap();
+    let device = devices["devices"][0]["device"].as_str().unwrap();
+    assert!(!devices["devices"][0]["model"].as_str().unwrap().is_empty(), "{devices}");
+
+    let masked = tapped(&gateway, 2, &[device]);
+    assert_eq!((&masked["device"], &masked["what"]), (&device.into(), &"numeric".into()));
+    assert_eq!((&masked["signal"], &masked["unit"]), (&"PR".into(), &"bpm".into()));
+    assert_eq!(masked.get("value"), None, "{masked}");
+    let looks = || {
+        let db = Db::open(&gateway.site.location().unwrap()).unwrap();
+        let sql = "SELECT who, role, words FROM audit WHERE what = 'values'";
+        let rows = db.rows(sql, &[]).unwrap();
+        let text = |row: &Row, at| row.at::<String>(at).unwrap();
+        rows.iter().map(|row| [0, 1, 2].map(|at| text(row, at))).collect::<Vec<_>>()
+    };
+    assert_eq!(looks(), [] as [[String; 3]; 0]);
+
+    let plain = tapped(&gateway, 3, &["--phi"]);
+    assert!(plain["value"].as_str().unwrap().parse::<f64>().is_ok(), "{plain}");
+    let until = Instant::now() + PATIENCE;
+    while looks().is_empty() {
+        assert!(Instant::now() < until, "nobody has written down the look");
+        std::thread::sleep(LOOK);
+    }
+    let [who, role, words] = looks().remove(0);
+    assert_eq!((who.as_str(), role.as_str()), ("gw-1", "gateway"));
+    assert!(words.contains("1 times"), "{words}");
+    assert_eq!(gateway.wardline(&["tap", "bed 4"]).status.code(), Some(1));
 }
 
 #[test]

@@ -105,6 +105,8 @@ pub mod counter {
     pub const KEYRING_SECONDS: u16 = 22;
     /// Seconds since the machine was started.
     pub const MACHINE_SECONDS: u16 = 23;
+    /// Looks at values at the gateway itself, before they were sealed.
+    pub const LOOKS: u16 = 24;
 }
 
 /// Bits of [`counter::SUPPLY`].

@@ -140,7 +140,11 @@ impl Disk for Folder {
         let mut files = Vec::new();
         for entry in std::fs::read_dir(&self.path)? {
             let entry = entry?;
-            let meta = entry.metadata()?;
+            let meta = match entry.metadata() {
+                // Renamed or removed since: whoever did it knows.
+                Err(error) if error.kind() == ErrorKind::NotFound => continue,
+                other => other?,
+            };
             let ours = meta.is_file() || meta.is_dir();
             if let (true, Ok(name)) = (ours, entry.file_name().into_string()) {
                 files.push((name, if meta.is_file() { meta.len() } else { 0 }));

@@ -1,8 +1,10 @@
 //! `wardline log verify`: checks a buffer folder with public keys only; works on a card image.
 //! `wardline log ls` lists what is there, `wardline log export` takes it away.
 
-use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::collections::{BTreeMap, HashSet};
+use std::fs::File;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use ed25519_dalek::VerifyingKey;
@@ -103,20 +105,13 @@ impl Verify {
                 report.quarantined += 1;
             }
             let Some(parsed) = FileName::parse(&name) else { continue };
-            let read = folder.open(&name).and_then(|file| {
-                let found = scan(&file, parsed.segment)?;
-                Ok((file, found))
-            });
-            let (file, mut found) = match read {
+            let (file, found) = match open(&folder, &name, &parsed) {
                 Ok(read) => read,
                 Err(error) => {
                     report.bad(format!("{name}: {error}"));
                     continue;
                 }
             };
-            if let Some(cut) = parsed.cut {
-                found.cut_at(cut);
-            }
             report.segments += 1;
             check_segment(&file, &name, &parsed, &found, key.as_ref(), &mut heads, &mut report)?;
         }
@@ -146,6 +141,46 @@ impl Verify {
     }
 }
 
+fn open(folder: &Folder, name: &str, parsed: &FileName) -> std::io::Result<(File, Scan)> {
+    let file = folder.open(name)?;
+    let mut found = scan(&file, parsed.segment)?;
+    if let Some(cut) = parsed.cut {
+        found.cut_at(cut);
+    }
+    Ok((file, found))
+}
+
+/// Reads each segment once. An agent that runs meanwhile renames some and frees others: what was
+/// renamed is looked for again.
+fn each_segment(
+    path: &Path,
+    mut take: impl FnMut(&str, &FileName, &File, &Scan) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    let folder =
+        Folder::existing(path).with_context(|| format!("{} cannot be opened", path.display()))?;
+    let mut taken = HashSet::new();
+    loop {
+        let mut is_whole = true;
+        for (name, _) in folder.list()? {
+            let Some(parsed) = FileName::parse(&name) else { continue };
+            if taken.contains(&parsed.segment) {
+                continue;
+            }
+            match open(&folder, &name, &parsed) {
+                Ok((file, found)) => {
+                    taken.insert(parsed.segment);
+                    take(&name, &parsed, &file, &found)?;
+                }
+                Err(error) if error.kind() == ErrorKind::NotFound => is_whole = false,
+                Err(error) => return Err(error).context(name),
+            }
+        }
+        if is_whole {
+            return Ok(());
+        }
+    }
+}
+
 fn parse_key(text: &str) -> anyhow::Result<VerifyingKey> {
     let bytes: Option<Vec<u8>> = (text.len() == 64)
         .then(|| (0..32).map(|at| u8::from_str_radix(text.get(at * 2..at * 2 + 2)?, 16).ok()))
@@ -155,7 +190,7 @@ fn parse_key(text: &str) -> anyhow::Result<VerifyingKey> {
 }
 
 fn check_segment(
-    file: &std::fs::File,
+    file: &File,
     name: &str,
     parsed: &FileName,
     found: &Scan,

@@ -69,6 +69,7 @@ impl Run {
             runtime.spawn(ports::serve(port, registry.clone(), chunks.clone()));
         }
         runtime.spawn(watchdog::feed(screen.clone()));
+        runtime.spawn(local::serve_tap(config.state.clone(), line.taps()));
         runtime.spawn(local::serve_test(config.state.clone(), line.take_probes()));
         if let Some(address) = config.metrics {
             runtime.spawn(metrics::serve(address, screen.clone()));

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 
-use super::{ConfigArg, EXIT_UNREACHABLE, Failure, wrong_config};
+use super::{ConfigArg, EXIT_UNREACHABLE, Failure};
 use crate::config::Config;
 use crate::local;
 
@@ -30,10 +30,7 @@ const CLEAR: &str = "\x1b[H\x1b[2J";
 
 impl Status {
     pub(super) fn run(self) -> Result<(), Failure> {
-        let path = &self.config.config;
-        let config = Config::load(path)
-            .or_else(|error| Config::last_good(path).ok_or(error))
-            .map_err(wrong_config)?;
+        let config = self.config.load_to_ask()?;
         loop {
             let asked = ask(&config);
             if self.watch && !self.json && std::io::stdout().is_terminal() {

@@ -6,8 +6,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 
-use super::{ConfigArg, EXIT_TRY_AGAIN, EXIT_UNREACHABLE, Failure, wrong_config};
-use crate::config::Config;
+use super::{ConfigArg, EXIT_TRY_AGAIN, EXIT_UNREACHABLE, Failure};
 use crate::line::probe::Hop;
 use crate::local;
 
@@ -29,10 +28,7 @@ const RECEIPTED: &str = "receipted";
 
 impl TestSend {
     pub(super) fn run(self) -> Result<(), Failure> {
-        let path = &self.config.config;
-        let config = Config::load(path)
-            .or_else(|error| Config::last_good(path).ok_or(error))
-            .map_err(wrong_config)?;
+        let config = self.config.load_to_ask()?;
         let socket = config.state.join(local::TEST);
         let stream = UnixStream::connect(&socket)
             .with_context(|| format!("{}: is `wardline run` running?", socket.display()))

@@ -98,9 +98,8 @@ impl Host {
         }
     }
 
-    /// The same as counters of a health report.
-    pub(super) fn counters(&self) -> Vec<(u16, u64)> {
-        let seen = self.look();
+    /// What was seen, as counters of a health report.
+    pub(super) fn counters(&self, seen: &Machine) -> Vec<(u16, u64)> {
         let bit = |on: Option<bool>, bit: u8| on.map(|on| u64::from(on) << bit);
         let supply = [bit(seen.low_voltage, supply::LOW_VOLTAGE), bit(seen.slowed, supply::SLOWED)];
         let supply = supply.into_iter().flatten().reduce(|all, bit| all | bit);

@@ -85,6 +85,8 @@ pub struct LaneStatus {
 pub struct DeviceStatus {
     /// Its EUI-64.
     pub device: String,
+    /// Maker, model, version, as it says.
+    pub model: String,
     /// Seconds since it last said something.
     pub age_s: u64,
     /// Readings accepted since the start.

@@ -162,13 +162,13 @@ impl<D: Disk, S: Sealer, H: Hands> Line<D, S, H> {
         asking
     }
 
-    /// Puts the probe that was asked for into a batch of its own, the last of this turn.
+    /// Puts the probe that was asked for at the end of the vital lane's batch, the last of this turn.
     pub(super) fn begin_probe(&mut self, clock: &ClockState) {
         let is_busy = self.probes.current.as_ref().is_some_and(|probe| !probe.told.is_closed());
         if self.held_back || is_busy {
             return;
         }
-        let Some(told) = self.probes.next.take() else { return };
+        let Some(told) = self.probes.next.take().filter(|told| !told.is_closed()) else { return };
         self.probes.sequence += 1;
         let mut data = DataWriter::new(0);
         let value = Number::Is(Decimal { mantissa: self.probes.sequence.into(), exponent: 0 });
@@ -189,16 +189,18 @@ impl<D: Disk, S: Sealer, H: Hands> Line<D, S, H> {
         self.probes.current = Some(Probe { told, since, place: None, is_given: false });
     }
 
-    /// What was begun in this turn is durable now: the head of its lane.
+    /// What was begun in this turn is durable now: the head of its lane. If it is not, others will
+    /// stand before it: its reading is kept and sent as any other, but no longer followed.
     pub(super) fn probe_is_durable(&mut self) {
         let Some(probe) = self.probes.current.as_mut().filter(|probe| probe.place.is_none()) else {
             return;
         };
-        if let (false, Some((segment, index, _))) =
-            (self.held_back, self.buffer.lane_health(Lane::Vital).head)
-        {
-            probe.place = Some((segment, index));
-            probe.tell("durable", self.clock.now(), None);
+        match self.buffer.lane_health(Lane::Vital).head {
+            Some((segment, index, _)) if !self.held_back => {
+                probe.place = Some((segment, index));
+                probe.tell("durable", self.clock.now(), None);
+            }
+            _ => self.probes.current = None,
         }
     }
 }

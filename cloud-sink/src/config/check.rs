@@ -37,11 +37,15 @@ fn read_secret(path: PathBuf) -> Result<String, ConfigError> {
 impl ViewSection {
     pub(super) fn check(self, path: &Path, folder: &Path) -> Result<ViewConfig, ConfigError> {
         let Self { listen, url, certificate, key } = self;
+        let wrong = |cure| Err(ConfigError::View { path: path.to_owned(), cure });
         let tls = match (certificate, key) {
             (Some(certificate), Some(key)) => Some((folder.join(certificate), folder.join(key))),
             (None, None) => None,
-            _ => return Err(ConfigError::Half { path: path.to_owned() }),
+            _ => return wrong("has one of `certificate` and `key`: give both, or neither"),
         };
+        if tls.is_some() && url.is_none() && listen.ip().is_unspecified() {
+            return wrong("listens on every address: `url` has to say by which name it is reached");
+        }
         let scheme = if tls.is_some() { "https" } else { "http" };
         let url = url.unwrap_or_else(|| format!("{scheme}://{listen}"));
         Ok(ViewConfig { listen, url: url.trim_end_matches('/').to_owned(), tls })

@@ -39,7 +39,11 @@ impl Location {
     #[must_use]
     pub fn parse(text: &str, folder: &Path) -> Self {
         let is_postgres = SCHEMES.iter().any(|scheme| text.starts_with(scheme));
-        if is_postgres { Self::Postgres(text.into()) } else { Self::File(folder.join(text)) }
+        if is_postgres {
+            Self::Postgres(postgres::located(text, folder))
+        } else {
+            Self::File(folder.join(text))
+        }
     }
 }
 

@@ -1,14 +1,14 @@
 //! `wardline log export`: the sealed records of a folder, one a line of JSON; needs no key.
 
 use std::io::{BufWriter, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use serde::Serialize;
 use wire::frame::RecordKind;
 
-use crate::buffer::disk::{Disk, Folder};
-use crate::buffer::segment::{FileName, read_place, scan};
+use super::each_segment;
+use crate::buffer::segment::read_place;
 use crate::cli::Failure;
 
 /// Writes the sealed records of a buffer folder as lines of JSON, to be checked elsewhere.
@@ -36,15 +36,13 @@ struct Line {
 
 impl Export {
     pub(super) fn run(self) -> Result<(), Failure> {
-        let folder = Folder::existing(&self.folder)
-            .with_context(|| format!("{} cannot be opened", self.folder.display()))?;
         let records = match &self.output {
-            None => write_all(&folder, &mut std::io::stdout().lock())?,
+            None => write_all(&self.folder, &mut std::io::stdout().lock())?,
             Some(path) => {
                 let shown = || path.display().to_string();
                 let file = std::fs::File::create_new(path).with_context(shown)?;
                 let mut out = BufWriter::new(file);
-                let records = write_all(&folder, &mut out)?;
+                let records = write_all(&self.folder, &mut out)?;
                 let file = out.into_inner().map_err(std::io::IntoInnerError::into_error)?;
                 file.sync_all().with_context(shown)?;
                 records
@@ -55,15 +53,9 @@ impl Export {
     }
 }
 
-fn write_all(folder: &Folder, out: &mut impl Write) -> anyhow::Result<u64> {
+fn write_all(folder: &Path, out: &mut impl Write) -> anyhow::Result<u64> {
     let mut records = 0;
-    for (name, _) in folder.list()? {
-        let Some(parsed) = FileName::parse(&name) else { continue };
-        let file = folder.open(&name).with_context(|| name.clone())?;
-        let mut found = scan(&file, parsed.segment).with_context(|| name.clone())?;
-        if let Some(cut) = parsed.cut {
-            found.cut_at(cut);
-        }
+    each_segment(folder, |_, parsed, file, found| {
         let mut write = |index, kind, bytes: &[u8]| {
             let (lane, segment) = (parsed.lane.to_string(), parsed.segment.to_string());
             let line = Line { schema: 1, lane, segment, index, kind, bytes: hex(bytes) };
@@ -75,12 +67,13 @@ fn write_all(folder: &Folder, out: &mut impl Write) -> anyhow::Result<u64> {
             write(0, "header", bytes)?;
         }
         for place in &found.places {
-            let bytes = read_place(&file, parsed.segment, place)?;
+            let bytes = read_place(file, parsed.segment, place)?;
             let bytes = bytes.context("a record vanished while it was read")?;
             let kind = if place.kind == RecordKind::Gap { "gap" } else { "frame" };
             write(place.index, kind, &bytes)?;
         }
-    }
+        Ok(())
+    })?;
     Ok(records)
 }
 

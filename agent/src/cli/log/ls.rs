@@ -2,13 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
 use jiff::Timestamp;
 use serde::Serialize;
 use wire::frame::RecordKind;
 
-use crate::buffer::disk::{Disk, Folder};
-use crate::buffer::segment::{FileName, scan};
+use super::each_segment;
+use crate::buffer::segment::{FileName, Scan};
 use crate::cli::Failure;
 
 /// Lists the segments of a buffer folder.
@@ -66,28 +65,21 @@ pub(in crate::cli) fn list(folder: &Path) -> anyhow::Result<String> {
 }
 
 fn read(path: &Path) -> anyhow::Result<Listing> {
-    let folder =
-        Folder::existing(path).with_context(|| format!("{} cannot be opened", path.display()))?;
     let mut listing = Listing { schema: 1, segments: Vec::new() };
-    for (name, _) in folder.list()? {
-        let Some(parsed) = FileName::parse(&name) else { continue };
-        listing.segments.push(segment(&folder, name, &parsed)?);
-    }
+    each_segment(path, |name, parsed, _, found| {
+        listing.segments.push(segment(name.to_owned(), parsed, found));
+        Ok(())
+    })?;
     Ok(listing)
 }
 
-fn segment(folder: &Folder, name: String, parsed: &FileName) -> anyhow::Result<Segment> {
-    let read = folder.open(&name).and_then(|file| scan(&file, parsed.segment));
-    let mut found = read.with_context(|| name.clone())?;
-    if let Some(cut) = parsed.cut {
-        found.cut_at(cut);
-    }
+fn segment(name: String, parsed: &FileName, found: &Scan) -> Segment {
     let header = found.header.as_ref().map(|(header, _, _)| header);
     let count = |kind| found.places.iter().filter(|place| place.kind == kind).count() as u64;
     let spans = found.places.iter().map(|place| place.sequences);
     let first = spans.clone().find(|(from, to)| from < to).map(|(from, _)| from);
     let last = spans.clone().rfind(|(from, to)| from < to).map(|(_, to)| to);
-    Ok(Segment {
+    Segment {
         state: match header {
             None => "damaged",
             Some(_) if parsed.done => "receipted",
@@ -103,7 +95,7 @@ fn segment(folder: &Folder, name: String, parsed: &FileName) -> anyhow::Result<S
         sequences: first.zip(last),
         bytes: found.end,
         file: name,
-    })
+    }
 }
 
 fn show(listing: &Listing) {

@@ -27,6 +27,7 @@ mod types;
 
 use copy::Copies;
 use dial::Dialler;
+pub(super) use dial::located;
 
 const DAY_NS: i64 = 86_400_000_000_000;
 /// Rows of a day have so many bits for their number: more than can be written in one.

@@ -4,6 +4,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::Url;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
@@ -67,6 +68,14 @@ where
     Ok(client)
 }
 
+/// The same address with its CA's file, which stands in a folder unless its whole path is named.
+pub(in crate::store::db) fn located(address: &str, folder: &Path) -> String {
+    let (rest, Some(ca)) = take_ca(address) else { return address.to_owned() };
+    let path = folder.join(ca);
+    let path = utf8_percent_encode(path.to_str().unwrap_or_default(), NON_ALPHANUMERIC);
+    format!("{rest}{}{CA}={path}", if rest.contains('?') { '&' } else { '?' })
+}
+
 /// An address without its CA, and the CA's file.
 fn take_ca(address: &str) -> (String, Option<String>) {
     let Some((place, query)) = address.split_once('?') else { return (address.to_owned(), None) };
@@ -126,6 +135,20 @@ mod tests {
         assert_eq!(
             (rest.as_str(), ca.as_deref()),
             ("postgres://w@db/a?connect_timeout=3", Some("/a b"))
+        );
+    }
+
+    #[test]
+    fn a_ca_without_a_whole_path_stands_beside_the_configuration() {
+        let ca_of = |address| take_ca(&located(address, Path::new("/etc/a & b"))).1;
+        let of = |ca: &str| ca_of(&format!("postgres://w@db/a?{CA}={ca}"));
+        assert_eq!(of("ca.pem").as_deref(), Some("/etc/a & b/ca.pem"));
+        assert_eq!(of("/ca.pem").as_deref(), Some("/ca.pem"));
+        assert_eq!(ca_of("postgres://w@db/a?x=1"), None);
+        let more = "postgres://w@db/a?connect_timeout=3&sslrootcert=ca.pem";
+        assert_eq!(
+            take_ca(&located(more, Path::new("/b"))).0,
+            "postgres://w@db/a?connect_timeout=3"
         );
     }
 }
