@@ -83,6 +83,11 @@ impl ConfigArg {
     }
 }
 
+/// A device's words without what a terminal would obey.
+fn printable(text: &str) -> String {
+    text.chars().map(|letter| if letter.is_control() { '\u{FFFD}' } else { letter }).collect()
+}
+
 /// Exit code of a wrong configuration, as in sysexits.
 const EXIT_CONFIG: u8 = 78;
 /// Exit code of something that cannot be reached.

@@ -66,9 +66,15 @@ pub struct Health {
     looks_reported: u64,
     host: Option<Host>,
     machine: Machine,
+    looked: Option<MonotonicNanos>,
     ends: Ends,
     screen: watch::Sender<String>,
 }
+
+/// Between two looks at the machine: some ask the firmware.
+const MACHINE_PAUSE: Duration = Duration::from_secs(15);
+/// A look at values is reported at once, but no card is worn out by it.
+const LOOKS_PAUSE: Duration = Duration::from_secs(1);
 
 impl Health {
     /// Empty books.
@@ -92,6 +98,7 @@ impl Health {
             looks_reported: 0,
             host: None,
             machine: Machine::default(),
+            looked: None,
             ends: Ends::default(),
             screen: watch::Sender::new(String::new()),
         }
@@ -156,19 +163,20 @@ impl Health {
     ) {
         let since = self.reported.map(|last| clock.monotonic.0.saturating_sub(last.0));
         let looks = self.looks.load(Ordering::Relaxed);
-        let is_soon = since.is_some_and(|since| u128::from(since) < self.interval.as_nanos());
-        if is_soon && looks == self.looks_reported {
+        let pause = if looks == self.looks_reported { self.interval } else { LOOKS_PAUSE };
+        if since.is_some_and(|since| u128::from(since) < pause.min(self.interval).as_nanos()) {
             return;
         }
-        self.looks_reported = looks;
         self.reported = Some(clock.monotonic);
-        // No oftener: each look asks the firmware.
-        self.machine = self.host.as_ref().map(Host::look).unwrap_or_default();
+        self.look_at_machine(clock.monotonic);
         let lanes = Lane::ALL.into_iter().map(|lane| buffer.lane_health(lane)).collect();
+        let mut counters = self.counters(buffer, uplink, clock);
+        let new_looks = looks - std::mem::replace(&mut self.looks_reported, looks);
+        counters.extend((new_looks > 0).then_some((counter::LOOKS, new_looks)));
         let report = HealthReport {
             lanes,
             devices: self.devices.take_minutes(),
-            counters: self.counters(buffer, uplink, clock),
+            counters,
             software: env!("CARGO_PKG_VERSION").into(),
         };
         self.sync_shown = std::mem::take(&mut self.sync_max);
@@ -198,7 +206,6 @@ impl Health {
             (counter::MEMORY_BYTES, (self.memory)()),
             (counter::RECORDS_PARKED, uplink.parked()),
             (counter::ALARMS, self.alarm_bits()),
-            (counter::LOOKS, self.looks_reported),
         ];
         let rest = |end| seconds_until(end, clock).map(|rest| rest.max(0).unsigned_abs());
         let certificate = rest(self.ends.certificate).map(|rest| (CERTIFICATE_SECONDS, rest));
@@ -206,6 +213,14 @@ impl Health {
         counters.extend(certificate.into_iter().chain(keyring));
         counters.extend(self.host.iter().flat_map(|host| host.counters(&self.machine)));
         counters
+    }
+
+    fn look_at_machine(&mut self, now: MonotonicNanos) {
+        let since = self.looked.map(|last| now.0.saturating_sub(last.0));
+        if since.is_none_or(|since| u128::from(since) >= MACHINE_PAUSE.as_nanos()) {
+            self.looked = Some(now);
+            self.machine = self.host.as_ref().map(Host::look).unwrap_or_default();
+        }
     }
 
     fn alarm_bits(&self) -> u64 {
@@ -221,6 +236,7 @@ impl Health {
         clock: &ClockState,
     ) {
         let now = clock.monotonic;
+        self.look_at_machine(now);
         if self.shown.is_some_and(|last| now.0 - last.0 < 1_000_000_000) {
             return;
         }

@@ -18,6 +18,8 @@ pub const STATUS: &str = "status.sock";
 /// Sends a probe along the line and says when each hop is done.
 pub const TEST: &str = "test.sock";
 
+/// An onlooker who takes nothing for so long is gone.
+const PATIENCE: Duration = Duration::from_secs(30);
 /// What somebody asks to see is short.
 const ASK_BYTES_MAX: u64 = 1024;
 /// Between two looks whether our socket still stands in its place.
@@ -98,7 +100,9 @@ async fn show(stream: UnixStream, taps: Taps) {
     loop {
         for told in told.drain(..) {
             let line = serde_json::to_string(&told).unwrap_or_default() + "\n";
-            if writer.write_all(line.as_bytes()).await.is_err() {
+            // Whoever does not read keeps no place from others.
+            let written = tokio::time::timeout(PATIENCE, writer.write_all(line.as_bytes())).await;
+            if !matches!(written, Ok(Ok(()))) {
                 return;
             }
         }

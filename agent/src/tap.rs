@@ -15,6 +15,8 @@ use crate::intake::{Chunk, Device, FrameSpan, Slot};
 
 /// Chunks that a slow onlooker may be behind; then some are not shown.
 const BEHIND_MAX: usize = 64;
+/// Bits of a status that say whether the value is an alarm.
+const STATUS_ALARM: u16 = 0b11 << 14;
 /// Onlookers at a time.
 const ONLOOKERS_MAX: usize = 4;
 
@@ -115,10 +117,21 @@ pub fn shown(chunk: &Chunk, ask: &Ask) -> Vec<Shown> {
     let mut all: Vec<Shown> =
         chunk.frames.iter().flat_map(|frame| of_frame(chunk, frame, &device)).collect();
     if !ask.phi {
-        let masked = all.iter_mut().filter(|one| !["loss", "unreadable"].contains(&&*one.what));
-        masked.for_each(|one| one.value = None);
+        all.iter_mut().for_each(mask);
     }
     all
+}
+
+/// Takes away what says something of a patient.
+fn mask(shown: &mut Shown) {
+    match shown.what.as_str() {
+        "loss" | "unreadable" => return,
+        // The code alone may be an arrhythmia's.
+        "event" => shown.signal.clear(),
+        _ => {}
+    }
+    shown.value = None;
+    shown.status &= !STATUS_ALARM;
 }
 
 fn of_frame(chunk: &Chunk, frame: &FrameSpan, device: &str) -> Vec<Shown> {
@@ -148,7 +161,6 @@ fn of_frame(chunk: &Chunk, frame: &FrameSpan, device: &str) -> Vec<Shown> {
     let of_entry = |entry| match entry {
         Entry::Numerics(entry) => numerics(&chunk.device, &entry, &base),
         Entry::Wave(entry) => waves(&chunk.device, &entry, &base),
-        // The code alone says something of a patient.
         Entry::Alert(alert) => {
             let words = format!("{} {}, priority {}", alert.code, alert.text, alert.priority);
             vec![said("alert", String::new(), words)]

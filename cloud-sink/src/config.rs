@@ -232,8 +232,8 @@ mod tests {
                 "mail needs `to` and `from`",
             ),
             (
-                "[[notify]]\nname = \"n\"\nurl = \"smtps://u:p@a.example\"\nfrom = \"b@a.example\"\n\
-                 to = [\"a@a.example\"]"
+                "[[notify]]\nname = \"n\"\nurl = \"smtps://u:p@a.example\"\n\
+                 from = \"b@a.example\"\nto = [\"a@a.example\"]"
                     .into(),
                 "password does not stand in the address",
             ),

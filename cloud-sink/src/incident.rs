@@ -82,6 +82,7 @@ struct Finding {
 /// The store does not answer; the next look sees the same.
 pub fn look(db: &Db, now: UnixNanos) -> Result<Vec<String>, StoreError> {
     db.transaction(Turn::Incidents, |db| {
+        rules::write_looks(db, now)?;
         let mut happened = rules::happened(db)?;
         let mut lasting = rules::held(db)?;
         beats::hear(db, now, &mut happened)?;

@@ -107,7 +107,8 @@ impl Message {
             closed_ns: None,
             owner: None,
         };
-        let idempotency_key = "test".into();
+        // Another one each time: a receiver may drop what it knows.
+        let idempotency_key = format!("test-{}", clock::now().0);
         Self {
             schema: 1,
             idempotency_key,

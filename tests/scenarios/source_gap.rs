@@ -30,6 +30,24 @@ fn told(source: DeviceClock, loss_first: bool) -> (Vec<i64>, Vec<i64>) {
 }
 
 #[test]
+fn a_loss_that_comes_again_among_others_is_stored_once() {
+    let Site { mut gateway, mut sink, folder: _folder, .. } = site();
+    let device = clocked(1, DeviceClock::Tick);
+    gateway.hear(&device, 4, &numerics(4));
+    gateway.hear_loss(&device, 5, 3);
+    gateway.flush();
+    // The device has not heard that it was taken.
+    gateway.hear_loss(&device, 5, 3);
+    gateway.hear(&device, 6, &numerics(6));
+    gateway.flush();
+    gateway.hear_loss(&device, 5, 3);
+    gateway.flush();
+    sink.take_each(&gateway.records());
+    let rows = sink.rows();
+    assert_eq!((rows["numeric"], rows["note"]), (4, 1), "{rows:?}");
+}
+
+#[test]
 fn a_loss_dates_no_reading_and_is_dated_when_it_was_heard() {
     const SECOND: i64 = 1_000_000_000;
     let at = |sequence| (moment(sequence) - moment(0)) * 1_000_000;

@@ -105,7 +105,7 @@ pub mod counter {
     pub const KEYRING_SECONDS: u16 = 22;
     /// Seconds since the machine was started.
     pub const MACHINE_SECONDS: u16 = 23;
-    /// Looks at values at the gateway itself, before they were sealed.
+    /// Looks at values at the gateway itself since the report before.
     pub const LOOKS: u16 = 24;
 }
 

@@ -5,7 +5,7 @@
 
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{Error, ErrorKind, Result};
-use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 /// A folder of files.
@@ -131,6 +131,17 @@ pub fn make_folder(path: &Path) -> Result<()> {
 pub fn sync_parent(path: &Path) -> Result<()> {
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
     File::open(parent.unwrap_or(Path::new(".")))?.sync_all()
+}
+
+impl Folder {
+    /// Whether a file that was opened by a name still stands under it.
+    #[must_use]
+    pub fn is_at(&self, name: &str, file: &File) -> bool {
+        let place = |meta: std::fs::Metadata| (meta.dev(), meta.ino());
+        let named = self.path.join(name).symlink_metadata().map(place);
+        let opened = file.metadata().map(place);
+        named.is_ok() && named.ok() == opened.ok()
+    }
 }
 
 impl Disk for Folder {

@@ -1,6 +1,8 @@
 //! `wardline device ls`: the devices that speak at this gateway.
 
-use super::{ConfigArg, EXIT_UNREACHABLE, Failure, status};
+use anyhow::Context;
+
+use super::{ConfigArg, EXIT_UNREACHABLE, Failure, printable, status};
 use crate::health::DeviceStatus;
 
 /// What can be done with devices.
@@ -39,7 +41,8 @@ impl Ls {
     fn run(self) -> Result<(), Failure> {
         let config = self.config.load_to_ask()?;
         let unreachable = |error| Failure(EXIT_UNREACHABLE, error);
-        let listing: Listing = serde_json::from_str(&status::ask(&config).map_err(unreachable)?)?;
+        let text = status::ask(&config).map_err(unreachable)?;
+        let listing: Listing = serde_json::from_str(&text).context("no status yet")?;
         if self.json {
             println!("{}", serde_json::to_string(&listing)?);
             return Ok(());
@@ -50,7 +53,8 @@ impl Ls {
         for device in listing.devices {
             let (silent, accepted) = (device.age_s.to_string(), device.accepted.to_string());
             let errors = device.link_errors.to_string();
-            table.add_row([device.device, device.model, silent, accepted, errors]);
+            let model = printable(&device.model);
+            table.add_row([device.device, model, silent, accepted, errors]);
         }
         println!("{table}");
         Ok(())

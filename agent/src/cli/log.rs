@@ -150,8 +150,8 @@ fn open(folder: &Folder, name: &str, parsed: &FileName) -> std::io::Result<(File
     Ok((file, found))
 }
 
-/// Reads each segment once. An agent that runs meanwhile renames some and frees others: what was
-/// renamed is looked for again.
+/// Reads each segment once. An agent that runs meanwhile renames some and uses the files of others
+/// again: it is looked for more until everything there was read.
 fn each_segment(
     path: &Path,
     mut take: impl FnMut(&str, &FileName, &File, &Scan) -> anyhow::Result<()>,
@@ -160,22 +160,29 @@ fn each_segment(
         Folder::existing(path).with_context(|| format!("{} cannot be opened", path.display()))?;
     let mut taken = HashSet::new();
     loop {
-        let mut is_whole = true;
+        let (before, mut is_whole) = (taken.len(), true);
         for (name, _) in folder.list()? {
             let Some(parsed) = FileName::parse(&name) else { continue };
             if taken.contains(&parsed.segment) {
                 continue;
             }
             match open(&folder, &name, &parsed) {
+                Ok((file, _)) if !folder.is_at(&name, &file) => is_whole = false,
                 Ok((file, found)) => {
                     taken.insert(parsed.segment);
-                    take(&name, &parsed, &file, &found)?;
+                    let whole = take(&name, &parsed, &file, &found);
+                    match whole {
+                        Err(error) if !folder.is_at(&name, &file) => {
+                            eprintln!("{name}: used again while it was read: {error:#}");
+                        }
+                        whole => whole?,
+                    }
                 }
                 Err(error) if error.kind() == ErrorKind::NotFound => is_whole = false,
                 Err(error) => return Err(error).context(name),
             }
         }
-        if is_whole {
+        if is_whole && taken.len() == before {
             return Ok(());
         }
     }

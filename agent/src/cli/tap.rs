@@ -6,7 +6,7 @@ use std::os::unix::net::UnixStream;
 use anyhow::Context;
 use wire::identity::DeviceId;
 
-use super::{ConfigArg, EXIT_UNREACHABLE, Failure};
+use super::{ConfigArg, EXIT_UNREACHABLE, Failure, printable};
 use crate::local;
 use crate::tap::{Ask, Shown, Told};
 
@@ -80,7 +80,6 @@ fn words(said: &Shown) -> String {
     let Shown { device, sequence, what, signal, value, unit, status, .. } = said;
     let value = value.as_deref().unwrap_or("***");
     let status = if *status == 0 { String::new() } else { format!("  status {status:#06x}") };
-    format!("{device} {sequence:>10}  {what:<8} {signal:<24} {value} {unit}{status}")
-        .trim_end()
-        .to_owned()
+    let line = format!("{device} {sequence:>10}  {what:<8} {signal:<24} {value} {unit}{status}");
+    printable(line.trim_end())
 }

@@ -84,9 +84,9 @@ impl Devices {
     /// Minutes that have ended, and new devices, which do not wait for theirs to end.
     pub(super) fn take_minutes(&mut self) -> Vec<DeviceHealth> {
         let new = self.books.iter_mut().filter(|(_, books)| !books.is_named);
-        self.minutes.extend(new.filter_map(|(id, books)| books.minute_so_far(*id)));
-        self.minutes.truncate(MINUTES_MAX);
-        std::mem::take(&mut self.minutes)
+        let new = new.filter_map(|(id, books)| books.minute_so_far(*id));
+        let old = std::mem::take(&mut self.minutes);
+        new.chain(old).take(MINUTES_MAX).collect()
     }
 
     /// Link frames of all devices that did not check.

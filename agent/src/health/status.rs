@@ -86,6 +86,7 @@ pub struct DeviceStatus {
     /// Its EUI-64.
     pub device: String,
     /// Maker, model, version, as it says.
+    #[serde(default)]
     pub model: String,
     /// Seconds since it last said something.
     pub age_s: u64,

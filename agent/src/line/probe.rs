@@ -162,7 +162,8 @@ impl<D: Disk, S: Sealer, H: Hands> Line<D, S, H> {
         asking
     }
 
-    /// Puts the probe that was asked for at the end of the vital lane's batch, the last of this turn.
+    /// Puts the probe that was asked for at the end of the vital lane's batch, the last of this
+    /// turn.
     pub(super) fn begin_probe(&mut self, clock: &ClockState) {
         let is_busy = self.probes.current.as_ref().is_some_and(|probe| !probe.told.is_closed());
         if self.held_back || is_busy {

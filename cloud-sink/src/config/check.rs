@@ -95,7 +95,8 @@ fn addresses(
         (false, ..) => Err(wrong(url, "mail goes by smtps:// or smtp://".into())),
         (true, [], _) | (true, _, None) => Err(wrong(url, "mail needs `to` and `from`".into())),
         (true, to, Some(from)) => {
-            mail_server(url).map_err(|error| wrong(url, error))?;
+            // The address itself is not said again: it may hold a password.
+            mail_server(url).map_err(|error| wrong("url", error))?;
             let parse = |word: &str| {
                 let parsed = word.parse();
                 parsed.map_err(|error| wrong(word, format!("this is no mail address: {error}")))

@@ -5,7 +5,6 @@ use wire::status::{HealthReport, Start, alarm, counter, supply};
 use wire::time::UnixNanos;
 
 use super::{Finding, Kind};
-use crate::audit::{self, Act, Deed};
 use crate::store::StoreError;
 use crate::store::db::{Db, values};
 
@@ -57,36 +56,11 @@ pub(super) fn hear(db: &Db, now: UnixNanos, happened: &mut Vec<Finding>) -> Resu
         let Ok(report) = HealthReport::decode(&beat.bytes) else { continue };
         let heard = values![beat.gateway, now.0, beat.arrivals, &beat.bytes, beat.epoch];
         db.later(HEARD, heard)?;
-        let earlier = beat.before.as_ref().map(|before| &before.bytes);
-        let earlier = earlier.and_then(|bytes| HealthReport::decode(bytes).ok());
-        let looks = grown(counter::LOOKS, &earlier.unwrap_or_default(), &report);
-        if looks > 0 {
-            write_looks(db, beat.gateway, looks, now)?;
-        }
         if let Some(before) = &beat.before {
             compare(&beat, before, &report, happened);
         }
     }
     Ok(())
-}
-
-/// Somebody beside a gateway has looked at values: it stands where those who look here stand.
-fn write_looks(db: &Db, gateway: i64, looks: u64, now: UnixNanos) -> Result<(), StoreError> {
-    let name: String = db.one("SELECT name FROM gateway WHERE id = ?1", values![gateway])?;
-    let words = format!("looked {looks} times at the gateway itself, by `wardline tap --phi`");
-    let (role, what) = ("gateway", Deed::Values);
-    audit::add(db, &Act { who: &name, role, what, object: &name, words: &words }, now)
-}
-
-fn uptime(report: &HealthReport) -> u64 {
-    report.counter(counter::UPTIME_SECONDS)
-}
-
-/// How much a counter has grown; all begin anew with the process.
-fn grown(number: u16, earlier: &HealthReport, report: &HealthReport) -> u64 {
-    let restarted = uptime(report) < uptime(earlier);
-    let base = if restarted { 0 } else { earlier.counter(number) };
-    report.counter(number).saturating_sub(base)
 }
 
 fn beats(db: &Db) -> Result<Vec<Beat>, StoreError> {
@@ -108,8 +82,13 @@ fn beats(db: &Db) -> Result<Vec<Beat>, StoreError> {
 /// What has happened between two reports of a gateway.
 fn compare(beat: &Beat, before: &Before, report: &HealthReport, happened: &mut Vec<Finding>) {
     let earlier = HealthReport::decode(&before.bytes).unwrap_or_default();
+    let uptime = |report: &HealthReport| report.counter(counter::UPTIME_SECONDS);
     let restarted = uptime(report) < uptime(&earlier);
-    let grown = |number| grown(number, &earlier, report);
+    // Counters begin anew with the process.
+    let grown = |number| {
+        let base = if restarted { 0 } else { earlier.counter(number) };
+        report.counter(number).saturating_sub(base)
+    };
     let mut find = |kind, count: u64, words: String| {
         if count > 0 {
             let (gateway, subject) = (Some(beat.gateway), String::new());

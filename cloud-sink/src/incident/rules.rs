@@ -2,8 +2,10 @@
 
 use wire::identity::Lane;
 use wire::receipt::{Disposition, Reason};
+use wire::time::UnixNanos;
 
 use super::{Finding, Kind};
+use crate::audit::{self, Act, Deed};
 use crate::store::StoreError;
 use crate::store::db::{Db, Row, Value, values};
 
@@ -14,6 +16,9 @@ const NOTES: &str = "note";
 const UNSIGNED: &str = "unsigned";
 /// Records in one look, some tenths of a second: commits wait meanwhile, and a store may be old.
 const RECORDS_MAX: i64 = 20_000;
+
+const KEEP: &str = "INSERT INTO watched VALUES (?1, ?2)
+                    ON CONFLICT (name) DO UPDATE SET value = excluded.value";
 
 /// What has happened since the last look.
 pub(super) fn happened(db: &Db) -> Result<Vec<Finding>, StoreError> {
@@ -57,11 +62,27 @@ fn advance(
     let end = db.one::<Option<i64>>(end, &[])?;
     let to = end.unwrap_or(0).min(from.saturating_add(most));
     if from != to {
-        let keep = "INSERT INTO watched VALUES (?1, ?2)
-                    ON CONFLICT (name) DO UPDATE SET value = excluded.value";
-        db.execute(keep, values![name, to])?;
+        db.execute(KEEP, values![name, to])?;
     }
     Ok((from, to))
+}
+
+/// Somebody beside a gateway has looked at values: it stands where those who look here stand.
+pub(super) fn write_looks(db: &Db, now: UnixNanos) -> Result<(), StoreError> {
+    let sql = "SELECT gateway.name, counter.name, counter.value,
+                 counter.value - COALESCE(watched.value, 0)
+               FROM counter JOIN gateway ON counter.name = 'looks ' || gateway.id
+                 LEFT JOIN watched ON watched.name = counter.name
+               WHERE counter.value > COALESCE(watched.value, 0)";
+    for row in db.rows(sql, &[])? {
+        let (name, mark): (String, String) = (row.at(0)?, row.at(1)?);
+        let (all, new): (i64, i64) = (row.at(2)?, row.at(3)?);
+        let words = format!("looked {new} times at the gateway itself, by `wardline tap --phi`");
+        let (role, what) = ("gateway", Deed::Values);
+        audit::add(db, &Act { who: &name, role, what, object: &name, words: &words }, now)?;
+        db.execute(KEEP, values![&mark, all])?;
+    }
+    Ok(())
 }
 
 fn lane(row: &Row, at: usize) -> Result<&'static str, StoreError> {

@@ -2,7 +2,7 @@
 
 use wire::batch::{Note, NoteKind};
 use wire::gap::Gap;
-use wire::status::HealthReport;
+use wire::status::{HealthReport, counter};
 
 use super::StoreError;
 use super::db::{Db, values};
@@ -21,18 +21,13 @@ pub(super) fn insert_note(db: &Db, at: &At<'_>, note: &Note) -> Result<(), Store
         }
         NoteKind::Health(_) => return Ok(()),
     };
-    // A loss has no device's time.
-    let moment = match &note.what {
-        NoteKind::Loss { .. } => at.received(),
-        _ => at.moment(note.time_ticks),
-    };
     db.later(
         "INSERT INTO note (evidence, device, at_ns, kind, code, source, phase, state, priority,
            value, text) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
         values![
             at.evidence,
             at.device,
-            moment,
+            at.moment_of(note),
             kind,
             code,
             source,
@@ -55,7 +50,7 @@ pub(super) fn insert_conflict(db: &Db, at: &At<'_>, number: i64) -> Result<(), S
         values![
             at.evidence,
             at.device,
-            at.moment(0),
+            at.received(),
             number,
             "the device used a boot and sequence again with other content; both are kept"
         ],
@@ -69,9 +64,17 @@ ON CONFLICT (gateway) DO UPDATE SET arrivals = heartbeat.arrivals + 1";
 const NEWEST: &str = "
 UPDATE heartbeat SET sequence = ?2, report = ?3, epoch = ?4, error_us = ?5
 WHERE gateway = ?1 AND sequence < ?2";
+/// Live, a device is heard now, whatever the gateway's clock says; out of a backlog, when the report
+/// was made.
 const SPOKE: &str = "
-INSERT INTO device_watched VALUES (?1, ?2, ?3) ON CONFLICT (gateway, device)
-DO UPDATE SET heard_ns = excluded.heard_ns";
+INSERT INTO device_watched VALUES (?1, ?2, CASE
+  WHEN ?3 >= (SELECT sequence FROM heartbeat WHERE gateway = ?1) THEN CAST(?4 AS BIGINT)
+  ELSE CAST(?5 AS BIGINT) END) ON CONFLICT (gateway, device)
+DO UPDATE SET heard_ns = CASE WHEN excluded.heard_ns > device_watched.heard_ns
+  THEN excluded.heard_ns ELSE device_watched.heard_ns END";
+const LOOKED: &str = "
+INSERT INTO counter VALUES (?1, ?2)
+ON CONFLICT (name) DO UPDATE SET value = counter.value + excluded.value";
 
 /// Keeps a gateway's newest report; an older one, out of its backlog, says only that it is there,
 /// and which devices spoke.
@@ -85,12 +88,23 @@ pub(super) fn insert_health(db: &Db, at: &At<'_>, record: &Disposed) -> Result<(
         let sequence = core.sequence_first.cast_signed();
         db.later(NEWEST, values![gateway, sequence, report, clock.epoch, error])?;
         // What we cannot read is the newer program's; its bytes are kept.
-        for device in HealthReport::decode(report).unwrap_or_default().devices {
-            db.later(SPOKE, values![gateway, device.device.0.cast_signed(), at.now])?;
+        let report = HealthReport::decode(report).unwrap_or_default();
+        let made = at.received().min(at.now);
+        for device in &report.devices {
+            let device = device.device.0.cast_signed();
+            db.later(SPOKE, values![gateway, device, sequence, at.now, made])?;
+        }
+        let looks = report.counter(counter::LOOKS);
+        if looks > 0 {
+            let looks = i64::try_from(looks).unwrap_or(i64::MAX).min(LOOKS_MAX);
+            db.later(LOOKED, values![&format!("looks {gateway}"), looks])?;
         }
     }
     Ok(())
 }
+
+/// Looks in one report that are believed, so that no sum overflows.
+const LOOKS_MAX: i64 = 1 << 20;
 
 /// Writes what a gap says.
 pub(super) fn insert_gap(

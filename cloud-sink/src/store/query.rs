@@ -177,6 +177,8 @@ pub fn enroll_another(
         let insert = "INSERT INTO gateway_key (gateway, signing_key, enrolled_ns)
                       VALUES (?1, ?2, ?3)";
         db.execute(insert, values![gateway, key.to_bytes(), clock::now().0])?;
+        // A new card counts its reports anew.
+        db.execute("UPDATE heartbeat SET sequence = -1 WHERE gateway = ?1", values![gateway])?;
         Ok(true)
     })
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use wire::batch::{Batch, Block, NoteKind, Table, WaveRun, wave};
+use wire::batch::{Batch, Block, Note, NoteKind, Table, WaveRun, wave};
 use wire::decimal::Number;
 use wire::identity::DeviceId;
 use wire::reading::{ChannelKind, Mode};
@@ -55,6 +55,14 @@ impl At<'_> {
     /// When the block came to the gateway, UTC nanoseconds.
     pub(super) fn received(&self) -> i64 {
         reception(self.batch, self.block, self.now)
+    }
+
+    /// When a note was, UTC nanoseconds; a loss has no time of the device.
+    pub(super) fn moment_of(&self, note: &Note) -> i64 {
+        match &note.what {
+            NoteKind::Loss { .. } => self.received(),
+            _ => self.moment(note.time_ticks),
+        }
     }
 }
 
@@ -170,7 +178,7 @@ impl Rows {
         for note in &at.block.notes {
             if !(repeated && self.is_heard(key, at, note.sequence)) {
                 insert_note(db, at, note)?;
-                let moment = at.moment(note.time_ticks);
+                let moment = at.moment_of(note);
                 match note.what {
                     NoteKind::Loss { .. } => self.coverage.touch(at.gateway, at.device, moment),
                     _ => self.cover(at, moment),

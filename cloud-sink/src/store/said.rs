@@ -85,7 +85,11 @@ fn add_wave(digests: &mut Digests, run: &WaveRun) {
 }
 
 fn add_note(digests: &mut Digests, block: &Block, note: &Note) {
-    let time = block.time_ticks.wrapping_add(note.time_ticks);
+    // A loss has no time of the device: in whichever block it comes again, it is the same.
+    let time = match &note.what {
+        NoteKind::Loss { .. } => 0,
+        _ => block.time_ticks.wrapping_add(note.time_ticks),
+    };
     let mut words = time.to_le_bytes().to_vec();
     match &note.what {
         NoteKind::Alert { code, source, levels, text } => {

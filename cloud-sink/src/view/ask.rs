@@ -1,6 +1,7 @@
 //! What each request shows: who asks, and what their role allows.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
 use axum::extract::{FromRequest, FromRequestParts, Json, Path, Query, Request};
@@ -128,6 +129,9 @@ impl<T: DeserializeOwned + Send> FromRequestParts<Arc<Shared>> for Named<T> {
     }
 }
 
+/// A body is short; whoever sends it slowly holds a connection.
+const BODY_WITHIN: Duration = Duration::from_secs(10);
+
 /// A body of JSON, refused in ours.
 pub(super) struct Body<T>(pub(super) T);
 
@@ -135,7 +139,9 @@ impl<T: DeserializeOwned> FromRequest<Arc<Shared>> for Body<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, shared: &Arc<Shared>) -> Result<Self, Self::Rejection> {
-        let body: Result<Json<Value>, JsonRejection> = Json::from_request(request, shared).await;
+        let read = tokio::time::timeout(BODY_WITHIN, Json::from_request(request, shared)).await;
+        let body: Result<Json<Value>, JsonRejection> =
+            read.map_err(|_| Problem::wrong("the body did not come in time"))?;
         let Json(body) = body.map_err(|error| {
             if error.status() == StatusCode::PAYLOAD_TOO_LARGE {
                 Problem::too_long()

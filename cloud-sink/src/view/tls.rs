@@ -19,8 +19,8 @@ use super::ViewError;
 /// Between two looks whether the certificate was renewed.
 const LOOK: Duration = Duration::from_secs(60);
 
-/// A connection on which nothing is asked for so long is closed.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// A connection on which nothing is asked for so long is closed; proxies keep an idle one for 60 s.
+const PATIENCE: Duration = Duration::from_secs(75);
 
 /// A certificate and its key.
 pub(super) struct Page {

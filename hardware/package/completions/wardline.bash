@@ -22,6 +22,9 @@ _wardline() {
             wardline,completions)
                 cmd="wardline__subcmd__completions"
                 ;;
+            wardline,device)
+                cmd="wardline__subcmd__device"
+                ;;
             wardline,diag)
                 cmd="wardline__subcmd__diag"
                 ;;
@@ -52,14 +55,32 @@ _wardline() {
             wardline,status)
                 cmd="wardline__subcmd__status"
                 ;;
+            wardline,tap)
+                cmd="wardline__subcmd__tap"
+                ;;
             wardline,test-send)
                 cmd="wardline__subcmd__test__subcmd__send"
+                ;;
+            wardline__subcmd__device,help)
+                cmd="wardline__subcmd__device__subcmd__help"
+                ;;
+            wardline__subcmd__device,ls)
+                cmd="wardline__subcmd__device__subcmd__ls"
+                ;;
+            wardline__subcmd__device__subcmd__help,help)
+                cmd="wardline__subcmd__device__subcmd__help__subcmd__help"
+                ;;
+            wardline__subcmd__device__subcmd__help,ls)
+                cmd="wardline__subcmd__device__subcmd__help__subcmd__ls"
                 ;;
             wardline__subcmd__help,check)
                 cmd="wardline__subcmd__help__subcmd__check"
                 ;;
             wardline__subcmd__help,completions)
                 cmd="wardline__subcmd__help__subcmd__completions"
+                ;;
+            wardline__subcmd__help,device)
+                cmd="wardline__subcmd__help__subcmd__device"
                 ;;
             wardline__subcmd__help,diag)
                 cmd="wardline__subcmd__help__subcmd__diag"
@@ -91,8 +112,14 @@ _wardline() {
             wardline__subcmd__help,status)
                 cmd="wardline__subcmd__help__subcmd__status"
                 ;;
+            wardline__subcmd__help,tap)
+                cmd="wardline__subcmd__help__subcmd__tap"
+                ;;
             wardline__subcmd__help,test-send)
                 cmd="wardline__subcmd__help__subcmd__test__subcmd__send"
+                ;;
+            wardline__subcmd__help__subcmd__device,ls)
+                cmd="wardline__subcmd__help__subcmd__device__subcmd__ls"
                 ;;
             wardline__subcmd__help__subcmd__log,export)
                 cmd="wardline__subcmd__help__subcmd__log__subcmd__export"
@@ -134,7 +161,7 @@ _wardline() {
 
     case "${cmd}" in
         wardline)
-            opts="-h -V --help --version init provision check run status doctor test-send diag log completions man schema help"
+            opts="-h -V --help --version init provision check run status doctor tap device test-send diag log completions man schema help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -172,6 +199,80 @@ _wardline() {
                 return 0
             fi
             case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wardline__subcmd__device)
+            opts="-h --help ls help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wardline__subcmd__device__subcmd__help)
+            opts="ls help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wardline__subcmd__device__subcmd__help__subcmd__help)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wardline__subcmd__device__subcmd__help__subcmd__ls)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wardline__subcmd__device__subcmd__ls)
+            opts="-h --config --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -224,7 +325,7 @@ _wardline() {
             return 0
             ;;
         wardline__subcmd__help)
-            opts="init provision check run status doctor test-send diag log completions man schema help"
+            opts="init provision check run status doctor tap device test-send diag log completions man schema help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -254,6 +355,34 @@ _wardline() {
         wardline__subcmd__help__subcmd__completions)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wardline__subcmd__help__subcmd__device)
+            opts="ls"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wardline__subcmd__help__subcmd__device__subcmd__ls)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -434,6 +563,20 @@ _wardline() {
             return 0
             ;;
         wardline__subcmd__help__subcmd__status)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wardline__subcmd__help__subcmd__tap)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -699,6 +842,24 @@ _wardline() {
             ;;
         wardline__subcmd__status)
             opts="-w -h --config --watch --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wardline__subcmd__tap)
+            opts="-h --config --phi --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -81,6 +81,66 @@ _arguments "${_arguments_options[@]}" : \
 '--help[Print help]' \
 && ret=0
 ;;
+(tap)
+_arguments "${_arguments_options[@]}" : \
+'--config=[Configuration file]:FILE:_files' \
+'--phi[With the values. They are a patient'\''s\: the look is logged and reported to the sink, which writes it into its audit trail]' \
+'--json[One line of JSON for each, with "schema"\: 1]' \
+'-h[Print help]' \
+'--help[Print help]' \
+'::device -- Only this device\: its EUI-64, 16 hexadecimal digits:_default' \
+&& ret=0
+;;
+(device)
+_arguments "${_arguments_options[@]}" : \
+'-h[Print help]' \
+'--help[Print help]' \
+":: :_wardline__subcmd__device_commands" \
+"*::: :->device" \
+&& ret=0
+
+    case $state in
+    (device)
+        words=($line[1] "${words[@]}")
+        (( CURRENT += 1 ))
+        curcontext="${curcontext%:*:*}:wardline-device-command-$line[1]:"
+        case $line[1] in
+            (ls)
+_arguments "${_arguments_options[@]}" : \
+'--config=[Configuration file]:FILE:_files' \
+'--json[One line of JSON with "schema"\: 1]' \
+'-h[Print help]' \
+'--help[Print help]' \
+&& ret=0
+;;
+(help)
+_arguments "${_arguments_options[@]}" : \
+":: :_wardline__subcmd__device__subcmd__help_commands" \
+"*::: :->help" \
+&& ret=0
+
+    case $state in
+    (help)
+        words=($line[1] "${words[@]}")
+        (( CURRENT += 1 ))
+        curcontext="${curcontext%:*:*}:wardline-device-help-command-$line[1]:"
+        case $line[1] in
+            (ls)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(help)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+        esac
+    ;;
+esac
+;;
+        esac
+    ;;
+esac
+;;
 (test-send)
 _arguments "${_arguments_options[@]}" : \
 '--config=[Configuration file]:FILE:_files' \
@@ -231,6 +291,30 @@ _arguments "${_arguments_options[@]}" : \
 _arguments "${_arguments_options[@]}" : \
 && ret=0
 ;;
+(tap)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(device)
+_arguments "${_arguments_options[@]}" : \
+":: :_wardline__subcmd__help__subcmd__device_commands" \
+"*::: :->device" \
+&& ret=0
+
+    case $state in
+    (device)
+        words=($line[1] "${words[@]}")
+        (( CURRENT += 1 ))
+        curcontext="${curcontext%:*:*}:wardline-help-device-command-$line[1]:"
+        case $line[1] in
+            (ls)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+        esac
+    ;;
+esac
+;;
 (test-send)
 _arguments "${_arguments_options[@]}" : \
 && ret=0
@@ -301,6 +385,8 @@ _wardline_commands() {
 'run:Collects, seals, keeps and sends until it is stopped' \
 'status:Shows the state of the running agent' \
 'doctor:Looks at everything within five seconds\: pass, warn, fail or skip, each with a remedy' \
+'tap:Shows what devices say, live and before it is sealed; values only with --phi' \
+'device:Lists the devices that speak at this gateway' \
 'test-send:Sends one marked reading through the whole line and says how long each hop took' \
 'diag:Packs what helps to find a fault\: no secret, no reading; lists it first' \
 'log:Looks into a buffer folder; needs public keys only' \
@@ -321,6 +407,37 @@ _wardline__subcmd__completions_commands() {
     local commands; commands=()
     _describe -t commands 'wardline completions commands' commands "$@"
 }
+(( $+functions[_wardline__subcmd__device_commands] )) ||
+_wardline__subcmd__device_commands() {
+    local commands; commands=(
+'ls:Lists the devices that have spoken since the agent was started' \
+'help:Print this message or the help of the given subcommand(s)' \
+    )
+    _describe -t commands 'wardline device commands' commands "$@"
+}
+(( $+functions[_wardline__subcmd__device__subcmd__help_commands] )) ||
+_wardline__subcmd__device__subcmd__help_commands() {
+    local commands; commands=(
+'ls:Lists the devices that have spoken since the agent was started' \
+'help:Print this message or the help of the given subcommand(s)' \
+    )
+    _describe -t commands 'wardline device help commands' commands "$@"
+}
+(( $+functions[_wardline__subcmd__device__subcmd__help__subcmd__help_commands] )) ||
+_wardline__subcmd__device__subcmd__help__subcmd__help_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardline device help help commands' commands "$@"
+}
+(( $+functions[_wardline__subcmd__device__subcmd__help__subcmd__ls_commands] )) ||
+_wardline__subcmd__device__subcmd__help__subcmd__ls_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardline device help ls commands' commands "$@"
+}
+(( $+functions[_wardline__subcmd__device__subcmd__ls_commands] )) ||
+_wardline__subcmd__device__subcmd__ls_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardline device ls commands' commands "$@"
+}
 (( $+functions[_wardline__subcmd__diag_commands] )) ||
 _wardline__subcmd__diag_commands() {
     local commands; commands=()
@@ -340,6 +457,8 @@ _wardline__subcmd__help_commands() {
 'run:Collects, seals, keeps and sends until it is stopped' \
 'status:Shows the state of the running agent' \
 'doctor:Looks at everything within five seconds\: pass, warn, fail or skip, each with a remedy' \
+'tap:Shows what devices say, live and before it is sealed; values only with --phi' \
+'device:Lists the devices that speak at this gateway' \
 'test-send:Sends one marked reading through the whole line and says how long each hop took' \
 'diag:Packs what helps to find a fault\: no secret, no reading; lists it first' \
 'log:Looks into a buffer folder; needs public keys only' \
@@ -359,6 +478,18 @@ _wardline__subcmd__help__subcmd__check_commands() {
 _wardline__subcmd__help__subcmd__completions_commands() {
     local commands; commands=()
     _describe -t commands 'wardline help completions commands' commands "$@"
+}
+(( $+functions[_wardline__subcmd__help__subcmd__device_commands] )) ||
+_wardline__subcmd__help__subcmd__device_commands() {
+    local commands; commands=(
+'ls:Lists the devices that have spoken since the agent was started' \
+    )
+    _describe -t commands 'wardline help device commands' commands "$@"
+}
+(( $+functions[_wardline__subcmd__help__subcmd__device__subcmd__ls_commands] )) ||
+_wardline__subcmd__help__subcmd__device__subcmd__ls_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardline help device ls commands' commands "$@"
 }
 (( $+functions[_wardline__subcmd__help__subcmd__diag_commands] )) ||
 _wardline__subcmd__help__subcmd__diag_commands() {
@@ -428,6 +559,11 @@ _wardline__subcmd__help__subcmd__schema_commands() {
 _wardline__subcmd__help__subcmd__status_commands() {
     local commands; commands=()
     _describe -t commands 'wardline help status commands' commands "$@"
+}
+(( $+functions[_wardline__subcmd__help__subcmd__tap_commands] )) ||
+_wardline__subcmd__help__subcmd__tap_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardline help tap commands' commands "$@"
 }
 (( $+functions[_wardline__subcmd__help__subcmd__test-send_commands] )) ||
 _wardline__subcmd__help__subcmd__test-send_commands() {
@@ -518,6 +654,11 @@ _wardline__subcmd__schema_commands() {
 _wardline__subcmd__status_commands() {
     local commands; commands=()
     _describe -t commands 'wardline status commands' commands "$@"
+}
+(( $+functions[_wardline__subcmd__tap_commands] )) ||
+_wardline__subcmd__tap_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardline tap commands' commands "$@"
 }
 (( $+functions[_wardline__subcmd__test-send_commands] )) ||
 _wardline__subcmd__test-send_commands() {

@@ -140,7 +140,7 @@ mod tests {
 
     #[test]
     fn a_ca_without_a_whole_path_stands_beside_the_configuration() {
-        let ca_of = |address| take_ca(&located(address, Path::new("/etc/a & b"))).1;
+        let ca_of = |address: &str| take_ca(&located(address, Path::new("/etc/a & b"))).1;
         let of = |ca: &str| ca_of(&format!("postgres://w@db/a?{CA}={ca}"));
         assert_eq!(of("ca.pem").as_deref(), Some("/etc/a & b/ca.pem"));
         assert_eq!(of("/ca.pem").as_deref(), Some("/ca.pem"));
