@@ -258,6 +258,9 @@ def readings(batch):
         for note in block["notes"]:
             if "alert" in note["what"]:
                 yield (device, begin + note["time_ticks"], {"alert": note["what"]["alert"][5]})
+            # A loss has no time of the device: its number stands for it.
+            if "loss" in note["what"]:
+                yield device, -note["what"]["loss"][0], note["what"]
 
 
 SAMPLES = 10
@@ -287,6 +290,10 @@ def store_rows(db):
                        " WHERE kind = 'alert'")
     for eui, at, text in notes:
         yield device_of(eui), at // NS_PER_TICK, {"alert": text}
+    losses = db.execute("SELECT eui, value, code FROM note JOIN device ON device.id = note.device"
+                        " WHERE kind = 'loss'")
+    for eui, readings_lost, cause in losses:
+        yield device_of(eui), -readings_lost, {"loss": [readings_lost, cause]}
 
 
 def device_of(eui):
@@ -309,6 +316,7 @@ def lose_a_frame(world):
     world.db.execute("DELETE FROM evidence WHERE id = ?", frame[:1])
     for _, ticks in keys:
         world.db.execute("DELETE FROM numeric WHERE at_ns = ?", (ticks * NS_PER_TICK,))
+        world.db.execute("DELETE FROM note WHERE kind = 'loss' AND value = ?", (-ticks,))
 
 
 def double_a_row(world):

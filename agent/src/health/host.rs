@@ -204,7 +204,8 @@ mod tests {
         let host = Host::begin(folder.path(), folder.path(), BOOTS[0]);
         let free = host.look().disk_free;
         assert_eq!(host.look(), Machine { disk_free: free, ..Machine::default() });
-        let numbers: Vec<u16> = host.counters(&host.look()).iter().map(|(number, _)| *number).collect();
+        let numbers: Vec<u16> =
+            host.counters(&host.look()).iter().map(|(number, _)| *number).collect();
         assert_eq!(numbers, [counter::DISK_FREE, counter::START]);
     }
 

@@ -10,6 +10,8 @@ use wire::link::{ENCODED_BYTES_MAX, Frame, Kind};
 pub enum Utterance {
     /// A data frame's payload.
     Data(Box<[u8]>),
+    /// A gap frame's payload: readings that the device itself has lost.
+    Gap(Box<[u8]>),
     /// A restart: once all is acknowledged, a new boot with these hello parts.
     Introduce {
         /// The new run.
@@ -66,7 +68,7 @@ pub struct Machine {
     hello: Vec<Box<[u8]>>,
     hello_sent: usize,
     next: u32,
-    kept: VecDeque<Box<[u8]>>,
+    kept: VecDeque<(Kind, Box<[u8]>)>,
     sent: usize,
     written: u32,
     up: bool,
@@ -137,10 +139,8 @@ impl Machine {
                 }
             }
             Event::Heard(_) => {}
-            Event::Say(Utterance::Data(payload)) => {
-                self.kept.push_back(payload);
-                self.next += 1;
-            }
+            Event::Say(Utterance::Data(payload)) => self.keep(Kind::Data, payload),
+            Event::Say(Utterance::Gap(payload)) => self.keep(Kind::Gap, payload),
             Event::Say(Utterance::Introduce { boot, hello }) => {
                 self.restart = Some((boot, hello));
                 self.restart_when_idle(now);
@@ -162,14 +162,19 @@ impl Machine {
             self.sent = 0;
             self.resend_at = Some(now + self.manner.resend_after);
         }
-        let payload = self.kept.get(self.sent)?;
+        let (kind, payload) = self.kept.get(self.sent)?;
         let sequence = self.next - (self.kept.len() - self.sent) as u32;
-        let bytes = encode(Kind::Data, self.boot, sequence, payload);
+        let bytes = encode(*kind, self.boot, sequence, payload);
         self.progress.resent += u64::from(sequence <= self.written);
         self.written = self.written.max(sequence);
         self.sent += 1;
         self.resend_at.get_or_insert(now + self.manner.resend_after);
         Some(bytes)
+    }
+
+    fn keep(&mut self, kind: Kind, payload: Box<[u8]>) {
+        self.kept.push_back((kind, payload));
+        self.next += 1;
     }
 
     fn begin_again(&mut self, now: Instant) {

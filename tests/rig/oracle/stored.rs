@@ -11,7 +11,7 @@ use wire::reading::Mode;
 use wire::receipt::Disposition;
 
 use crate::world::bedside::{
-    Kind, MARK, SAMPLES, STRANGE_CODE, kind, number_at, numeric, samples, ticks,
+    Kind, LOSS_CAUSE, MARK, SAMPLES, STRANGE_CODE, kind, number_at, numeric, samples, ticks,
 };
 use crate::world::books::{Place, Reading};
 
@@ -53,6 +53,7 @@ pub(super) fn read(db: &Connection) -> Result<Stored> {
     numerics(db, &mut all)?;
     waves(db, &mut all)?;
     alerts(db, &mut all)?;
+    losses(db, &mut all)?;
     records(db, &mut all)?;
     let mut statement = db.prepare(
         "SELECT segment.segment, evidence.idx FROM gap JOIN evidence ON evidence.id = gap.evidence
@@ -101,7 +102,8 @@ fn numerics(db: &Connection, all: &mut Stored) -> Result<()> {
         let said = (numeric(number), 0i64, Mode::Demo as i64);
         let kind = kind(number);
         let strange = row.get::<_, u32>(7)? == STRANGE_CODE;
-        let fits = !matches!(kind, Kind::Wave | Kind::Alert) && strange != (kind == Kind::Numeric);
+        let fits = !matches!(kind, Kind::Wave | Kind::Alert | Kind::Loss)
+            && strange != (kind == Kind::Numeric);
         if found != said || !fits {
             all.wrong.push(format!("numeric {number} of {eui}: {found:?}, said {said:?}"));
         }
@@ -145,6 +147,27 @@ fn alerts(db: &Connection, all: &mut Stored) -> Result<()> {
         let (Some(number), Some(device)) = (number, device_of(&eui)) else { continue };
         if at != ticks(number) * 1_000_000 {
             all.wrong.push(format!("alert {number} of {eui} at {at}"));
+        }
+        *all.readings.entry(Reading { device, number }).or_default() += 1;
+    }
+    Ok(())
+}
+
+fn losses(db: &Connection, all: &mut Stored) -> Result<()> {
+    let mut statement = db.prepare(
+        "SELECT device.eui, note.value, note.code FROM note JOIN device ON device.id = note.device
+         WHERE note.kind = 'loss'",
+    )?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let (eui, value, cause): (String, i64, u8) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        let number = u32::try_from(value).ok().filter(|number| kind(*number) == Kind::Loss);
+        let (Some(number), Some(device)) = (number, device_of(&eui)) else {
+            all.wrong.push(format!("{eui} lost {value}, which it never said"));
+            continue;
+        };
+        if cause != LOSS_CAUSE {
+            all.wrong.push(format!("loss {number} of {eui}: cause {cause}"));
         }
         *all.readings.entry(Reading { device, number }).or_default() += 1;
     }

@@ -10,7 +10,7 @@ use agent::intake::{Chunk, Registry};
 use tokio::sync::mpsc;
 use wire::decimal::{Absent, Decimal, Number};
 use wire::identity::DeviceId;
-use wire::link::{DataWriter, Deframer, write_hello};
+use wire::link::{DataWriter, Deframer, SourceGap, write_gap, write_hello};
 use wire::reading::{Alert, Channel, ChannelKind, Mode};
 use wire::time::{DeviceClock, MonotonicNanos, Rate};
 
@@ -26,6 +26,8 @@ pub const MARK: &str = "MARK-OF-A-PATIENT ";
 pub const STRANGE_CODE: u32 = 0xF0F0_0001;
 /// Samples of one wave frame.
 pub const SAMPLES: u64 = 10;
+/// Why a device lost readings: its own memory was full.
+pub const LOSS_CAUSE: u8 = 1;
 /// Between two readings of a device.
 const INTERVAL: Duration = Duration::from_millis(500);
 /// How a device sends.
@@ -56,6 +58,8 @@ pub enum Kind {
     NotANumber,
     /// A number with a digit more than its channel, on that channel.
     Precise,
+    /// So many readings that the device lost before it could say them.
+    Loss,
 }
 
 /// The kind of a number's reading.
@@ -66,6 +70,7 @@ pub const fn kind(number: u32) -> Kind {
         1 | 4 | 9 | 12 => Kind::Wave,
         6 => Kind::NotANumber,
         14 => Kind::Precise,
+        10 => Kind::Loss,
         _ => Kind::Numeric,
     }
 }
@@ -87,10 +92,18 @@ pub fn numeric(number: u32) -> (Option<i64>, i8, Option<u8>) {
     }
 }
 
+fn utterance(number: u32) -> Utterance {
+    if kind(number) == Kind::Loss {
+        let payload = write_gap(SourceGap { readings: number.into(), cause: LOSS_CAUSE });
+        return Utterance::Gap(payload.expect("two numbers fit").as_slice().into());
+    }
+    Utterance::Data(payload(number))
+}
+
 fn payload(number: u32) -> Box<[u8]> {
     let mut writer = DataWriter::new(ticks(number));
     let fits = match kind(number) {
-        Kind::Numeric => writer.numerics(0, &[Ok(number.into())]),
+        Kind::Numeric | Kind::Loss => writer.numerics(0, &[Ok(number.into())]),
         Kind::NotANumber => writer.numerics(2, &[Err((Number::Not(Absent::NaN), 0))]),
         Kind::Precise => {
             let precise = Decimal { mantissa: i64::from(number) * 10, exponent: -1 };
@@ -212,7 +225,7 @@ impl Bedside {
         self.say_at = elapsed + INTERVAL;
         self.number += 1;
         self.kept.push_back(self.number);
-        self.machine.handle(now, Event::Say(Utterance::Data(payload(self.number))));
+        self.machine.handle(now, Event::Say(utterance(self.number)));
     }
 
     /// Talks with the gateway over the line, both ways, as far as it goes now.

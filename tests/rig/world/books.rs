@@ -120,11 +120,12 @@ impl Books {
                 let first = run.sample_first / bedside::SAMPLES;
                 (first..first + count / bedside::SAMPLES).filter_map(|n| u32::try_from(n).ok())
             });
-            let alerts = block.notes.iter().filter_map(|note| match &note.what {
+            let notes = block.notes.iter().filter_map(|note| match &note.what {
                 NoteKind::Alert { text, .. } => text.strip_prefix(MARK)?.parse().ok(),
+                NoteKind::Loss { readings, .. } => u32::try_from(*readings).ok(),
                 _ => None,
             });
-            for number in numerics.chain(waves).chain(alerts) {
+            for number in numerics.chain(waves).chain(notes) {
                 self.sealed.entry(Reading { device, number }).or_default().push(place);
             }
         }

@@ -11,7 +11,7 @@ use cloud_sink::store::db::Db;
 use serde_json::{Value, json};
 
 use super::World;
-use super::bedside::{Kind, MARK, kind, numeric, samples, ticks};
+use super::bedside::{Kind, LOSS_CAUSE, MARK, kind, numeric, samples, ticks};
 use super::books::{Books, Place, Reading};
 use crate::fleet::{Fleet, Pair, named};
 
@@ -55,10 +55,13 @@ fn reading((reading, places): (&Reading, &Vec<Place>)) -> Value {
     let what = match kind(number) {
         Kind::Wave => json!({"samples": samples(number)}),
         Kind::Alert => json!({"alert": format!("{MARK}{number}")}),
+        Kind::Loss => json!({"loss": [number, LOSS_CAUSE]}),
         Kind::Numeric | Kind::NotANumber | Kind::Precise => json!({"numeric": numeric(number)}),
     };
+    // A loss has no time of the device: its number stands for it.
+    let ticks = if kind(number) == Kind::Loss { -i64::from(number) } else { ticks(number) };
     let places: Vec<_> = places.iter().map(place).collect();
-    json!([reading.device.0, number, ticks(number), what, places])
+    json!([reading.device.0, number, ticks, what, places])
 }
 
 /// Each record that was ever made, with the SHA-256 of its bytes, and of a frame its lane and lane
