@@ -171,7 +171,7 @@ impl Config {
         }
         let keys = folder.join(&file.sink.keys);
         let notify = file.notify.into_iter().map(|section| section.check(path, folder, &keys));
-        let notify = notify.collect::<Result<_, _>>()?;
+        let notify = notify.collect::<Result<Vec<_>, _>>()?.concat();
         let sign_on = file.sign_on.map(|section| section.check(path, folder, &keys)).transpose()?;
         Ok(Self {
             name: file.sink.name,

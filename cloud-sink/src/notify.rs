@@ -26,6 +26,7 @@ mod webhook;
 
 mod work_order;
 
+pub use lettre::message::Mailbox;
 pub use mail::{Addresses, Mail, mail_server};
 pub use maintenance::{Window, begin, end, windows};
 pub use receiver::{Receiver, ReceiverError};

@@ -158,12 +158,17 @@ fn each_segment(
 ) -> anyhow::Result<()> {
     let folder =
         Folder::existing(path).with_context(|| format!("{} cannot be opened", path.display()))?;
+    let listed = |folder: &Folder| -> std::io::Result<Vec<(String, FileName)>> {
+        let names = folder.list()?.into_iter();
+        Ok(names.filter_map(|(name, _)| FileName::parse(&name).map(|of| (name, of))).collect())
+    };
+    // Whoever reads more slowly than the agent writes comes to an end, too.
+    let newest = listed(&folder)?.iter().map(|(_, parsed)| parsed.ordinal).max();
     let mut taken = HashSet::new();
     loop {
         let (before, mut is_whole) = (taken.len(), true);
-        for (name, _) in folder.list()? {
-            let Some(parsed) = FileName::parse(&name) else { continue };
-            if taken.contains(&parsed.segment) {
+        for (name, parsed) in listed(&folder)? {
+            if Some(parsed.ordinal) > newest || taken.contains(&parsed.segment) {
                 continue;
             }
             match open(&folder, &name, &parsed) {

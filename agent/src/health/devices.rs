@@ -85,8 +85,9 @@ impl Devices {
     pub(super) fn take_minutes(&mut self) -> Vec<DeviceHealth> {
         let new = self.books.iter_mut().filter(|(_, books)| !books.is_named);
         let new = new.filter_map(|(id, books)| books.minute_so_far(*id));
-        let old = std::mem::take(&mut self.minutes);
-        new.chain(old).take(MINUTES_MAX).collect()
+        let mut minutes: Vec<_> = new.chain(std::mem::take(&mut self.minutes)).collect();
+        self.minutes = minutes.split_off(minutes.len().min(MINUTES_MAX));
+        minutes
     }
 
     /// Link frames of all devices that did not check.

@@ -20,7 +20,7 @@ impl Notify {
     pub(super) fn run(self) -> Result<(), Failure> {
         let config = Config::load(&self.config.config).map_err(wrong_config)?;
         let mut channels = config.notify;
-        channels.retain(|channel| self.name.as_ref().is_none_or(|name| *name == channel.name));
+        channels.retain(|channel| self.wants(&channel.name));
         if channels.is_empty() {
             return Err(anyhow::anyhow!("there is no such receiver: see [[notify]]").into());
         }
@@ -42,5 +42,11 @@ impl Notify {
             return Err(anyhow::anyhow!("{failed} receivers have not taken a test message").into());
         }
         Ok(())
+    }
+
+    /// Of a block that writes mail, each person is a receiver.
+    fn wants(&self, receiver: &str) -> bool {
+        let Some(name) = &self.name else { return true };
+        receiver.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with(" to "))
     }
 }

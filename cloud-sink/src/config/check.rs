@@ -8,7 +8,7 @@ use wire::identity::Lane;
 use super::file::{NotifySection, RetentionSection, SignOnSection, ViewSection};
 use super::{ConfigError, SignOn, ViewConfig};
 use crate::incident::Kind;
-use crate::notify::{Addresses, Channel, mail_server};
+use crate::notify::{Addresses, Channel, Mailbox, mail_server};
 use crate::retention::Rule;
 
 /// Whether what is said to an address does not leave this machine in the clear.
@@ -53,15 +53,17 @@ impl ViewSection {
 }
 
 impl NotifySection {
+    /// The channels of a block: each person who is told by mail has one, so that nobody waits for
+    /// another's mailbox.
     pub(super) fn check(
         self,
         path: &Path,
         folder: &Path,
         keys: &Path,
-    ) -> Result<Channel, ConfigError> {
+    ) -> Result<Vec<Channel>, ConfigError> {
         let Self { name, url, to, from, token, ca, after_seconds, kinds, ward } = self;
         let mail = addresses(path, &url, &to, from.as_deref())?;
-        if mail.is_none() {
+        if mail.is_empty() {
             must_be_sealed(path, "[[notify]] url", &url)?;
         }
         let is_kind = |word: &String| Kind::ALL.iter().any(|kind| kind.name() == word);
@@ -73,17 +75,26 @@ impl NotifySection {
         let token = token.map(|name| read_secret(keys.join(name))).transpose()?;
         let ca = ca.map(|ca| read(folder.join(ca))).transpose()?;
         let after = Duration::from_secs(after_seconds.into());
-        Ok(Channel { name, url, mail, token, ca, after, kinds, ward })
+        let hook = Channel { name, url, mail: None, token, ca, after, kinds, ward };
+        if mail.is_empty() {
+            return Ok(vec![hook]);
+        }
+        let to_one = |addresses: Addresses| Channel {
+            name: format!("{} to {}", hook.name, addresses.to.email),
+            mail: Some(addresses),
+            ..hook.clone()
+        };
+        Ok(mail.into_iter().map(to_one).collect())
     }
 }
 
-/// Who writes to whom, if a mail server is named.
+/// Who writes to whom, each pair, if a mail server is named.
 fn addresses(
     path: &Path,
     url: &str,
     to: &[String],
     from: Option<&str>,
-) -> Result<Option<Addresses>, ConfigError> {
+) -> Result<Vec<Addresses>, ConfigError> {
     let wrong = |word: &str, cure: String| ConfigError::Notify {
         path: path.to_owned(),
         word: word.to_owned(),
@@ -91,18 +102,19 @@ fn addresses(
     };
     let is_mail = ["smtps://", "smtp://"].iter().any(|scheme| url.starts_with(scheme));
     match (is_mail, to, from) {
-        (false, [], None) => Ok(None),
+        (false, [], None) => Ok(Vec::new()),
         (false, ..) => Err(wrong(url, "mail goes by smtps:// or smtp://".into())),
         (true, [], _) | (true, _, None) => Err(wrong(url, "mail needs `to` and `from`".into())),
         (true, to, Some(from)) => {
             // The address itself is not said again: it may hold a password.
             mail_server(url).map_err(|error| wrong("url", error))?;
-            let parse = |word: &str| {
+            let parse = |word: &str| -> Result<Mailbox, ConfigError> {
                 let parsed = word.parse();
                 parsed.map_err(|error| wrong(word, format!("this is no mail address: {error}")))
             };
-            let to = to.iter().map(|word| parse(word)).collect::<Result<_, _>>()?;
-            Ok(Some(Addresses { from: parse(from)?, to }))
+            let from = parse(from)?;
+            let pair = |word: &String| Ok(Addresses { from: from.clone(), to: parse(word)? });
+            to.iter().map(pair).collect()
         }
     }
 }

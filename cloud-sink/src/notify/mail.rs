@@ -1,11 +1,8 @@
 //! Mail: everything that is to be told at a time in one message, by SMTP.
 
-use std::collections::HashMap;
 use std::fmt::Write as _;
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use lettre::address::Envelope;
 use lettre::message::{Mailbox, MultiPart, SinglePart};
 use lettre::transport::smtp::AsyncSmtpTransportBuilder;
 use lettre::transport::smtp::authentication::Credentials;
@@ -34,7 +31,7 @@ pub struct Addresses {
     /// Whom answers go to.
     pub from: Mailbox,
     /// Who is told.
-    pub to: Vec<Mailbox>,
+    pub to: Mailbox,
 }
 
 /// A mail server that takes messages of a channel.
@@ -42,22 +39,6 @@ pub struct Mail {
     channel: Channel,
     addresses: Addresses,
     server: AsyncSmtpTransport<Tokio1Executor>,
-    /// What is settled of messages that not all have taken yet.
-    told: Mutex<HashMap<Key, Fate>>,
-}
-
-/// A recipient, and a message's key.
-type Key = (String, String);
-
-/// What became of a message to one recipient.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Fate {
-    /// The server has it.
-    Taken,
-    /// The server will never take it.
-    Refused,
-    /// Not now.
-    Later,
 }
 
 impl Mail {
@@ -81,7 +62,7 @@ impl Mail {
             server = server.tls(tls);
         }
         let server = signed_in(server, &url, &addresses, &channel).build();
-        Ok(Self { channel, addresses, server, told: Mutex::default() })
+        Ok(Self { channel, addresses, server })
     }
 
     /// Its channel.
@@ -89,101 +70,27 @@ impl Mail {
         &self.channel
     }
 
-    /// Sends all in one, to each of those who are told. When this returns somebody has taken it, and
-    /// nobody may take it later who has not.
+    /// Sends all in one; they were taken when this returns.
     pub(super) async fn send(&self, messages: &[Message]) -> Result<(), ReceiverError> {
-        let mut later = None;
-        for to in &self.addresses.to {
-            let rest = self.untold(to, messages);
-            if rest.is_empty() {
-                continue;
-            }
-            // One whom the server does not know keeps nothing from the others.
-            match self.send_to(to, &rest).await {
-                Ok(()) => self.settle(to, &rest, Fate::Taken),
-                Err((error, Fate::Refused)) => {
-                    tracing::warn!(%error, %to, "a mail is refused");
-                    self.settle(to, &rest, Fate::Refused);
-                    later.get_or_insert((error, Fate::Refused));
-                }
-                Err((error, fate)) => later = Some((error, fate)),
-            }
-        }
-        let is_taken = self.is_taken(messages);
-        match later {
-            // What all refuse is told again: somebody has to mend it.
-            Some((error, Fate::Refused)) if !is_taken => {
-                self.forget(messages);
-                Err(error)
-            }
-            Some((error, Fate::Later)) => Err(error),
-            _ => {
-                self.forget(messages);
-                Ok(())
-            }
-        }
-    }
-
-    fn untold<'a>(&self, to: &Mailbox, messages: &'a [Message]) -> Vec<&'a Message> {
-        let told = self.told();
-        messages.iter().filter(|message| !told.contains_key(&key(to, message))).collect()
-    }
-
-    fn settle(&self, to: &Mailbox, messages: &[&Message], fate: Fate) {
-        let mut told = self.told();
-        told.extend(messages.iter().map(|message| (key(to, message), fate)));
-    }
-
-    fn is_taken(&self, messages: &[Message]) -> bool {
-        let told = self.told();
-        let mut keys = self.addresses.to.iter().flat_map(|to| messages.iter().map(|m| key(to, m)));
-        keys.any(|key| told.get(&key) == Some(&Fate::Taken))
-    }
-
-    fn forget(&self, messages: &[Message]) {
-        let mut told = self.told();
-        told.retain(|(_, known), _| messages.iter().all(|one| one.idempotency_key != *known));
-    }
-
-    fn told(&self) -> std::sync::MutexGuard<'_, HashMap<Key, Fate>> {
-        self.told.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    async fn send_to(
-        &self,
-        to: &Mailbox,
-        messages: &[&Message],
-    ) -> Result<(), (ReceiverError, Fate)> {
-        let told = |error, fate| (ReceiverError::Mail(self.channel.name.clone(), error), fate);
-        let wrong = |error: String| told(error, Fate::Refused);
-        let mut mail = lettre::Message::builder().from(self.addresses.from.clone());
-        for all in &self.addresses.to {
-            mail = mail.to(all.clone());
-        }
-        let mail = mail.message_id(Some(message_id(messages))).subject(subject(messages));
-        let from = self.addresses.from.email.clone();
-        let envelope = Envelope::new(Some(from), vec![to.email.clone()]);
-        let mail = mail.envelope(envelope.map_err(|error| wrong(error.to_string()))?);
+        let wrong = |error: String| ReceiverError::Mail(self.channel.name.clone(), error);
+        let Addresses { from, to } = &self.addresses;
+        let mail = lettre::Message::builder().from(from.clone()).to(to.clone());
+        let id = message_id(to.email.as_ref(), messages);
+        let mail = mail.message_id(Some(id)).subject(subject(messages));
         let body = SinglePart::plain(body(messages));
         let mail = mail.multipart(MultiPart::mixed().singlepart(body));
         let mail = mail.map_err(|error| wrong(error.to_string()))?;
         // The library's own patience ends with the connection; a server may stall behind it.
         match tokio::time::timeout(PATIENCE, self.server.send(mail)).await {
-            Ok(Ok(_)) => Ok(()),
-            Ok(Err(error)) if error.is_permanent() => Err(wrong(error.to_string())),
-            Ok(Err(error)) => Err(told(error.to_string(), Fate::Later)),
-            Err(_) => Err(told(format!("no answer within {} s", PATIENCE.as_secs()), Fate::Later)),
+            Ok(sent) => sent.map(drop).map_err(|error| wrong(error.to_string())),
+            Err(_) => Err(wrong(format!("no answer within {} s", PATIENCE.as_secs()))),
         }
     }
 }
 
-fn key(to: &Mailbox, message: &Message) -> Key {
-    (to.email.to_string(), message.idempotency_key.clone())
-}
-
 /// The same words that are sent again have the same name: a server may drop the second.
-fn message_id(messages: &[&Message]) -> String {
-    let mut hash = Sha256::new();
+fn message_id(to: &str, messages: &[Message]) -> String {
+    let mut hash = Sha256::new_with_prefix(to);
     for message in messages {
         hash.update(message.idempotency_key.as_bytes());
         hash.update(b"\n");
@@ -235,7 +142,7 @@ fn signed_in(
     server.credentials(Credentials::new(user, token.clone()))
 }
 
-fn subject(messages: &[&Message]) -> String {
+fn subject(messages: &[Message]) -> String {
     let of = |event: Event| messages.iter().filter(|message| message.event == event).count();
     let counts = match (of(Event::Opened), of(Event::Closed)) {
         (opened, 0) => format!("{opened} opened"),
@@ -254,7 +161,7 @@ fn subject(messages: &[&Message]) -> String {
     subject.chars().take(SUBJECT_MAX).collect()
 }
 
-fn body(messages: &[&Message]) -> String {
+fn body(messages: &[Message]) -> String {
     let mut text = String::new();
     for message in messages {
         let incident = &message.incident;

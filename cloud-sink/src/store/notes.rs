@@ -64,19 +64,20 @@ ON CONFLICT (gateway) DO UPDATE SET arrivals = heartbeat.arrivals + 1";
 const NEWEST: &str = "
 UPDATE heartbeat SET sequence = ?2, report = ?3, epoch = ?4, error_us = ?5
 WHERE gateway = ?1 AND sequence < ?2";
-/// Live, a device is heard now, whatever the gateway's clock says; out of a backlog, when the report
-/// was made.
+/// Live, a device is heard now, whatever clocks say; out of a backlog, when the report was made.
 const SPOKE: &str = "
 INSERT INTO device_watched VALUES (?1, ?2, CASE
   WHEN ?3 >= (SELECT sequence FROM heartbeat WHERE gateway = ?1) THEN CAST(?4 AS BIGINT)
   ELSE CAST(?5 AS BIGINT) END) ON CONFLICT (gateway, device)
-DO UPDATE SET heard_ns = CASE WHEN excluded.heard_ns > device_watched.heard_ns
+DO UPDATE SET heard_ns = CASE
+  WHEN ?3 >= (SELECT sequence FROM heartbeat WHERE gateway = ?1)
+    OR excluded.heard_ns > device_watched.heard_ns
   THEN excluded.heard_ns ELSE device_watched.heard_ns END";
 const LOOKED: &str = "
 INSERT INTO counter VALUES (?1, ?2)
 ON CONFLICT (name) DO UPDATE SET value = counter.value + excluded.value";
 
-/// Keeps a gateway's newest report; an older one, out of its backlog, says only that it is there,
+/// Keeps a gateway's newest report; an older one, out of its backlog, says only that it is there
 /// and which devices spoke.
 pub(super) fn insert_health(db: &Db, at: &At<'_>, record: &Disposed) -> Result<(), StoreError> {
     let Content::Frame { core, .. } = &record.content else { return Ok(()) };
