@@ -45,7 +45,7 @@ struct Table {
 }
 
 /// Worlds in which a bug must show itself.
-const SEEDS: &str = "0..160";
+const SEEDS: &str = "0..240";
 /// What the scratch copy consists of.
 const PARTS: [&str; 7] =
     ["Cargo.toml", "Cargo.lock", "wire", "firmware-shim", "agent", "cloud-sink", "tests"];
