@@ -7,6 +7,7 @@ use clap::{Parser, Subcommand};
 
 use crate::audit::{Act, Deed, TERMINAL};
 use crate::clock;
+use crate::config::Config;
 use crate::store::StoreError;
 use crate::store::db::Db;
 
@@ -93,6 +94,28 @@ pub struct ConfigArg {
     /// Configuration file.
     #[arg(long, value_name = "FILE", default_value = "sink.toml")]
     config: PathBuf,
+}
+
+impl ConfigArg {
+    fn load(&self) -> Result<Config, Failure> {
+        Config::load(&self.config).map_err(wrong_config)
+    }
+}
+
+/// How to list.
+#[derive(Debug, clap::Args)]
+pub struct ListArg {
+    #[command(flatten)]
+    config: ConfigArg,
+    /// One line of JSON with "schema": 1.
+    #[arg(long)]
+    json: bool,
+}
+
+impl ListArg {
+    fn store(&self) -> Result<Db, Failure> {
+        Ok(Db::open(&self.config.load()?.store)?)
+    }
 }
 
 /// Why a command failed: the exit code and what to say.

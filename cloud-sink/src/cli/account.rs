@@ -3,7 +3,7 @@
 use anyhow::Context;
 use serde::Serialize;
 
-use super::{ConfigArg, Failure, table, with_entry, wrong_config};
+use super::{ConfigArg, Failure, ListArg, table, with_entry, wrong_config};
 use crate::audit::Deed;
 use crate::clock;
 use crate::config::Config;
@@ -30,7 +30,7 @@ pub enum Account {
     /// Ends the sessions of a name, also of somebody who came by the hospital's sign-on.
     Out(Named),
     /// Lists all accounts.
-    Ls(Ls),
+    Ls(ListArg),
 }
 
 /// Whom, and what they may do.
@@ -57,16 +57,6 @@ pub struct Named {
     name: String,
 }
 
-/// How to list.
-#[derive(Debug, clap::Args)]
-pub struct Ls {
-    #[command(flatten)]
-    config: ConfigArg,
-    /// One line of JSON with "schema": 1.
-    #[arg(long)]
-    json: bool,
-}
-
 #[derive(Serialize)]
 struct Listing {
     schema: u32,
@@ -75,7 +65,7 @@ struct Listing {
 
 impl Add {
     fn open(&self) -> Result<(Config, Db, Person), Failure> {
-        let config = Config::load(&self.config.config).map_err(wrong_config)?;
+        let config = self.config.load()?;
         let db = Db::open(&config.store)?;
         let (name, ward) = (self.name.clone(), self.ward.clone());
         Ok((config, db, Person { name, role: self.role, ward }))
@@ -112,14 +102,14 @@ impl Account {
                 let db = Db::open(&config.store)?;
                 Ok(with_entry(&db, Deed::Account, &name, "sessions ended", out)?)
             }
-            Self::Ls(ls) => ls.run(),
+            Self::Ls(how) => list(&how),
         }
     }
 }
 
 impl Named {
     fn switch(self, on: bool) -> Result<(), Failure> {
-        let config = Config::load(&self.config.config).map_err(wrong_config)?;
+        let config = self.config.load()?;
         let db = Db::open(&config.store)?;
         let words = if on { "switched on" } else { "switched off" };
         let turn = |db: &Db| switch(db, &self.name, on);
@@ -141,26 +131,23 @@ fn ask(config: &Config, db: &Db, person: &Person, again: bool) -> Result<(), Fai
     Ok(())
 }
 
-impl Ls {
-    fn run(self) -> Result<(), Failure> {
-        let config = Config::load(&self.config.config).map_err(wrong_config)?;
-        let accounts = accounts(&Db::open(&config.store)?, clock::now())?;
-        if self.json {
-            println!("{}", serde_json::to_string(&Listing { schema: 1, accounts })?);
-            return Ok(());
-        }
-        let mut rows = table(["name", "role", "ward", "since", "state"]);
-        for one in accounts {
-            let state = match (one.is_off, one.is_locked) {
-                (true, _) => "off",
-                (false, true) => "locked",
-                (false, false) => "on",
-            };
-            let ward = one.ward.unwrap_or_else(|| "all".into());
-            let role = one.role.to_string();
-            rows.add_row([one.name, role, ward, clock::words(one.made_ns), state.into()]);
-        }
-        println!("{rows}");
-        Ok(())
+fn list(how: &ListArg) -> Result<(), Failure> {
+    let accounts = accounts(&how.store()?, clock::now())?;
+    if how.json {
+        println!("{}", serde_json::to_string(&Listing { schema: 1, accounts })?);
+        return Ok(());
     }
+    let mut rows = table(["name", "role", "ward", "since", "state"]);
+    for one in accounts {
+        let state = match (one.is_off, one.is_locked) {
+            (true, _) => "off",
+            (false, true) => "locked",
+            (false, false) => "on",
+        };
+        let ward = one.ward.unwrap_or_else(|| "all".into());
+        let role = one.role.to_string();
+        rows.add_row([one.name, role, ward, clock::words(one.made_ns), state.into()]);
+    }
+    println!("{rows}");
+    Ok(())
 }

@@ -2,10 +2,9 @@
 
 use serde::Serialize;
 
-use super::{ConfigArg, Failure, table, wrong_config};
+use super::{ConfigArg, Failure, table};
 use crate::audit::{self, Entry, Verdict};
 use crate::clock;
-use crate::config::Config;
 use crate::store::db::Db;
 
 /// Shows who did what, newest first; with --verify, checks that nothing of it was changed.
@@ -42,7 +41,7 @@ struct Listing {
 
 impl Audit {
     pub(super) fn run(self) -> Result<(), Failure> {
-        let config = Config::load(&self.config.config).map_err(wrong_config)?;
+        let config = self.config.load()?;
         let db = Db::open(&config.store)?;
         if self.verify || self.ndjson {
             return self.walk(&db);

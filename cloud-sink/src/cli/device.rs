@@ -4,10 +4,9 @@ use anyhow::Context;
 use serde::Serialize;
 use wire::identity::DeviceId;
 
-use super::{ConfigArg, Failure, table, with_entry, wrong_config};
+use super::{ConfigArg, Failure, ListArg, table, with_entry};
 use crate::audit::Deed;
 use crate::clock;
-use crate::config::Config;
 use crate::inventory::{self, Asset};
 use crate::store::db::Db;
 
@@ -15,19 +14,9 @@ use crate::store::db::Db;
 #[derive(Debug, clap::Subcommand)]
 pub enum Device {
     /// Lists all devices, those that were heard last first.
-    Ls(Ls),
+    Ls(ListArg),
     /// Says what a device is; what is not given becomes empty.
     Set(Set),
-}
-
-/// How to list.
-#[derive(Debug, clap::Args)]
-pub struct Ls {
-    #[command(flatten)]
-    config: ConfigArg,
-    /// One line of JSON with "schema": 1.
-    #[arg(long)]
-    json: bool,
 }
 
 /// What it is.
@@ -63,40 +52,37 @@ struct Listing {
 impl Device {
     pub(super) fn run(self) -> Result<(), Failure> {
         match self {
-            Self::Ls(ls) => ls.run(),
+            Self::Ls(how) => list(&how),
             Self::Set(set) => set.run(),
         }
     }
 }
 
-impl Ls {
-    fn run(self) -> Result<(), Failure> {
-        let config = Config::load(&self.config.config).map_err(wrong_config)?;
-        let devices = inventory::devices(&Db::open(&config.store)?, None)?;
-        if self.json {
-            println!("{}", serde_json::to_string(&Listing { schema: 1, devices })?);
-            return Ok(());
-        }
-        let mut rows = table(["device", "gateway", "ward", "last heard", "model", "serial", "udi"]);
-        for one in devices {
-            rows.add_row([
-                one.device,
-                one.gateway,
-                one.ward.unwrap_or_default(),
-                clock::words(one.heard_ns),
-                one.asset.model,
-                one.asset.serial,
-                one.asset.udi,
-            ]);
-        }
-        println!("{rows}");
-        Ok(())
+fn list(how: &ListArg) -> Result<(), Failure> {
+    let devices = inventory::devices(&how.store()?, None)?;
+    if how.json {
+        println!("{}", serde_json::to_string(&Listing { schema: 1, devices })?);
+        return Ok(());
     }
+    let mut rows = table(["device", "gateway", "ward", "last heard", "model", "serial", "udi"]);
+    for one in devices {
+        rows.add_row([
+            one.device,
+            one.gateway,
+            one.ward.unwrap_or_default(),
+            clock::words(one.heard_ns),
+            one.asset.model,
+            one.asset.serial,
+            one.asset.udi,
+        ]);
+    }
+    println!("{rows}");
+    Ok(())
 }
 
 impl Set {
     fn run(self) -> Result<(), Failure> {
-        let config = Config::load(&self.config.config).map_err(wrong_config)?;
+        let config = self.config.load()?;
         let device = DeviceId::parse(&self.device)
             .with_context(|| format!("{}: a device has 16 hexadecimal digits", self.device))?;
         let db = Db::open(&config.store)?;

@@ -2,9 +2,8 @@
 
 use serde::Serialize;
 
-use super::{ConfigArg, Failure, wrong_config};
+use super::{ConfigArg, Failure};
 use crate::clock;
-use crate::config::Config;
 use crate::retention::{self, Disposed, How};
 use crate::store::db::Db;
 
@@ -34,7 +33,7 @@ struct Answer {
 
 impl Dispose {
     pub(super) fn run(self) -> Result<(), Failure> {
-        let config = Config::load(&self.config.config).map_err(wrong_config)?;
+        let config = self.config.load()?;
         let db = Db::open(&config.store)?;
         let disposed = retention::dispose(
             &db,

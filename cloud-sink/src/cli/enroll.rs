@@ -12,7 +12,7 @@ use rcgen::{
 use serde::{Deserialize, Serialize};
 use wire::identity::GatewayId;
 
-use super::{ConfigArg, Failure, wrong_config};
+use super::{ConfigArg, Failure};
 use crate::config::Config;
 use crate::keys::{KeyFolder, hex};
 use crate::limits::KEYS_MAX;
@@ -58,7 +58,7 @@ struct Grant {
 
 impl Enroll {
     pub(super) fn run(self) -> Result<(), Failure> {
-        let config = Config::load(&self.config.config).map_err(wrong_config)?;
+        let config = self.config.load()?;
         self.enroll(&config)?;
         Ok(())
     }

@@ -5,9 +5,8 @@ use std::path::PathBuf;
 use anyhow::Context;
 use wire::identity::DeviceId;
 
-use super::{ConfigArg, Failure, write_down, wrong_config};
+use super::{ConfigArg, Failure, write_down};
 use crate::audit::Deed;
-use crate::config::Config;
 use crate::export::csv;
 use crate::store::db::Db;
 
@@ -35,7 +34,7 @@ enum Format {
 
 impl Export {
     pub(super) fn run(self) -> Result<(), Failure> {
-        let config = Config::load(&self.config.config).map_err(wrong_config)?;
+        let config = self.config.load()?;
         let device = DeviceId::parse(&self.device)
             .with_context(|| format!("{}: a device has 16 hexadecimal digits", self.device))?;
         let db = Db::open(&config.store)?;

@@ -2,10 +2,9 @@
 
 use serde::Serialize;
 
-use super::{ConfigArg, Failure, table, with_entry, wrong_config};
+use super::{ConfigArg, Failure, ListArg, table, with_entry};
 use crate::audit::Deed;
 use crate::clock;
-use crate::config::Config;
 use crate::inventory::{self, Enrolled};
 use crate::store::db::Db;
 
@@ -13,19 +12,9 @@ use crate::store::db::Db;
 #[derive(Debug, clap::Subcommand)]
 pub enum Gateway {
     /// Lists all gateways.
-    Ls(Ls),
+    Ls(ListArg),
     /// Says in which ward a gateway stands; without a ward, in none.
     Ward(Ward),
-}
-
-/// How to list.
-#[derive(Debug, clap::Args)]
-pub struct Ls {
-    #[command(flatten)]
-    config: ConfigArg,
-    /// One line of JSON with "schema": 1.
-    #[arg(long)]
-    json: bool,
 }
 
 /// Which, and where.
@@ -48,32 +37,29 @@ struct Listing {
 impl Gateway {
     pub(super) fn run(self) -> Result<(), Failure> {
         match self {
-            Self::Ls(ls) => ls.run(),
+            Self::Ls(how) => list(&how),
             Self::Ward(ward) => ward.run(),
         }
     }
 }
 
-impl Ls {
-    fn run(self) -> Result<(), Failure> {
-        let config = Config::load(&self.config.config).map_err(wrong_config)?;
-        let gateways = inventory::gateways(&Db::open(&config.store)?)?;
-        if self.json {
-            println!("{}", serde_json::to_string(&Listing { schema: 1, gateways })?);
-            return Ok(());
-        }
-        let mut rows = table(["gateway", "ward", "enrolled"]);
-        for Enrolled { name, ward, enrolled_ns } in gateways {
-            rows.add_row([name, ward.unwrap_or_default(), clock::words(enrolled_ns)]);
-        }
-        println!("{rows}");
-        Ok(())
+fn list(how: &ListArg) -> Result<(), Failure> {
+    let gateways = inventory::gateways(&how.store()?)?;
+    if how.json {
+        println!("{}", serde_json::to_string(&Listing { schema: 1, gateways })?);
+        return Ok(());
     }
+    let mut rows = table(["gateway", "ward", "enrolled"]);
+    for Enrolled { name, ward, enrolled_ns } in gateways {
+        rows.add_row([name, ward.unwrap_or_default(), clock::words(enrolled_ns)]);
+    }
+    println!("{rows}");
+    Ok(())
 }
 
 impl Ward {
     fn run(self) -> Result<(), Failure> {
-        let config = Config::load(&self.config.config).map_err(wrong_config)?;
+        let config = self.config.load()?;
         let db = Db::open(&config.store)?;
         let words = format!("stands in {}", self.ward.as_deref().unwrap_or("no ward"));
         let place = |db: &Db| inventory::place(db, &self.gateway, self.ward.as_deref());

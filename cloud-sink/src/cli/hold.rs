@@ -4,10 +4,9 @@ use anyhow::Context;
 use serde::Serialize;
 use wire::identity::DeviceId;
 
-use super::{ConfigArg, Failure, table, with_entry, write_down, wrong_config};
+use super::{ConfigArg, Failure, ListArg, table, with_entry, write_down};
 use crate::audit::Deed;
 use crate::clock;
-use crate::config::Config;
 use crate::inventory;
 use crate::retention;
 use crate::store::db::Db;
@@ -20,7 +19,7 @@ pub enum Hold {
     /// Ends a hold.
     End(End),
     /// Lists all holds, newest first.
-    Ls(Ls),
+    Ls(ListArg),
 }
 
 /// What is held, and why.
@@ -48,16 +47,6 @@ pub struct End {
     id: i64,
 }
 
-/// How to list.
-#[derive(Debug, clap::Args)]
-pub struct Ls {
-    #[command(flatten)]
-    config: ConfigArg,
-    /// One line of JSON with "schema": 1.
-    #[arg(long)]
-    json: bool,
-}
-
 #[derive(Serialize)]
 struct Listing {
     schema: u32,
@@ -69,14 +58,14 @@ impl Hold {
         match self {
             Self::Add(add) => add.run(),
             Self::End(end) => end.run(),
-            Self::Ls(ls) => ls.run(),
+            Self::Ls(how) => list(&how),
         }
     }
 }
 
 impl Add {
     fn run(self) -> Result<(), Failure> {
-        let config = Config::load(&self.config.config).map_err(wrong_config)?;
+        let config = self.config.load()?;
         let device = self.device.as_deref().map(|text| {
             DeviceId::parse(text)
                 .with_context(|| format!("{text}: a device has 16 hexadecimal digits"))
@@ -99,7 +88,7 @@ impl Add {
 
 impl End {
     fn run(self) -> Result<(), Failure> {
-        let config = Config::load(&self.config.config).map_err(wrong_config)?;
+        let config = self.config.load()?;
         let db = Db::open(&config.store)?;
         let id = self.id;
         let end = |db: &Db| match retention::end_hold(db, id, clock::now()) {
@@ -111,27 +100,24 @@ impl End {
     }
 }
 
-impl Ls {
-    fn run(self) -> Result<(), Failure> {
-        let config = Config::load(&self.config.config).map_err(wrong_config)?;
-        let holds = retention::holds(&Db::open(&config.store)?)?;
-        if self.json {
-            println!("{}", serde_json::to_string(&Listing { schema: 1, holds })?);
-            return Ok(());
-        }
-        let mut rows = table(["id", "device", "ward", "since", "ended", "reason"]);
-        for one in holds {
-            let all = || "all".to_owned();
-            rows.add_row([
-                one.id.to_string(),
-                one.device.unwrap_or_else(all),
-                one.ward.unwrap_or_else(all),
-                clock::words(one.begun_ns),
-                one.ended_ns.map(clock::words).unwrap_or_default(),
-                one.reason,
-            ]);
-        }
-        println!("{rows}");
-        Ok(())
+fn list(how: &ListArg) -> Result<(), Failure> {
+    let holds = retention::holds(&how.store()?)?;
+    if how.json {
+        println!("{}", serde_json::to_string(&Listing { schema: 1, holds })?);
+        return Ok(());
     }
+    let mut rows = table(["id", "device", "ward", "since", "ended", "reason"]);
+    for one in holds {
+        let all = || "all".to_owned();
+        rows.add_row([
+            one.id.to_string(),
+            one.device.unwrap_or_else(all),
+            one.ward.unwrap_or_else(all),
+            clock::words(one.begun_ns),
+            one.ended_ns.map(clock::words).unwrap_or_default(),
+            one.reason,
+        ]);
+    }
+    println!("{rows}");
+    Ok(())
 }

@@ -2,10 +2,9 @@
 
 use serde::Serialize;
 
-use super::{ConfigArg, Failure, table, write_down, wrong_config};
+use super::{ConfigArg, Failure, table, write_down};
 use crate::audit::Deed;
 use crate::clock;
-use crate::config::Config;
 use crate::incident::{self, Entry, Incident};
 use crate::notify;
 use crate::store::db::{Db, Turn};
@@ -48,7 +47,7 @@ struct Listing {
 
 impl Incidents {
     pub(super) fn run(self) -> Result<(), Failure> {
-        let config = Config::load(&self.config.config).map_err(wrong_config)?;
+        let config = self.config.load()?;
         let db = Db::open(&config.store)?;
         if let Some(id) = self.id {
             if let Some(name) = self.take.as_ref().or(self.close.as_ref()) {

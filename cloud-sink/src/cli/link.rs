@@ -6,7 +6,6 @@ use serde::Serialize;
 use super::{ConfigArg, Failure, write_down, wrong_config};
 use crate::audit::Deed;
 use crate::clock;
-use crate::config::Config;
 use crate::store::db::Db;
 use crate::view::access::{Person, Role, TICKET_LIFE, issue};
 
@@ -38,7 +37,7 @@ struct Answer {
 
 impl Link {
     pub(super) fn run(self) -> Result<(), Failure> {
-        let config = Config::load(&self.config.config).map_err(wrong_config)?;
+        let config = self.config.load()?;
         let view = config.view.context("there is no page: [view] is not in the configuration");
         let view = view.map_err(wrong_config)?;
         let db = Db::open(&config.store)?;

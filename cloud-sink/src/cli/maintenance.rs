@@ -5,10 +5,9 @@ use std::time::Duration;
 use serde::Serialize;
 use wire::time::UnixNanos;
 
-use super::{ConfigArg, Failure, table, with_entry, wrong_config};
+use super::{ConfigArg, Failure, ListArg, table, with_entry};
 use crate::audit::Deed;
 use crate::clock;
-use crate::config::Config;
 use crate::inventory;
 use crate::notify::{self, Window};
 use crate::store::db::Db;
@@ -21,7 +20,7 @@ pub enum Maintenance {
     /// Ends a window.
     End(End),
     /// Lists windows that are open.
-    Ls(Ls),
+    Ls(ListArg),
 }
 
 /// Where, for how long, and why.
@@ -52,16 +51,6 @@ pub struct End {
     id: i64,
 }
 
-/// How to list.
-#[derive(Debug, clap::Args)]
-pub struct Ls {
-    #[command(flatten)]
-    config: ConfigArg,
-    /// One line of JSON with "schema": 1.
-    #[arg(long)]
-    json: bool,
-}
-
 #[derive(Serialize)]
 struct Listing {
     schema: u32,
@@ -73,14 +62,14 @@ impl Maintenance {
         match self {
             Self::Add(add) => add.run(),
             Self::End(end) => end.run(),
-            Self::Ls(ls) => ls.run(),
+            Self::Ls(how) => list(&how),
         }
     }
 }
 
 impl Add {
     fn run(self) -> Result<(), Failure> {
-        let config = Config::load(&self.config.config).map_err(wrong_config)?;
+        let config = self.config.load()?;
         let db = Db::open(&config.store)?;
         let (gateway, ward) = (self.gateway.as_deref(), self.ward.as_deref());
         let known = inventory::gateways(&db)?;
@@ -106,7 +95,7 @@ impl Add {
 
 impl End {
     fn run(self) -> Result<(), Failure> {
-        let config = Config::load(&self.config.config).map_err(wrong_config)?;
+        let config = self.config.load()?;
         let db = Db::open(&config.store)?;
         let id = self.id;
         let end = |db: &Db| match notify::end(db, id, clock::now()) {
@@ -118,27 +107,24 @@ impl End {
     }
 }
 
-impl Ls {
-    fn run(self) -> Result<(), Failure> {
-        let config = Config::load(&self.config.config).map_err(wrong_config)?;
-        let windows = notify::windows(&Db::open(&config.store)?, clock::now())?;
-        if self.json {
-            println!("{}", serde_json::to_string(&Listing { schema: 1, windows })?);
-            return Ok(());
-        }
-        let mut rows = table(["id", "gateway", "ward", "from", "to", "reason"]);
-        for one in windows {
-            let all = || "all".to_owned();
-            rows.add_row([
-                one.id.to_string(),
-                one.gateway.unwrap_or_else(all),
-                one.ward.unwrap_or_else(all),
-                clock::words(one.from_ns),
-                clock::words(one.to_ns),
-                one.reason,
-            ]);
-        }
-        println!("{rows}");
-        Ok(())
+fn list(how: &ListArg) -> Result<(), Failure> {
+    let windows = notify::windows(&how.store()?, clock::now())?;
+    if how.json {
+        println!("{}", serde_json::to_string(&Listing { schema: 1, windows })?);
+        return Ok(());
     }
+    let mut rows = table(["id", "gateway", "ward", "from", "to", "reason"]);
+    for one in windows {
+        let all = || "all".to_owned();
+        rows.add_row([
+            one.id.to_string(),
+            one.gateway.unwrap_or_else(all),
+            one.ward.unwrap_or_else(all),
+            clock::words(one.from_ns),
+            clock::words(one.to_ns),
+            one.reason,
+        ]);
+    }
+    println!("{rows}");
+    Ok(())
 }

@@ -1,7 +1,6 @@
 //! `wardline-sink migrate`: from one file to a database that many sinks share.
 
 use super::{ConfigArg, Failure, wrong_config};
-use crate::config::Config;
 use crate::store::db::{Db, Location};
 use crate::store::migrate::migrate;
 
@@ -36,7 +35,7 @@ impl Migrate {
 
 impl SqliteToPostgres {
     fn run(self) -> Result<(), Failure> {
-        let config = Config::load(&self.config.config).map_err(wrong_config)?;
+        let config = self.config.load()?;
         if matches!(config.store, Location::Postgres(_)) {
             let words = "the store of this configuration is in PostgreSQL already";
             return Err(wrong_config(anyhow::anyhow!(words)));

@@ -2,8 +2,7 @@
 
 use anyhow::Context;
 
-use super::{ConfigArg, Failure, wrong_config};
-use crate::config::Config;
+use super::{ConfigArg, Failure};
 use crate::notify::{Message, Receiver};
 
 /// Sends a test message to every receiver of [[notify]], and says what each answers.
@@ -18,7 +17,7 @@ pub struct Notify {
 
 impl Notify {
     pub(super) fn run(self) -> Result<(), Failure> {
-        let config = Config::load(&self.config.config).map_err(wrong_config)?;
+        let config = self.config.load()?;
         let mut channels = config.notify;
         channels.retain(|channel| self.wants(&channel.name));
         if channels.is_empty() {

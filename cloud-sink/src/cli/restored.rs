@@ -8,8 +8,7 @@ use ed25519_dalek::VerifyingKey;
 use wire::identity::StoreEpoch;
 use wire::keyring::{FleetPart, Keyring, Roots, join, root_parts};
 
-use super::{ConfigArg, Failure, wrong_config};
-use crate::config::Config;
+use super::{ConfigArg, Failure};
 use crate::keys::{KeyFolder, random};
 use crate::store::commit;
 
@@ -23,7 +22,7 @@ pub struct Restored {
 
 impl Restored {
     pub(super) fn run(self) -> Result<(), Failure> {
-        let config = Config::load(&self.config.config).map_err(wrong_config)?;
+        let config = self.config.load()?;
         let keys = KeyFolder(config.keys.clone());
         let epoch = StoreEpoch(random()?[..16].try_into().unwrap_or_default());
         // Whichever of the two is written alone: gateways take no receipt until both are.

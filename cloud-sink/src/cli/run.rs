@@ -160,7 +160,7 @@ fn begin_beside(runtime: &Runtime, config: &Config, trust: Trust) -> anyhow::Res
 
 impl Run {
     pub(super) fn run(self) -> Result<(), Failure> {
-        let config = Config::load(&self.config.config).map_err(wrong_config)?;
+        let config = self.config.load()?;
         begin_log();
         let keys = KeyFolder(config.keys.clone());
         let own = Keys::new(

@@ -1,7 +1,6 @@
 //! `wardline-sink status`: the ledger, worst first.
 
-use super::{ConfigArg, Failure, table, wrong_config};
-use crate::config::Config;
+use super::{ConfigArg, Failure, table};
 use crate::ledger::{self, Ledger};
 use crate::store::db::Db;
 
@@ -17,7 +16,7 @@ pub struct Status {
 
 impl Status {
     pub(super) fn run(self) -> Result<(), Failure> {
-        let config = Config::load(&self.config.config).map_err(wrong_config)?;
+        let config = self.config.load()?;
         let db = Db::open(&config.store)?;
         let ledger = ledger::read(&db)?;
         if self.json {
