@@ -13,6 +13,7 @@ use crate::store::db::Db;
 
 mod account;
 mod audit;
+mod availability;
 mod device;
 mod dispose;
 mod enroll;
@@ -51,6 +52,8 @@ enum Command {
     Status(status::Status),
     /// Shows what needs a person and what to do; takes an incident or closes it.
     Incidents(incidents::Incidents),
+    /// Shows how much of a month gateways and their feeds were up, and how long readings took.
+    Availability(availability::Availability),
     /// Makes a link to the page that lets one person in, once, within ten minutes.
     Link(link::Link),
     /// Invites people, and changes or ends what they may do.
@@ -178,6 +181,7 @@ impl Cli {
             Command::Run(command) => command.run(),
             Command::Status(command) => command.run(),
             Command::Incidents(command) => command.run(),
+            Command::Availability(command) => command.run(),
             Command::Link(command) => command.run(),
             Command::Account(command) => command.run(),
             Command::Gateway(command) => command.run(),

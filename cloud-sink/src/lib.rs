@@ -33,6 +33,8 @@ pub mod incident;
 
 pub mod audit;
 
+pub mod availability;
+
 pub mod inventory;
 
 pub mod retention;

@@ -13,6 +13,8 @@ pub mod db;
 
 mod heard;
 
+pub mod hours;
+
 pub mod migrate;
 
 mod notes;

@@ -35,6 +35,8 @@ mod problem;
 
 mod proof;
 
+mod service;
+
 mod session;
 
 mod sign_on;

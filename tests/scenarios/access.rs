@@ -42,7 +42,7 @@ enum Of {
 }
 
 /// Every address of the interface: method, path in the document, path that is asked, body, answer.
-const MATRIX: [(&str, &str, &str, &str, u16, For, Of); 23] = [
+const MATRIX: [(&str, &str, &str, &str, u16, For, Of); 24] = [
     ("POST", "/v1/session", "/v1/session", "{\"ticket\":\"0\"}", 401, For::Strangers, Of::Nobody),
     ("POST", "/v1/invitation", "", "{\"invitation\":\"0\"}", 401, For::Strangers, Of::Nobody),
     ("POST", "/v1/account", "", ACCOUNT, 401, For::Strangers, Of::Nobody),
@@ -58,6 +58,7 @@ const MATRIX: [(&str, &str, &str, &str, u16, For, Of); 23] = [
     ("GET", "/v1/incidents.csv", "", "", 200, For::All, Of::Nobody),
     ("GET", "/v1/incidents/{id}", "/v1/incidents/1", "", 200, For::All, Of::Gateway),
     ("GET", "/v1/devices", "", "", 200, For::All, Of::Nobody),
+    ("GET", MONTH, "/v1/gateways/gw-1/availability", "", 200, For::All, Of::Gateway),
     ("GET", HOURS, "/v1/gateways/gw-1/completeness", "", 200, For::All, Of::Gateway),
     ("GET", RECEIPTS, "/v1/gateways/gw-1/receipts", "", 200, For::All, Of::Gateway),
     ("GET", RECORDS, "/v1/gateways/gw-1/records", "", 200, For::Witnesses, Of::Gateway),
@@ -69,6 +70,7 @@ const MATRIX: [(&str, &str, &str, &str, u16, For, Of); 23] = [
     ("DELETE", "/v1/session", "", "", 204, For::All, Of::Nobody),
 ];
 const ACCOUNT: &str = "{\"invitation\":\"0\",\"password\":\"0\",\"code\":\"0\"}";
+const MONTH: &str = "/v1/gateways/{gateway}/availability";
 const HOURS: &str = "/v1/gateways/{gateway}/completeness";
 const RECEIPTS: &str = "/v1/gateways/{gateway}/receipts";
 const RECORDS: &str = "/v1/gateways/{gateway}/records";

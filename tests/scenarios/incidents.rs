@@ -1,7 +1,10 @@
 //! P9 seen: what goes wrong has one incident a cause, with what to do, and it ends when that does.
 
+use cloud_sink::availability::{self, Month};
+use cloud_sink::clock;
 use cloud_sink::incident::{self, Incident};
-use cloud_sink::store::db::{Db, Location};
+use cloud_sink::store::db::{Db, Location, Value};
+use cloud_sink::store::hours::HOUR_NS;
 use tempfile::{TempDir, tempdir};
 use wire::frame::join;
 use wire::gap::{Cause, Gap, Hole};
@@ -97,6 +100,47 @@ fn one_outage_of_many_gateways_is_one_incident() {
 
     assert_eq!(kinds(&open), ["outage"]);
     assert!(open[0].words.starts_with("4 of 5"), "{}", open[0].words);
+}
+
+#[test]
+fn a_line_on_which_live_readings_take_long_is_an_incident() {
+    let mut site = Site::with(3);
+    let db = Db::open(site.sink.location()).unwrap();
+    let hour = second(0).0 / HOUR_NS;
+    // Within one second, and within ten: one of a hundred; more than that; too few to say.
+    for (gateway, (soon, slow)) in [(594, 6), (593, 7), (0, 599)].into_iter().enumerate() {
+        site.report(gateway, &[(counter::UPTIME_SECONDS, 1000)]);
+        let insert = "INSERT INTO gateway_hour
+                      VALUES (?1, ?2, 0, 0, 0, 0, ?3, 0, 0, 0, 0, ?4, 0, 0, 0, 0, 0, 0, 0)
+                      ON CONFLICT (gateway, hour) DO UPDATE SET d2 = excluded.d2, d7 = excluded.d7";
+        let values = [gateway as i64 + 1, hour, soon, slow].map(Value::Int);
+        db.execute(insert, &values).unwrap();
+    }
+
+    let open = site.look(0);
+
+    assert_eq!(kinds(&open), ["slow line"]);
+    assert_eq!(open[0].gateway.as_deref(), Some("gw-1"));
+    assert!(open[0].words.contains("up to 10 s"), "{}", open[0].words);
+}
+
+#[test]
+fn what_a_gateway_gave_is_counted_by_how_long_it_took() {
+    let mut site = Site::with(1);
+    let device = monitor(1, 7);
+    (1..=3).for_each(|sequence| site.gateways[0].hear(&device, sequence, &numerics(sequence)));
+    site.gateways[0].flush();
+    let records = site.gateways[0].records();
+    site.sink.take(&records);
+    site.report(0, &[(counter::UPTIME_SECONDS, 1000)]);
+
+    let db = Db::open(site.sink.location()).unwrap();
+    let now = clock::now();
+    let months = availability::read(&db, None, Month::at(now).unwrap(), now).unwrap();
+
+    let [one] = &months[..] else { panic!("{months:?}") };
+    assert_eq!((one.live_delay.readings, one.backlog_delay.readings), (0, 3));
+    assert_eq!(one.backlog_delay.p50_ms, None, "what was taken years ago took over a day");
 }
 
 #[test]

@@ -7,6 +7,7 @@ use wire::time::UnixNanos;
 use super::{Finding, Kind};
 use crate::store::StoreError;
 use crate::store::db::{Db, values};
+use crate::store::hours::{DELAYS_AT, Delays, HOUR_NS};
 
 const SECOND_NS: i64 = 1_000_000_000;
 /// Three reports of the default interval.
@@ -26,6 +27,11 @@ const SLOW_SYNC_MICROS: u64 = 250_000;
 const WORN_PERCENT: u64 = 80;
 /// A Raspberry Pi slows itself down from 80 °C on.
 const HOT_MILLI_CELSIUS: u64 = 80_000;
+/// Within so long 99 of 100 live readings of an hour are to be stored.
+const DELAY_MILLIS: i64 = 5_000;
+/// Live readings without which an hour says nothing: ten minutes of one device that speaks each
+/// second, so that one connection made anew is no slow line.
+const DELAY_READINGS: i64 = 600;
 const CLOCK_ERROR_MICROS: i64 = 1_000_000;
 /// A clock of which no bound is known.
 const UNKNOWN_ERROR: i64 = i64::MAX;
@@ -117,10 +123,12 @@ fn compare(beat: &Beat, before: &Before, report: &HealthReport, happened: &mut V
 /// What is wrong now.
 pub(super) fn judge(db: &Db, now: UnixNanos, lasting: &mut Vec<Finding>) -> Result<(), StoreError> {
     let sql = "SELECT gateway_watched.gateway, heard_ns, gateway_watched.report,
-                 heartbeat.error_us
-               FROM gateway_watched JOIN heartbeat ON heartbeat.gateway = gateway_watched.gateway";
+                 heartbeat.error_us, gateway_hour.*
+               FROM gateway_watched JOIN heartbeat ON heartbeat.gateway = gateway_watched.gateway
+                 LEFT JOIN gateway_hour ON gateway_hour.gateway = gateway_watched.gateway
+                   AND hour = ?1";
     let (mut silent, mut all) = (Vec::new(), 0);
-    for row in db.rows(sql, &[])? {
+    for row in db.rows(sql, values![now.0.div_euclid(HOUR_NS)])? {
         let gateway: i64 = row.at(0)?;
         let since = now.0.saturating_sub(row.at(1)?);
         all += 1;
@@ -130,6 +138,7 @@ pub(super) fn judge(db: &Db, now: UnixNanos, lasting: &mut Vec<Finding>) -> Resu
         }
         let report = HealthReport::decode(&row.at::<Vec<u8>>(2)?).unwrap_or_default();
         reported(gateway, &report, row.at(3)?, lasting);
+        lasting.extend(slow(gateway, &Delays::read(&row, 4 + DELAYS_AT)?));
         silent_devices(db, gateway, now, lasting)?;
     }
     say_silent(&silent, all, lasting);
@@ -197,6 +206,18 @@ fn reported(
         let is_on = alarms & (1 << bit) != 0;
         find(Kind::Gateway, is_on, name, format!("the gateway says: {name}"));
     }
+}
+
+/// A line on which live readings take too long.
+fn slow(gateway: i64, delays: &Delays) -> Option<Finding> {
+    let within = delays.live_within(99).filter(|within| *within > DELAY_MILLIS)?;
+    (delays.live_readings() >= DELAY_READINGS).then(|| Finding {
+        kind: Kind::Slow,
+        gateway: Some(gateway),
+        subject: String::new(),
+        words: format!("99 of 100 live readings of this hour took up to {} s", within / 1000),
+        count: 1,
+    })
 }
 
 fn silent_devices(

@@ -62,6 +62,7 @@ kinds! {
     Machine "machine" Quiet "check the gateway's power supply and its cooling",
     Room "room low" Condition "restore the link, or raise the quota; then the oldest goes",
     Late "late" Condition "check the link, then how fast the backlog drains",
+    Slow "slow line" Quiet "live readings take over 5 s: check what else uses the link",
     Stalled "stalled" Quiet "no receipts although connected: check sink, keyring, broker limits",
     TooLarge "too large" Condition "raise the broker's packet limit: records wait for it",
     Held "held" Condition "records cannot be opened: bring the key or the newer program",

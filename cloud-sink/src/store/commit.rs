@@ -129,6 +129,7 @@ fn commit_group(store: &mut SqlStore, group: &[Disposed]) -> Result<Committed, S
         *last_commit = number;
         take_all(db, rows, segments, group, number)
     })?;
+    rows.hours.committed(clock::now().0);
     Ok(sum_up(fates, committed))
 }
 
@@ -153,6 +154,7 @@ fn take_all(
     }
     rows.runs.save(db)?;
     rows.coverage.save(db)?;
+    rows.hours.save(db)?;
     Ok((committed, fates))
 }
 

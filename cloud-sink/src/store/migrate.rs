@@ -29,7 +29,7 @@ macro_rules! table {
     };
 }
 
-const TABLES: [Table; 28] = [
+const TABLES: [Table; 29] = [
     table!("gateway", "id, name, signing_key, enrolled_ns", "?1, ?2, ?3, ?4", numbered),
     table!("gateway_key", "gateway, signing_key, enrolled_ns", "?1, ?2, ?3"),
     table!(
@@ -75,6 +75,11 @@ const TABLES: [Table; 28] = [
         "?1, ?2, ?3, ?4, ?5, ?6, ?7"
     ),
     table!("coverage", "gateway, minute, device, live, late", "?1, ?2, ?3, ?4, ?5"),
+    table!(
+        "gateway_hour",
+        "gateway, hour, up, live, d0, d1, d2, d3, d4, d5, d6, d7, d8, d9, d10, d11, d12, d13, d14",
+        "?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19"
+    ),
     table!(
         "heartbeat",
         "gateway, arrivals, sequence, report, epoch, error_us",

@@ -6,6 +6,7 @@ use wire::status::{HealthReport, counter};
 
 use super::StoreError;
 use super::db::{Db, values};
+use super::hours::Hours;
 use super::rows::At;
 use crate::verify::{Content, Disposed};
 
@@ -79,7 +80,12 @@ ON CONFLICT (name) DO UPDATE SET value = counter.value + excluded.value";
 
 /// Keeps a gateway's newest report; an older one, out of its backlog, says only that it is there
 /// and which devices spoke.
-pub(super) fn insert_health(db: &Db, at: &At<'_>, record: &Disposed) -> Result<(), StoreError> {
+pub(super) fn insert_health(
+    db: &Db,
+    hours: &mut Hours,
+    at: &At<'_>,
+    record: &Disposed,
+) -> Result<(), StoreError> {
     let Content::Frame { core, .. } = &record.content else { return Ok(()) };
     let (gateway, clock) = (record.gateway.row, at.batch.clock);
     for note in &at.block.notes {
@@ -91,6 +97,7 @@ pub(super) fn insert_health(db: &Db, at: &At<'_>, record: &Disposed) -> Result<(
         // What we cannot read is the newer program's; its bytes are kept.
         let report = HealthReport::decode(report).unwrap_or_default();
         let made = at.received().min(at.now);
+        hours.report(gateway, made, at.now);
         for device in &report.devices {
             let device = device.device.0.cast_signed();
             db.later(SPOKE, values![gateway, device, sequence, at.now, made])?;

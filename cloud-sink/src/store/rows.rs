@@ -12,6 +12,7 @@ use super::StoreError;
 use super::coverage::Coverage;
 use super::db::{Appended, Db, NumericRow, values};
 use super::heard::RunKey;
+use super::hours::Hours;
 use super::notes::{insert_conflict, insert_health, insert_note};
 use super::parked::Parked;
 use super::runs::Runs;
@@ -25,6 +26,7 @@ pub(super) struct Rows {
     series: Series,
     pub(super) runs: Runs,
     pub(super) coverage: Coverage,
+    pub(super) hours: Hours,
     pub(super) parked: Parked,
 }
 
@@ -32,7 +34,7 @@ pub(super) struct Rows {
 pub(super) struct At<'a> {
     pub(super) evidence: i64,
     pub(super) device: i64,
-    gateway: i64,
+    pub(super) gateway: i64,
     /// UTC of the commit, nanoseconds.
     pub(super) now: i64,
     lane: u8,
@@ -55,6 +57,12 @@ impl At<'_> {
     /// When the block came to the gateway, UTC nanoseconds.
     pub(super) fn received(&self) -> i64 {
         reception(self.batch, self.block, self.now)
+    }
+
+    /// When the gateway took what a device dates so, by the gateway's clock, if it knows the time.
+    fn taken(&self, moment_ns: i64) -> Option<i64> {
+        self.batch.clock.utc?;
+        Some(self.received().saturating_add(moment_ns.saturating_sub(self.base_ns)))
     }
 
     /// When a note was, UTC nanoseconds; a loss has no time of the device.
@@ -107,7 +115,7 @@ impl Rows {
                 conflicts,
             };
             if block.source.device == DeviceId(0) {
-                insert_health(db, &at, record)?;
+                insert_health(db, &mut self.hours, &at, record)?;
                 continue;
             }
             self.insert_block(db, &at, key)?;
@@ -197,6 +205,9 @@ impl Rows {
     fn cover(&mut self, at: &At<'_>, moment_ns: i64) {
         if at.block.source.mode != Mode::Service {
             self.coverage.add(at.gateway, at.device, moment_ns, at.now);
+            if let Some(taken) = at.taken(moment_ns) {
+                self.hours.take(at.gateway, taken);
+            }
         }
     }
 

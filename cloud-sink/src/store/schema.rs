@@ -135,7 +135,8 @@ CREATE INDEX IF NOT EXISTS evidence_kept ON evidence (disposition, reason) WHERE
 
 /// What makes each version out of the one before, the second first. A step that was released is
 /// never changed.
-pub const UPGRADES: [&str; 1] = ["
+pub const UPGRADES: [&str; 2] = [
+    "
 DROP TABLE IF EXISTS ticket;
 DROP TABLE IF EXISTS session;
 CREATE TABLE one_time (
@@ -172,7 +173,17 @@ CREATE TABLE notice (
 CREATE TABLE disposal (
   id INTEGER PRIMARY KEY, at_ns INTEGER NOT NULL, lane INTEGER, ward TEXT,
   stored_before_ns INTEGER NOT NULL, rows_gone INTEGER NOT NULL, records_gone INTEGER NOT NULL);
-"];
+",
+    "
+CREATE TABLE gateway_hour (
+  gateway INTEGER NOT NULL, hour INTEGER NOT NULL, up INTEGER NOT NULL, live INTEGER NOT NULL,
+  d0 INTEGER NOT NULL, d1 INTEGER NOT NULL, d2 INTEGER NOT NULL, d3 INTEGER NOT NULL,
+  d4 INTEGER NOT NULL, d5 INTEGER NOT NULL, d6 INTEGER NOT NULL, d7 INTEGER NOT NULL,
+  d8 INTEGER NOT NULL, d9 INTEGER NOT NULL, d10 INTEGER NOT NULL, d11 INTEGER NOT NULL,
+  d12 INTEGER NOT NULL, d13 INTEGER NOT NULL, d14 INTEGER NOT NULL,
+  PRIMARY KEY (gateway, hour)) WITHOUT ROWID;
+",
+];
 
 /// Settings of every connection that writes. Weaker ones are refused.
 pub const SETTINGS: &str = "

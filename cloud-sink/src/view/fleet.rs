@@ -11,6 +11,7 @@ use super::access::Person;
 use crate::store::StoreError;
 use crate::store::coverage::MINUTE_NS;
 use crate::store::db::{Db, Value, values};
+use crate::store::hours::{DELAYS_AT, Delays, HOUR_NS};
 
 /// A report is due each 15 s; one that is missed makes a gateway late, three make it dark.
 const LATE_AFTER_NS: i64 = 20_000_000_000;
@@ -57,6 +58,8 @@ pub(super) struct GatewayRow {
     incidents: u64,
     /// How far its clock may be off, microseconds; none if it does not know the time.
     pub(super) clock_error_us: Option<i64>,
+    /// Within how many milliseconds 99 of 100 live readings of this hour were stored.
+    pub(super) live_delay_ms: Option<i64>,
     uptime_s: u64,
     memory_bytes: u64,
     /// Longest `fdatasync` of its newest report's time, microseconds.
@@ -91,12 +94,13 @@ pub(super) fn read(db: &Db, now: UnixNanos) -> Result<Vec<GatewayRow>, StoreErro
     let lost = counts(db, LOST, &[])?;
     let incidents = counts(db, INCIDENTS, &[])?;
     let sql = "SELECT gateway.id, gateway.name, heard_ns, gateway_watched.report,
-                 heartbeat.error_us, gateway_ward.ward
+                 heartbeat.error_us, gateway_ward.ward, gateway_hour.*
                FROM gateway LEFT JOIN gateway_watched ON gateway_watched.gateway = gateway.id
                  LEFT JOIN heartbeat ON heartbeat.gateway = gateway.id
                  LEFT JOIN gateway_ward ON gateway_ward.gateway = gateway.id
+                 LEFT JOIN gateway_hour ON gateway_hour.gateway = gateway.id AND hour = ?1
                ORDER BY gateway.name";
-    let rows = db.rows(sql, &[])?;
+    let rows = db.rows(sql, values![now.0.div_euclid(HOUR_NS)])?;
     let shown = rows.iter().map(|row| {
         let id: i64 = row.at(0)?;
         let of = |counts: &HashMap<i64, u64>| counts.get(&id).copied().unwrap_or(0);
@@ -106,6 +110,7 @@ pub(super) fn read(db: &Db, now: UnixNanos) -> Result<Vec<GatewayRow>, StoreErro
         shown.heard_ns = row.at(2)?;
         shown.clock_error_us = row.at(4)?;
         shown.ward = row.at(5)?;
+        shown.live_delay_ms = Delays::read(row, 6 + DELAYS_AT)?.live_within(99);
         shown.state = state(shown.heard_ns, shown.unreceipted_s, now);
         (shown.devices, shown.readings_lost) = (of(&devices), of(&lost));
         shown.incidents = of(&incidents);
@@ -171,6 +176,7 @@ impl GatewayRow {
             readings_lost: 0,
             incidents: 0,
             clock_error_us: None,
+            live_delay_ms: None,
             uptime_s,
             memory_bytes: report.counter(counter::MEMORY_BYTES),
             sync_us: report.counter(counter::SYNC_MICROS_MAX),

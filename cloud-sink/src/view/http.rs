@@ -19,7 +19,9 @@ use utoipa_axum::routes;
 
 use super::ask::COOKIE_NAME;
 use super::problem::Problem;
-use super::{Shared, completeness, handle, proof, session, sign_on, stock, trail, wall, watch};
+use super::{
+    Shared, completeness, handle, proof, service, session, sign_on, stock, trail, wall, watch,
+};
 
 /// Everything comes from here, and nothing is put into another's page.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
@@ -65,6 +67,7 @@ fn interface() -> OpenApiRouter<Arc<Shared>> {
         .routes(routes!(watch::follow))
         .routes(routes!(watch::map))
         .routes(routes!(completeness::of_devices))
+        .routes(routes!(service::month))
         .routes(routes!(handle::list))
         .routes(routes!(handle::orders))
         .routes(routes!(handle::one))

@@ -110,7 +110,7 @@ type Floats = Family<OfGateway, Gauge<f64, AtomicU64>>;
 /// A figure of each gateway: its name, what it says, and how it is had from a row.
 type Figure = (&'static str, &'static str, fn(&GatewayRow, UnixNanos) -> Option<f64>);
 
-const OF_GATEWAYS: [Figure; 13] = [
+const OF_GATEWAYS: [Figure; 14] = [
     ("wardline_report_age_seconds", "Since a gateway's newest report came", |row, now| {
         row.heard_ns.map(|heard| now.0.saturating_sub(heard) as f64 / 1e9)
     }),
@@ -146,6 +146,11 @@ const OF_GATEWAYS: [Figure; 13] = [
     ("wardline_certificate_days", "Days until a gateway's certificate expires", |row, _| {
         row.certificate_days.map(|days| days as f64)
     }),
+    (
+        "wardline_live_delay_seconds",
+        "Within which 99 of 100 live readings were stored",
+        |row, _| row.live_delay_ms.map(|delay| delay as f64 / 1e3),
+    ),
     ("wardline_devices", "Devices that spoke in the last ten minutes", |row, _| {
         Some(row.devices as f64)
     }),

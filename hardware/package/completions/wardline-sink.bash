@@ -22,6 +22,9 @@ _wardline__sink() {
             wardline__sink,audit)
                 cmd="wardline__sink__subcmd__audit"
                 ;;
+            wardline__sink,availability)
+                cmd="wardline__sink__subcmd__availability"
+                ;;
             wardline__sink,completions)
                 cmd="wardline__sink__subcmd__completions"
                 ;;
@@ -168,6 +171,9 @@ _wardline__sink() {
                 ;;
             wardline__sink__subcmd__help,audit)
                 cmd="wardline__sink__subcmd__help__subcmd__audit"
+                ;;
+            wardline__sink__subcmd__help,availability)
+                cmd="wardline__sink__subcmd__help__subcmd__availability"
                 ;;
             wardline__sink__subcmd__help,completions)
                 cmd="wardline__sink__subcmd__help__subcmd__completions"
@@ -347,7 +353,7 @@ _wardline__sink() {
 
     case "${cmd}" in
         wardline__sink)
-            opts="-h -V --help --version init enroll run status incidents link account gateway device maintenance notify hold dispose audit export restored migrate completions man schema help"
+            opts="-h -V --help --version init enroll run status incidents availability link account gateway device maintenance notify hold dispose audit export restored migrate completions man schema help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -654,6 +660,28 @@ _wardline__sink() {
                     return 0
                     ;;
                 --last)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wardline__subcmd__sink__subcmd__availability)
+            opts="-h --config --json --month --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --month)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -981,7 +1009,7 @@ _wardline__sink() {
             return 0
             ;;
         wardline__subcmd__sink__subcmd__help)
-            opts="init enroll run status incidents link account gateway device maintenance notify hold dispose audit export restored migrate completions man schema help"
+            opts="init enroll run status incidents availability link account gateway device maintenance notify hold dispose audit export restored migrate completions man schema help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1107,6 +1135,20 @@ _wardline__sink() {
             return 0
             ;;
         wardline__subcmd__sink__subcmd__help__subcmd__audit)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wardline__subcmd__sink__subcmd__help__subcmd__availability)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )

@@ -79,6 +79,15 @@ _arguments "${_arguments_options[@]}" : \
 '::id -- One incident with its timeline:_default' \
 && ret=0
 ;;
+(availability)
+_arguments "${_arguments_options[@]}" : \
+'--config=[Configuration file]:FILE:_files' \
+'--month=[The month, as 2026-11; this one without it]:MONTH:_default' \
+'--json[One line of JSON with "schema"\: 1]' \
+'-h[Print help]' \
+'--help[Print help]' \
+&& ret=0
+;;
 (link)
 _arguments "${_arguments_options[@]}" : \
 '--config=[Configuration file]:FILE:_files' \
@@ -656,6 +665,10 @@ _arguments "${_arguments_options[@]}" : \
 _arguments "${_arguments_options[@]}" : \
 && ret=0
 ;;
+(availability)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
 (link)
 _arguments "${_arguments_options[@]}" : \
 && ret=0
@@ -881,6 +894,7 @@ _wardline-sink_commands() {
 'run:Receives, verifies, stores and signs until it is stopped' \
 'status:Shows the ledger\: what is present, double, missing, linked, forked, held, refused' \
 'incidents:Shows what needs a person and what to do; takes an incident or closes it' \
+'availability:Shows how much of a month gateways and their feeds were up, and how long readings took' \
 'link:Makes a link to the page that lets one person in, once, within ten minutes' \
 'account:Invites people, and changes or ends what they may do' \
 'gateway:Lists gateways, and says in which ward each stands' \
@@ -1008,6 +1022,11 @@ _wardline-sink__subcmd__audit_commands() {
     local commands; commands=()
     _describe -t commands 'wardline-sink audit commands' commands "$@"
 }
+(( $+functions[_wardline-sink__subcmd__availability_commands] )) ||
+_wardline-sink__subcmd__availability_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardline-sink availability commands' commands "$@"
+}
 (( $+functions[_wardline-sink__subcmd__completions_commands] )) ||
 _wardline-sink__subcmd__completions_commands() {
     local commands; commands=()
@@ -1122,6 +1141,7 @@ _wardline-sink__subcmd__help_commands() {
 'run:Receives, verifies, stores and signs until it is stopped' \
 'status:Shows the ledger\: what is present, double, missing, linked, forked, held, refused' \
 'incidents:Shows what needs a person and what to do; takes an incident or closes it' \
+'availability:Shows how much of a month gateways and their feeds were up, and how long readings took' \
 'link:Makes a link to the page that lets one person in, once, within ten minutes' \
 'account:Invites people, and changes or ends what they may do' \
 'gateway:Lists gateways, and says in which ward each stands' \
@@ -1193,6 +1213,11 @@ _wardline-sink__subcmd__help__subcmd__account__subcmd__set_commands() {
 _wardline-sink__subcmd__help__subcmd__audit_commands() {
     local commands; commands=()
     _describe -t commands 'wardline-sink help audit commands' commands "$@"
+}
+(( $+functions[_wardline-sink__subcmd__help__subcmd__availability_commands] )) ||
+_wardline-sink__subcmd__help__subcmd__availability_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardline-sink help availability commands' commands "$@"
 }
 (( $+functions[_wardline-sink__subcmd__help__subcmd__completions_commands] )) ||
 _wardline-sink__subcmd__help__subcmd__completions_commands() {

@@ -24,7 +24,8 @@ export function beginGateway(who) {
   setInterval(drawAgain, EVERY_MS);
 }
 
-const drawAll = () => Promise.all([drawReceipts(), drawMachine(), drawDevices()]);
+const drawAll = () =>
+  Promise.all([drawReceipts(), drawMachine(), drawService(), drawDevices()]);
 
 // A table in which somebody is at work stays as it is.
 function drawAgain() {
@@ -81,11 +82,41 @@ async function drawMachine() {
     ["Connections made", `${one.connects}`],
     ["It says is wrong", one.alarms.join(", ") || "nothing"],
   ].filter(([, value]) => value !== null && value !== "");
-  by("machine").replaceChildren(...facts.flatMap(([name, value]) => {
+  drawFacts("machine", facts);
+}
+
+function drawFacts(place, facts) {
+  by(place).replaceChildren(...facts.flatMap(([name, value]) => {
     const [dt, dd] = [document.createElement("dt"), document.createElement("dd")];
     [dt.textContent, dd.textContent] = [name, value];
     return [dt, dd];
   }));
+}
+
+// A share of the month's minutes, with what went wrong.
+function shareWords(one, minutes) {
+  const share = percent(one.up_minutes, minutes) || "nothing to count yet";
+  if (!one.failures) return share;
+  const [between, restored] = [one.mtbf_minutes, one.mttr_minutes].map((m) => age(m * 60));
+  const times = one.failures === 1 ? "once" : `${one.failures} times`;
+  return `${share}; down ${times}, ${between} between failures, ${restored} to restoration`;
+}
+
+function delayWords({ readings, p50_ms, p95_ms, p99_ms }) {
+  if (!readings) return null;
+  const one = (ms) => (ms === null ? "over a day" : ms < 6e4 ? `${ms / 1e3} s` : age(ms / 1e3));
+  return `half within ${one(p50_ms)}, 95 % within ${one(p95_ms)}, 99 % within ${one(p99_ms)}`;
+}
+
+// How well the gateway and its feed did.
+async function drawService() {
+  const month = await ask(path("availability"));
+  drawFacts("service", [
+    ["Gateway up", shareWords(month.gateway_up, month.minutes)],
+    ["Readings came at once", shareWords(month.feed_up, month.minutes)],
+    ["Live readings were stored", delayWords(month.live_delay)],
+    ["Readings of a backlog", delayWords(month.backlog_delay)],
+  ].filter(([, value]) => value !== null));
 }
 
 // Never rounded up to a whole.
