@@ -12,7 +12,14 @@ use wire::time::MonotonicNanos;
 
 pub mod link;
 
+pub mod past;
+
 pub mod ports;
+
+mod ticks;
+
+use past::Last;
+use ticks::Ticks;
 
 /// Which channel list a channel of a device stands in, and where.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -49,6 +56,8 @@ pub struct FrameSpan {
     pub start: usize,
     /// Where it ends.
     pub end: usize,
+    /// When its readings were taken, as far as the device's counting says it; else its reception.
+    pub moment: MonotonicNanos,
 }
 
 /// Frames of one device that came together.
@@ -66,6 +75,8 @@ pub struct Chunk {
     pub link_errors: u64,
     /// Whom to tell when they are durable.
     pub run: Arc<Run>,
+    /// What the device said of this run, with the first chunk of it on this line.
+    pub begun: Option<Last>,
 }
 
 /// One run of a device, from its start to its next, however often its line breaks in between.
@@ -74,11 +85,12 @@ pub struct Run {
     device: DeviceId,
     boot: SourceBoot,
     durable: watch::Sender<Option<u32>>,
+    ticks: Mutex<Ticks>,
 }
 
 impl Run {
     fn new(device: DeviceId, boot: SourceBoot) -> Self {
-        Self { device, boot, durable: watch::Sender::new(None) }
+        Self { device, boot, durable: watch::Sender::new(None), ticks: Mutex::default() }
     }
 
     /// Everything up to a sequence survives a power cut: whoever holds the device's line says so.

@@ -29,8 +29,11 @@ mod answers;
 
 pub mod probe;
 
+mod resets;
+
 mod trust;
 
+pub use resets::Resets;
 pub use trust::Trust;
 
 use probe::Probes;
@@ -60,6 +63,8 @@ pub struct Line<D: Disk, S, H> {
     pub health: Health,
     /// Trust.
     pub trust: Trust,
+    /// Runs of devices.
+    pub resets: Resets,
     waiting: Waiting,
     order: u64,
     unsent: Option<(Lane, RecordAt)>,
@@ -112,6 +117,7 @@ impl<D: Disk, S: Sealer, H: Hands> Line<D, S, H> {
             hands,
             health,
             trust,
+            resets: Resets::default(),
             waiting: Waiting::new(),
             order: 0,
             unsent: None,
@@ -185,6 +191,9 @@ impl<D: Disk, S: Sealer, H: Hands> Line<D, S, H> {
     /// Takes a device's chunk into the growing batches.
     pub fn hear(&mut self, chunk: &Chunk) {
         self.taps.hear(chunk);
+        if let Some(begun) = chunk.begun {
+            self.begin_run(&chunk.device, begun);
+        }
         let clock = self.clock.state();
         let mut accepted = 0;
         for frame in &chunk.frames {
@@ -192,10 +201,10 @@ impl<D: Disk, S: Sealer, H: Hands> Line<D, S, H> {
             let payload = &chunk.bytes[frame.start..frame.end];
             let said = Said {
                 device: &chunk.device,
-                sequence: frame.sequence,
+                sequence: frame.sequence.into(),
                 gap: frame.gap,
                 payload,
-                received: chunk.received,
+                received: frame.moment,
             };
             match self.batcher.take(&said, &clock, self.order) {
                 Ok(readings) => accepted += readings,
@@ -238,6 +247,7 @@ impl<D: Disk, S: Sealer, H: Hands> Line<D, S, H> {
         self.probe_is_durable();
         if !self.held_back {
             self.keep_keyring();
+            self.keep_runs();
         }
         self.buffer.tend(&clock);
         self.look_after_trust(&clock);

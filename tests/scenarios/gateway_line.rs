@@ -36,7 +36,7 @@ fn nowhere() -> Broker {
     Broker { host: "localhost".to_owned(), port: 1, ca, certificate, key }
 }
 
-fn line_of(
+pub fn line_of(
     fleet: &Fleet,
     gateway: Gateway,
     folder: PathBuf,

@@ -34,6 +34,8 @@ mod double_delivery;
 
 mod source_gap;
 
+mod device_reset;
+
 mod held;
 
 mod incidents;

@@ -100,10 +100,10 @@ fn the_search_would_find_every_marker_in_a_batch_that_is_not_sealed() {
     let mut batcher = Batcher::new([std::time::Duration::from_secs(1); 4]);
     let (device, clock) = (labelled(1, 7, LABEL), crate::gateway::clock(0));
     let payloads = [number(1, MANTISSA), in_context(2, TOKEN), alert(3, WORDS)];
-    for (sequence, payload) in (1..).zip(&payloads) {
+    for (sequence, payload) in (1i64..).zip(&payloads) {
         let received = clock.monotonic;
         let said = Said { device: &device, sequence, gap: false, payload, received };
-        batcher.take(&said, &clock, sequence.into()).unwrap();
+        batcher.take(&said, &clock, sequence.cast_unsigned()).unwrap();
     }
 
     batcher.close_due(clock.monotonic, true);

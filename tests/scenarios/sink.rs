@@ -137,7 +137,7 @@ impl Sink {
         rows
     }
 
-    fn db(&self) -> Db {
+    pub fn db(&self) -> Db {
         Db::open(&self.location).expect("the store opens for reading")
     }
 

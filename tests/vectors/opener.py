@@ -801,10 +801,10 @@ def link(data):
     need(16 <= len(raw) <= 254, "link: too short or too long")
     need(crc32c(raw[:-4]) == int.from_bytes(raw[-4:], "little"), "link: checksum")
     need(raw[0] == 1, "link: another version")
-    need(raw[1] <= 4, "link: an unknown kind")
+    need(raw[1] <= 6, "link: an unknown kind")
     payload = raw[12:-4]
     need(int.from_bytes(raw[10:12], "big") == len(payload), "link: another length")
-    readers = {0: link_data, 2: link_hello, 3: link_gap}
+    readers = {0: link_data, 2: link_hello, 3: link_gap, 6: link_standing}
     read = readers.get(raw[1])
     return {"kind": raw[1], "boot": int.from_bytes(raw[2:6], "big"),
             "sequence": int.from_bytes(raw[6:10], "big"),
@@ -814,6 +814,14 @@ def link(data):
 def link_gap(value):
     readings, cause = fields(value, 2)
     return {"readings": uint(readings), "cause": uint(cause, 8)}
+
+
+def link_standing(value):
+    level, now, oldest, capacity, counted, resolution, firmware = fields(value, 7)
+    need(uint(level, 8) >= 2, "standing")
+    return {"now": sint(now, 64), "oldest": uint(oldest, 32), "capacity": uint(capacity),
+            "is_counted": bool(uint(counted, most=1)), "resolution_ns": uint(resolution),
+            "firmware": text(firmware, 32)}
 
 
 def link_hello(value):

@@ -16,7 +16,7 @@ use crate::health::host::Host;
 use crate::health::{Alarm, Health, metrics, watchdog};
 use crate::intake::{Registry, ports};
 use crate::limits::INTAKE_CHUNKS_MAX;
-use crate::line::{Line, Trust};
+use crate::line::{Line, Resets, Trust};
 use crate::local;
 use crate::seal::batcher::Batcher;
 use crate::seal::keep::{self, Kept};
@@ -138,5 +138,7 @@ fn assemble(
     let certificate = config.broker.certificate.clone();
     let trust = Trust::watching(config.gateway, custody, files, certificate, clock.now());
     let batcher = Batcher::new(config.intervals);
-    Ok(Line::new(clock, batcher, buffer, uplink, driver, health, trust))
+    let mut line = Line::new(clock, batcher, buffer, uplink, driver, health, trust);
+    line.resets = Resets::kept(config.state.join("devices"));
+    Ok(line)
 }

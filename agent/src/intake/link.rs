@@ -1,14 +1,18 @@
 //! Link frames from a stream of bytes: in order, each once, and asked for again when unknown.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use tokio::sync::{mpsc, watch};
 use wire::identity::SourceBoot;
-use wire::link::{Deframer, ENCODED_BYTES_MAX, Entries, Frame, Hello, Kind, SourceGap};
-use wire::time::MonotonicNanos;
+use wire::link::{Deframer, ENCODED_BYTES_MAX, Entries, Frame, Hello, Kind, SourceGap, Standing};
+use wire::time::{DeviceClock, MonotonicNanos};
 
+use super::past::Last;
 use super::{Chunk, Device, FrameSpan, Introduction, Registry, Run};
 use crate::limits::INTAKE_CHUNK_BYTES_MAX;
+
+/// A line without a damaged frame for so long is a good one, nanoseconds.
+const NOISY_NANOS: u64 = 60_000_000_000;
 
 /// What one stream of bytes means: one device at a time.
 ///
@@ -24,13 +28,30 @@ pub struct Session {
     asked: bool,
     clean: bool,
     link_errors: u64,
+    /// When this line damaged or lost a frame last, and whether the device is to be told how far
+    /// we have heard it.
+    noisy: Option<MonotonicNanos>,
+    tells: bool,
     chunk: Vec<u8>,
-    frames: Vec<FrameSpan>,
+    /// Frames of the chunk, with the device's time where there is one.
+    frames: Vec<(FrameSpan, Option<i64>)>,
     ready: Vec<Chunk>,
     received: MonotonicNanos,
+    /// What the device said of its standing, when, and the number of the oldest that it holds.
+    standing: Option<Stated>,
+    begun: Option<Last>,
     /// The device's run, and what we have told it of what is durable.
     run: Option<(Arc<Run>, watch::Receiver<Option<u32>>)>,
     answers: Vec<u8>,
+}
+
+/// What a device said of its standing.
+#[derive(Clone, Copy, Debug)]
+struct Stated {
+    last: Last,
+    now_ticks: i64,
+    oldest: u32,
+    received: MonotonicNanos,
 }
 
 impl Session {
@@ -46,10 +67,14 @@ impl Session {
             asked: false,
             clean: false,
             link_errors: 0,
+            noisy: None,
+            tells: false,
             chunk: Vec::new(),
             frames: Vec::new(),
             ready: Vec::new(),
             received: MonotonicNanos(0),
+            standing: None,
+            begun: None,
             run: None,
             answers: Vec::new(),
         }
@@ -92,6 +117,7 @@ impl Session {
             }
         }
         self.flush(line).await?;
+        self.tell();
         Ok(std::mem::take(&mut self.answers))
     }
 
@@ -100,14 +126,41 @@ impl Session {
         let Ok(frame) = frame else {
             self.clean = false;
             self.link_errors += 1;
+            self.noisy = Some(self.received);
             return false;
         };
         match frame.kind {
+            Kind::Standing => self.standing(&frame),
             Kind::Hello => self.hello(&frame),
             Kind::Data | Kind::Gap => self.data(&frame),
-            Kind::Ack | Kind::Query => self.link_errors += 1,
+            Kind::Ack | Kind::Query | Kind::Heard => self.link_errors += 1,
         }
         self.chunk.len() >= INTAKE_CHUNK_BYTES_MAX
+    }
+
+    /// Keeps what a device says of its standing until it is introduced, before or after that.
+    fn standing(&mut self, frame: &Frame<'_>) {
+        let Ok(standing) = Standing::read(frame.payload) else {
+            self.link_errors += 1;
+            return;
+        };
+        let Standing { now_ticks, oldest, capacity, is_counted, .. } = standing;
+        let last = Last { boot: frame.boot, is_counted, capacity };
+        self.standing = Some(Stated { last, now_ticks, oldest, received: self.received });
+        self.apply_standing();
+    }
+
+    fn apply_standing(&mut self) {
+        let (Some(device), Some((run, _))) = (&self.device, &self.run) else { return };
+        let boot = device.source.boot.0;
+        let Some(said) = self.standing.as_ref().filter(|said| said.last.boot == boot) else {
+            return;
+        };
+        if device.source.clock == DeviceClock::Tick {
+            let ns = i128::from(said.now_ticks) * tick_ns(device);
+            run.ticks.lock().unwrap_or_else(PoisonError::into_inner).hear(ns, said.received);
+        }
+        self.begun = Some(said.last).filter(|last| last.capacity > 0);
     }
 
     fn hello(&mut self, frame: &Frame<'_>) {
@@ -121,6 +174,7 @@ impl Session {
             return;
         };
         self.clean = true;
+        self.tells = true;
         let known = self.device.as_ref().is_some_and(|known| {
             known.source == device.source
                 && Arc::ptr_eq(&known.numerics, &device.numerics)
@@ -148,6 +202,7 @@ impl Session {
             self.run = Some((run, durable));
         }
         self.device = Some(Arc::new(device));
+        self.apply_standing();
     }
 
     /// The last sequence of this run that is durable, whichever line it came by.
@@ -160,6 +215,8 @@ impl Session {
     /// the device is asked.
     fn is_oldest(&mut self, frame: &Frame<'_>) -> bool {
         let next = self.durable().map_or(1, |durable| durable.wrapping_add(1));
+        let said = self.standing.as_ref().filter(|said| said.last.boot == frame.boot);
+        let next = said.map_or(next, |said| said.oldest.max(next));
         if frame.sequence == next || self.asked && self.clean {
             return true;
         }
@@ -175,12 +232,14 @@ impl Session {
             return;
         }
         let durable = self.durable();
+        self.tells |= self.is_noisy();
         let repeated = match self.expected {
             Some(expected) => frame.sequence < expected,
             None => durable.is_some_and(|durable| frame.sequence <= durable),
         };
         if repeated {
             // It is durable or about to be: say again how far we are.
+            self.tells |= durable.is_none_or(|durable| frame.sequence > durable);
             if let Some(sequence) = durable {
                 let boot = frame.boot;
                 self.answer(Frame { kind: Kind::Ack, boot, sequence, payload: &[] });
@@ -191,20 +250,40 @@ impl Session {
             return;
         }
         let expected = *self.expected.get_or_insert(frame.sequence);
-        let well_formed = match frame.kind {
-            Kind::Gap => SourceGap::read(frame.payload).is_ok(),
-            _ => Entries::read(frame.payload).is_ok(),
+        let ticks = match frame.kind {
+            Kind::Gap => SourceGap::read(frame.payload).map(|_| None),
+            _ => Entries::read(frame.payload).map(|entries| Some(entries.time_ticks)),
         };
-        if frame.sequence > expected || !well_formed {
+        let (Ok(ticks), true) = (ticks, frame.sequence == expected) else {
             self.link_errors += 1;
+            (self.noisy, self.tells) = (Some(self.received), true);
             return;
-        }
+        };
         self.expected = Some(expected.wrapping_add(1));
         let start = self.chunk.len();
         self.chunk.extend_from_slice(frame.payload);
         let end = self.chunk.len();
-        let gap = frame.kind == Kind::Gap;
-        self.frames.push(FrameSpan { sequence: frame.sequence, gap, start, end });
+        let (gap, moment) = (frame.kind == Kind::Gap, self.received);
+        let span = FrameSpan { sequence: frame.sequence, gap, start, end, moment };
+        self.frames.push((span, ticks));
+    }
+
+    fn is_noisy(&mut self) -> bool {
+        let lasts = |since: &MonotonicNanos| self.received.0.saturating_sub(since.0) < NOISY_NANOS;
+        self.noisy = self.noisy.filter(lasts);
+        self.noisy.is_some()
+    }
+
+    /// Tells the device how far we have heard it, if it has just introduced itself or its line
+    /// loses frames.
+    fn tell(&mut self) {
+        let Some(device) = self.device.clone().filter(|_| std::mem::take(&mut self.tells)) else {
+            return;
+        };
+        let expected = self.expected.or_else(|| Some(self.durable()?.wrapping_add(1)));
+        let sequence = expected.unwrap_or(1).wrapping_sub(1);
+        let boot = device.source.boot.0;
+        self.answer(Frame { kind: Kind::Heard, boot, sequence, payload: &[] });
     }
 
     fn answer(&mut self, frame: Frame<'_>) {
@@ -217,18 +296,19 @@ impl Session {
 
     /// Puts what was heard of the present device into a chunk of its own.
     fn close_chunk(&mut self) {
-        let (Some(device), Some((run, _)), false) =
-            (&self.device, &self.run, self.frames.is_empty())
-        else {
+        let (Some(device), Some((run, _))) = (&self.device, &self.run) else { return };
+        if self.frames.is_empty() && self.begun.is_none() {
             return;
-        };
+        }
+        let frames = dated(device, run, self.received, &std::mem::take(&mut self.frames));
         self.ready.push(Chunk {
             device: device.clone(),
             received: self.received,
             bytes: std::mem::take(&mut self.chunk),
-            frames: std::mem::take(&mut self.frames),
+            frames,
             link_errors: std::mem::take(&mut self.link_errors),
             run: run.clone(),
+            begun: self.begun.take(),
         });
     }
 
@@ -244,6 +324,28 @@ impl Session {
     }
 }
 
+fn tick_ns(device: &Device) -> i128 {
+    10i128.pow(device.source.tick_exponent.into())
+}
+
+/// Dates frames that came together: those of a device that counts ticks by what is known of its
+/// counting, with the newest of them.
+fn dated(
+    device: &Device,
+    run: &Run,
+    received: MonotonicNanos,
+    frames: &[(FrameSpan, Option<i64>)],
+) -> Vec<FrameSpan> {
+    let tick_ns = tick_ns(device);
+    let counts = device.source.clock == DeviceClock::Tick;
+    let device_ns =
+        |ticks: &Option<i64>| ticks.filter(|_| counts).map(|ticks| i128::from(ticks) * tick_ns);
+    let mut known = run.ticks.lock().unwrap_or_else(PoisonError::into_inner);
+    frames.iter().filter_map(|(_, ticks)| device_ns(ticks)).for_each(|ns| known.hear(ns, received));
+    let moment = |ticks| device_ns(ticks).map_or(received, |ns| known.moment(ns, received));
+    frames.iter().map(|(span, ticks)| FrameSpan { moment: moment(ticks), ..*span }).collect()
+}
+
 /// An acknowledgement as bytes.
 #[must_use]
 pub fn encode_ack(boot: SourceBoot, sequence: u32) -> Vec<u8> {
@@ -255,12 +357,10 @@ pub fn encode_ack(boot: SourceBoot, sequence: u32) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
-    use wire::identity::DeviceId;
-    use wire::link::{DataWriter, write_hello};
-    use wire::reading::{Channel, ChannelKind, Mode};
-    use wire::time::DeviceClock;
-
     use super::*;
+    use wire::identity::DeviceId;
+    use wire::link::{DataWriter, Standing, write_hello};
+    use wire::reading::{Channel, ChannelKind, Mode};
 
     const BOOT: u32 = 7;
 
@@ -271,17 +371,29 @@ mod tests {
     }
 
     fn hello() -> Vec<u8> {
+        hello_of(DeviceClock::None)
+    }
+
+    fn hello_of(clock: DeviceClock) -> Vec<u8> {
         let kind = ChannelKind::Numeric { exponent: 0 };
         let channel = Channel { code: 147_842, unit: 264_864, kind, label: "", unit_label: "" };
-        let about = (DeviceId(1), DeviceClock::None, 6, Mode::Demo);
+        let about = (DeviceId(1), clock, 6, Mode::Demo);
         let payload = write_hello(about, 1, "test", 0, &[channel]).unwrap();
         encoded(Kind::Hello, 0, payload.as_slice())
     }
 
     fn data(sequence: u32) -> Vec<u8> {
-        let mut writer = DataWriter::new(0);
+        data_at(sequence, 0)
+    }
+
+    fn data_at(sequence: u32, ticks: i64) -> Vec<u8> {
+        let mut writer = DataWriter::new(ticks);
         assert!(writer.numerics(0, &[Ok(60)]));
         encoded(Kind::Data, sequence, writer.finish().as_slice())
+    }
+
+    fn heard(sequence: u32) -> Vec<u8> {
+        encoded(Kind::Heard, sequence, &[])
     }
 
     /// What a session takes and answers when it hears these frames.
@@ -310,7 +422,94 @@ mod tests {
 
         let ack = encode_ack(SourceBoot(BOOT), 3);
         assert_eq!((taken, repeated, fresh), (vec![1, 2, 3], vec![], vec![4]));
-        assert_eq!((answers, told), (ack.clone(), ack));
+        assert_eq!((answers, told), ([ack.clone(), heard(3)].concat(), ack));
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn a_device_on_a_line_that_loses_frames_is_told_how_far_it_was_heard() {
+        let mut session = Session::new(Registry::default());
+        let (_, introduced) = hear(&mut session, &[hello()]).await;
+        let (_, good) = hear(&mut session, &[data(1), data(2)]).await;
+        let (taken, lost) = hear(&mut session, &[data(4), data(5)]).await;
+        let (_, again) = hear(&mut session, &[data(3), data(4)]).await;
+        session.received = MonotonicNanos(NOISY_NANOS);
+        assert_eq!((introduced, good), (heard(0), vec![]));
+        assert_eq!((taken, lost, again), (vec![], heard(2), heard(4)));
+        assert!(!session.is_noisy(), "a minute later");
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn a_device_that_repeats_what_is_not_durable_is_told_that_it_was_heard() {
+        let mut session = Session::new(Registry::default());
+        hear(&mut session, &[hello(), data(1), data(2)]).await;
+        assert_eq!(hear(&mut session, &[data(1)]).await, (vec![], heard(2)));
+    }
+
+    /// When each frame was taken that a device says at a moment; both in milliseconds.
+    async fn dated(session: &mut Session, frames: &[Vec<u8>], at: u64) -> Vec<u64> {
+        let (line, mut chunks) = mpsc::channel(16);
+        let at = MonotonicNanos(at * 1_000_000);
+        session.push(&frames.concat(), at, &line).await.unwrap();
+        let chunk = chunks.recv().await.unwrap();
+        chunk.frames.iter().map(|frame| frame.moment.0 / 1_000_000).collect()
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn what_comes_after_a_dead_cable_is_dated_when_it_was_measured() {
+        let registry = Registry::default();
+        let mut first = Session::new(registry.clone());
+        let begun = [hello_of(DeviceClock::Tick), data_at(1, 500), data_at(2, 1_500)];
+        assert_eq!(dated(&mut first, &begun, 9_000).await, [8_000, 9_000]);
+        registry.run(DeviceId(1), SourceBoot(BOOT)).is_durable_to(2);
+
+        let mut second = Session::new(registry);
+        let ring = [hello_of(DeviceClock::Tick), data_at(3, 2_500), data_at(4, 602_500)];
+        assert_eq!(dated(&mut second, &ring, 610_000).await, [10_000, 610_000]);
+        let mut other = Session::new(Registry::default());
+        let plain = [hello(), data_at(1, 500), data_at(2, 1_500)];
+        assert_eq!(dated(&mut other, &plain, 9_000).await, [9_000, 9_000], "it counts nothing");
+    }
+
+    /// What a device says of its standing at 700 s of its own time.
+    fn standing(boot: u32, oldest: u32) -> Vec<u8> {
+        let said = Standing {
+            now_ticks: 700_000,
+            oldest,
+            capacity: 64,
+            is_counted: true,
+            resolution_ns: 1_000_000,
+            firmware: "1",
+        };
+        let payload = said.write().unwrap();
+        let mut out = [0; ENCODED_BYTES_MAX];
+        let frame = Frame { kind: Kind::Standing, boot, sequence: 0, payload: payload.as_slice() };
+        let length = frame.encode(&mut out);
+        out[..length].to_vec()
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn a_device_that_says_its_standing_is_dated_by_it_and_not_asked() {
+        let mut session = Session::new(Registry::default());
+        let words = [standing(BOOT, 5), hello_of(DeviceClock::Tick), data_at(5, 600_000)];
+        let (line, mut chunks) = mpsc::channel(16);
+        let at = MonotonicNanos(1_000_000_000_000);
+        let answers = session.push(&words.concat(), at, &line).await.unwrap();
+        let chunk = chunks.recv().await.unwrap();
+        assert_eq!(chunk.frames[0].moment, MonotonicNanos(900_000_000_000));
+        assert_eq!(chunk.begun, Some(Last { boot: BOOT, is_counted: true, capacity: 64 }));
+        assert_eq!(answers, heard(5), "nothing is asked");
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn a_run_that_brings_nothing_yet_is_told_of_and_another_run_s_standing_is_not() {
+        let mut session = Session::new(Registry::default());
+        let (line, mut chunks) = mpsc::channel(16);
+        let words = [standing(BOOT + 1, 1), hello()].concat();
+        session.push(&words, MonotonicNanos(0), &line).await.unwrap();
+        assert!(chunks.try_recv().is_err());
+        session.push(&standing(BOOT, 1), MonotonicNanos(0), &line).await.unwrap();
+        let chunk = chunks.try_recv().unwrap();
+        assert_eq!((chunk.frames.len(), chunk.begun.map(|last| last.boot)), (0, Some(BOOT)));
     }
 
     #[tokio::test(flavor = "current_thread")]

@@ -177,7 +177,7 @@ impl<D: Disk, S: Sealer, H: Hands> Line<D, S, H> {
         let payload = data.finish();
         let said = Said {
             device: &self.probes.device,
-            sequence: self.probes.sequence,
+            sequence: self.probes.sequence.into(),
             gap: false,
             payload: payload.as_slice(),
             received: clock.monotonic,

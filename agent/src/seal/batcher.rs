@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use wire::batch::{ChannelInfo, Note, NoteKind, Table, WaveRun, encode};
+use wire::batch::{ChannelInfo, Note, NoteKind, Source, Table, WaveRun, encode};
 use wire::decimal::Number;
-use wire::identity::Lane;
+use wire::identity::{Lane, SourceBoot};
 use wire::limits::TABLE_VALUES_MAX;
 use wire::link::{Entries, Entry, NumericEntry, PayloadError, SourceGap, WaveEntry};
 use wire::reading::ChannelKind;
@@ -21,6 +21,10 @@ use growing::{Growing, Placed, Spot, continues, extend};
 
 /// Cause of a loss that the gateway declares: the frame contradicts the device's hello.
 const LOSS_UNREADABLE: u8 = 64;
+/// Cause of a loss that the gateway declares: the device began anew, and what it held is gone.
+const LOSS_DEVICE_RESET: u8 = 65;
+/// The number under which that stands in the run that ended; a device's own end before it.
+const RUN_ENDED: i64 = 1 << 32;
 /// Most bytes that an exception, or a stretch of invalid samples, takes in a batch.
 const EXCEPTION_BYTES: usize = 24;
 
@@ -33,7 +37,7 @@ pub struct Said<'a> {
     /// Speaker.
     pub device: &'a Arc<Device>,
     /// Its sequence number.
-    pub sequence: u32,
+    pub sequence: i64,
     /// Whether it declares a gap.
     pub gap: bool,
     /// What it says.
@@ -135,6 +139,24 @@ impl Batcher {
     pub fn lose(&mut self, said: &Said<'_>, clock: &ClockState) {
         let what = NoteKind::Loss { readings: 1, cause: LOSS_UNREADABLE };
         self.note(Lane::Vital, said, None, what, clock);
+    }
+
+    /// Declares what a device held at most when one of its runs ended.
+    pub fn end_run(
+        &mut self,
+        device: &Device,
+        boot: u32,
+        readings: u64,
+        clock: &ClockState,
+        order: u64,
+    ) {
+        self.order = order;
+        let source = Source { boot: SourceBoot(boot), ..device.source };
+        let device = &Arc::new(Device { source, ..device.clone() });
+        let received = clock.monotonic;
+        let said = Said { device, sequence: RUN_ENDED, gap: true, payload: &[], received };
+        let what = NoteKind::Loss { readings, cause: LOSS_DEVICE_RESET };
+        self.note(Lane::Vital, &said, None, what, clock);
     }
 
     /// Adds the gateway's own report; it waits for no other.
@@ -255,7 +277,7 @@ impl Batcher {
         *spot.readings += 1;
         let base = spot.block.time_ticks;
         let time_ticks = time.map_or(0, |time| time.wrapping_sub(base));
-        spot.block.notes.push(Note { time_ticks, sequence: said.sequence.into(), what });
+        spot.block.notes.push(Note { time_ticks, sequence: said.sequence, what });
         1
     }
 
@@ -288,7 +310,7 @@ impl Batcher {
         });
         let table = &mut spot.block.tables[at];
         table.times.push(time.wrapping_sub(spot.block.time_ticks));
-        table.sequences.push(said.sequence.into());
+        table.sequences.push(said.sequence);
         let before = table.exceptions.len();
         for (value, channel) in entry.values().zip(&said.device.numerics[first..]) {
             let position = table.values.len() as u32;

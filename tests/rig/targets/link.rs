@@ -6,7 +6,9 @@ use std::time::Duration;
 use agent::intake::{Device, Introduction, Registry};
 use agent::seal::batcher::{Batcher, Said};
 use wire::batch;
-use wire::link::{Deframer, ENCODED_BYTES_MAX, Entries, Entry, Frame, Hello, Kind, SourceGap};
+use wire::link::{
+    Deframer, ENCODED_BYTES_MAX, Entries, Entry, Frame, Hello, Kind, SourceGap, Standing,
+};
 use wire::time::{ClockState, MonotonicNanos, TimeSource};
 
 const CLOCK: ClockState = ClockState {
@@ -87,6 +89,7 @@ impl Listener {
             return;
         };
         let received = CLOCK.monotonic;
+        let sequence = sequence.into();
         let said = Said { device, sequence, gap, payload, received };
         self.order += 1;
         if self.batcher.take(&said, &CLOCK, self.order).is_err() {
@@ -107,6 +110,9 @@ impl Listener {
 fn walk(payload: &[u8]) {
     if let Ok(hello) = Hello::read(payload) {
         assert!(hello.channels().count() <= payload.len());
+    }
+    if let Ok(standing) = Standing::read(payload) {
+        assert!(standing.firmware.len() <= 32 && standing.write().is_some());
     }
     if let Ok(entries) = Entries::read(payload) {
         for entry in entries {

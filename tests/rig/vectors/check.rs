@@ -13,7 +13,7 @@ use wire::gap::Gap;
 use wire::identity::{RecordHash, SegmentId};
 use wire::keyring::{self, Keyring};
 use wire::link::{DataWriter, Deframer, ENCODED_BYTES_MAX, Entries, Entry, Frame, Hello, Kind};
-use wire::link::{SourceGap, write_gap, write_hello};
+use wire::link::{SourceGap, Standing, write_gap, write_hello};
 use wire::receipt::Receipt;
 use wire::seal::{SegmentKeys, open_frame, seal_frame, unwrap_secret, verify_frame, verify_header};
 use wire::segment::header_payload;
@@ -259,7 +259,8 @@ fn payload_again(frame: &Frame<'_>) -> Result<Vec<u8>> {
             write_hello(about, hello.parts, hello.model, first, &channels)
         }
         Kind::Gap => write_gap(SourceGap::read(frame.payload)?),
-        Kind::Ack | Kind::Query => return Ok(Vec::new()),
+        Kind::Standing => Standing::read(frame.payload)?.write(),
+        Kind::Ack | Kind::Query | Kind::Heard => return Ok(Vec::new()),
     };
     Ok(room.context("it does not fit")?.as_slice().to_vec())
 }

@@ -9,7 +9,7 @@ use wire::decimal::{Decimal, Number};
 use wire::frame::Core;
 use wire::gap::Gap;
 use wire::identity::RecordHash;
-use wire::link::{Entries, Entry, Frame, Hello, Kind, SourceGap};
+use wire::link::{Entries, Entry, Frame, Hello, Kind, SourceGap, Standing};
 use wire::reading::{Channel, ChannelKind, Status};
 use wire::seal::SegmentSecret;
 use wire::segment::{Header, Wrapped};
@@ -222,7 +222,8 @@ pub fn link(frame: &Frame<'_>) -> Result<Value> {
             let gap = SourceGap::read(frame.payload)?;
             json!({ "readings": gap.readings, "cause": gap.cause })
         }
-        Kind::Ack | Kind::Query => json!(hex(frame.payload)),
+        Kind::Standing => standing(&Standing::read(frame.payload)?),
+        Kind::Ack | Kind::Query | Kind::Heard => json!(hex(frame.payload)),
     };
     Ok(json!({
         "kind": frame.kind as u8,
@@ -230,6 +231,17 @@ pub fn link(frame: &Frame<'_>) -> Result<Value> {
         "sequence": frame.sequence,
         "payload": payload,
     }))
+}
+
+fn standing(standing: &Standing<'_>) -> Value {
+    json!({
+        "now": standing.now_ticks,
+        "oldest": standing.oldest,
+        "capacity": standing.capacity,
+        "is_counted": standing.is_counted,
+        "resolution_ns": standing.resolution_ns,
+        "firmware": standing.firmware,
+    })
 }
 
 fn hello(hello: &Hello<'_>) -> Value {

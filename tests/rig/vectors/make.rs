@@ -13,7 +13,9 @@ use wire::frame::{Core, Record, hash_of, join};
 use wire::gap::{Cause, Gap, Hole};
 use wire::identity::{BootId, DeviceId, Lane, RecordHash, SegmentId, StoreEpoch};
 use wire::keyring::{self, FleetPart, Keyring, RootPart};
-use wire::link::{DataWriter, ENCODED_BYTES_MAX, Frame, Kind, SourceGap, write_gap, write_hello};
+use wire::link::{
+    DataWriter, ENCODED_BYTES_MAX, Frame, Kind, SourceGap, Standing, write_gap, write_hello,
+};
 use wire::reading::{Alert, Channel, ChannelKind, Event, Mode};
 use wire::receipt::{Disposition, Range, Reason, Receipt};
 use wire::seal::{SegmentKeys, SegmentSecret, seal_frame, seal_header};
@@ -312,6 +314,15 @@ fn links(folder: &Path) -> Result<()> {
     let data = data().context("the data do not fit")?;
     let gap = write_gap(SourceGap { readings: 1234, cause: 1 });
     let gap = gap.context("the gap does not fit")?;
+    let standing = Standing {
+        now_ticks: 90_000,
+        oldest: 3,
+        capacity: 64,
+        is_counted: true,
+        resolution_ns: 1_000_000,
+        firmware: "0.1.0",
+    };
+    let standing = standing.write().context("the standing does not fit")?;
     for (name, kind, sequence, payload) in [
         ("00-hello.bin", Kind::Hello, 0, hellos[0].as_slice()),
         ("01-hello.bin", Kind::Hello, 1, &hellos[1]),
@@ -321,6 +332,8 @@ fn links(folder: &Path) -> Result<()> {
         ("05-data.bin", Kind::Data, u32::MAX, &data[2]),
         ("06-ack.bin", Kind::Ack, 3, &[]),
         ("07-query.bin", Kind::Query, 0, &[]),
+        ("08-heard.bin", Kind::Heard, 2, &[]),
+        ("09-standing.bin", Kind::Standing, 1, standing.as_slice()),
     ] {
         let frame = Frame { kind, boot: 0x0102_0300, sequence, payload };
         let mut out = [0; ENCODED_BYTES_MAX];

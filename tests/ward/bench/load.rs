@@ -96,7 +96,7 @@ impl Ward {
                 *sequence += 1;
                 let said = Said {
                     device,
-                    sequence: *sequence,
+                    sequence: (*sequence).into(),
                     gap: false,
                     payload: &payload,
                     received: now.monotonic,

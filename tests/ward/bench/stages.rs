@@ -133,7 +133,7 @@ pub fn seal() -> Result<Vec<Row>> {
         for payload in &payloads {
             let said = Said {
                 device: &device,
-                sequence: index,
+                sequence: index.into(),
                 gap: false,
                 payload,
                 received: MonotonicNanos(1_000_000_000),
@@ -233,7 +233,7 @@ fn ecg_bytes(around: usize) -> Result<f64> {
                 let payload = writer.finish();
                 let said = Said {
                     device,
-                    sequence: 100_000 + (second * 6 + part) as u32,
+                    sequence: 100_000 + (second * 6 + part) as i64,
                     gap: false,
                     payload: payload.as_slice(),
                     received: now.monotonic,

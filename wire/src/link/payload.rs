@@ -284,9 +284,11 @@ fn read_wave<'a>(reader: &mut Reader<'a>) -> Result<WaveEntry<'a>, PayloadError>
 }
 
 mod hello;
+mod standing;
 mod write;
 
 pub use hello::{Hello, HelloChannels, write_hello};
+pub use standing::{LINK_LEVEL, Standing};
 pub use write::DataWriter;
 
 #[cfg(test)]

@@ -135,8 +135,8 @@ pub(super) fn continues(run: &WaveRun, entry: &WaveEntry<'_>, place: &Placed) ->
         && (place.offset - expected).abs() <= tolerance
 }
 
-pub(super) fn extend(run: &mut WaveRun, sequence: u32, entry: &WaveEntry<'_>) {
-    run.parts.push((sequence.into(), entry.count as i64));
+pub(super) fn extend(run: &mut WaveRun, sequence: i64, entry: &WaveEntry<'_>) {
+    run.parts.push((sequence, entry.count as i64));
     let mut samples = entry.samples();
     for (channel, list) in run.samples.iter_mut().enumerate() {
         let mut last = list.last().copied().unwrap_or(0);

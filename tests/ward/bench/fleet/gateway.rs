@@ -93,7 +93,7 @@ impl Gateway {
         let payload = writer.finish();
         let said = Said {
             device: &self.device,
-            sequence: self.second,
+            sequence: self.second.into(),
             gap: false,
             payload: payload.as_slice(),
             received: now.monotonic,
