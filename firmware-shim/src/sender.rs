@@ -1,141 +1,397 @@
-//! Keeps what is not acknowledged and sends it until it is (go-back-N).
+//! Sender: the ring's records as link frames, sent until the gateway says that they are durable.
+//!
+//! | when | the device |
+//! |---|---|
+//! | the gateway has said nothing yet | introduces itself each 100 ms, sends all each second |
+//! | it acknowledges to n | drops what is durable |
+//! | it has heard to n | goes on behind n: what was sent after it was lost on the way |
+//! | it asks | introduces itself, and sends all that waits again |
+//! | the oldest that was not heard was sent 5 s ago | sends from there again |
+//! | the same on a line that damages frames, 100 ms ago | sends from there again |
+//! | nothing became durable for 30 s | sends all that waits again: the gateway forgot it |
 
 use embedded_io::Write;
-use wire::limits::LINK_PAYLOAD_BYTES_MAX;
-use wire::link::{ENCODED_BYTES_MAX, Frame, Kind};
-use wire::strict::Room;
+use wire::link::{Deframer, ENCODED_BYTES_MAX, Frame, Kind};
 
-/// One frame that waits for its acknowledgement.
-#[derive(Clone, Debug, Default)]
-struct Kept {
-    gap: bool,
-    payload: Room<LINK_PAYLOAD_BYTES_MAX>,
-}
+use crate::about::About;
+use crate::clock::Ticks;
+use crate::ring::Ring;
 
-/// Frames of one boot on their way to the gateway; `N` of them are kept.
+/// Between two hellos to a gateway that has said nothing, milliseconds.
+const HELLO_EVERY: u32 = 100;
+/// Hellos that a good line needs at most until the gateway answers.
+const HELLOS_OF_A_GOOD_LINE: u32 = 3;
+/// Between two times that all is sent to a gateway that has said nothing.
+const UNKNOWN_EVERY: u32 = 1_000;
+/// The same to a gateway that knows us: longer than it takes to make a batch durable.
+const QUIET_EVERY: u32 = 5_000;
+/// The same on a line that damages frames, where the gateway says what it has heard.
+const NOISY_EVERY: u32 = 100;
+/// A line without a damaged frame for so long is a good one.
+const NOISY_FOR: u32 = 60_000;
+/// What was heard and did not become durable for so long was forgotten.
+const FORGOTTEN_AFTER: u32 = 30_000;
+
+/// One run of a device on its line. All moments are milliseconds that may wrap.
 ///
-/// Invariant: the kept frames have the sequences `oldest .. oldest + kept`.
+/// Invariant, by distance from the ring's first record: `unheard` <= `next` <= `written`, and
+/// `written` never falls.
 #[derive(Debug)]
-pub struct Sender<const N: usize> {
+pub struct Sender<'a, const BYTES: usize> {
+    about: About<'a>,
     boot: u32,
-    oldest: u32,
-    kept: usize,
-    sent: usize,
-    frames: [Kept; N],
+    /// What waits.
+    pub ring: Ring<BYTES>,
+    deframer: Deframer,
+    /// The next record to be sent.
+    next: u32,
+    /// Everything before this one has come to the gateway, or is durable.
+    unheard: u32,
+    /// Everything before this one was sent, once at least.
+    written: u32,
+    /// The next word of the introduction to be sent, if one is due: 0 is the standing, then come
+    /// the parts of the hello.
+    word: Option<u8>,
+    ticks: Ticks,
+    hellos: u32,
+    said_hello: u32,
+    is_known: bool,
+    noisy_since: Option<u32>,
+    /// When the oldest record that was not heard was sent.
+    waits_since: u32,
+    /// When something became durable, or nothing waited.
+    durable_at: u32,
+    went_back: u32,
 }
 
-/// There is no room: the gateway has not acknowledged for too long. Declare a gap later.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Full;
-
-impl<const N: usize> Sender<N> {
-    /// A sender for one run of the device; `boot` must be new at every start.
+impl<'a, const BYTES: usize> Sender<'a, BYTES> {
+    /// A run of the device; `boot` must be new at every start.
     #[must_use]
-    pub fn new(boot: u32) -> Self {
-        let frames = core::array::from_fn(|_| Kept::default());
-        Self { boot, oldest: 1, kept: 0, sent: 0, frames }
-    }
-
-    /// Takes a payload to be sent in its turn.
-    ///
-    /// # Errors
-    /// [`Full`]; nothing was taken.
-    pub fn push(&mut self, payload: Room<LINK_PAYLOAD_BYTES_MAX>, gap: bool) -> Result<u32, Full> {
-        if self.kept == N {
-            return Err(Full);
+    pub fn new(about: About<'a>, boot: u32, now: u32) -> Self {
+        Self {
+            about,
+            boot,
+            ring: Ring::default(),
+            deframer: Deframer::default(),
+            next: 1,
+            unheard: 1,
+            written: 1,
+            word: Some(0),
+            ticks: Ticks::default(),
+            hellos: 0,
+            said_hello: now,
+            is_known: false,
+            noisy_since: None,
+            waits_since: now,
+            durable_at: now,
+            went_back: now,
         }
-        let sequence = self.oldest.wrapping_add(self.kept as u32);
-        self.frames[sequence as usize % N] = Kept { gap, payload };
-        self.kept += 1;
-        Ok(sequence)
     }
 
-    /// Writes the next frame that was not sent since the last [`Sender::go_back`].
+    /// Takes what has come from the gateway.
+    pub fn hear(&mut self, mut bytes: &[u8], now: u32) {
+        while !bytes.is_empty() {
+            let (taken, frame) = self.deframer.push(bytes);
+            bytes = &bytes[taken..];
+            match frame {
+                Some(Ok(Frame { kind, boot, sequence, .. })) => {
+                    self.take(kind, boot, sequence, now);
+                }
+                Some(Err(_)) => self.noisy_since = Some(now),
+                None => {}
+            }
+        }
+    }
+
+    fn take(&mut self, kind: Kind, boot: u32, sequence: u32, now: u32) {
+        if kind == Kind::Query {
+            (self.is_known, self.word) = (true, Some(0));
+            self.begin_again(now);
+            return;
+        }
+        // Of how many it speaks, from the oldest record on.
+        let many = sequence.wrapping_sub(self.ring.first()).wrapping_add(1);
+        if boot != self.boot || many > self.written.wrapping_sub(self.ring.first()) {
+            return;
+        }
+        let was_known = core::mem::replace(&mut self.is_known, true);
+        if !was_known && self.hellos > HELLOS_OF_A_GOOD_LINE {
+            self.noisy_since = Some(now);
+        }
+        match kind {
+            Kind::Ack => {
+                self.ring.acknowledge(sequence);
+                self.durable_at = now;
+                self.is_heard_to(sequence, now);
+            }
+            Kind::Heard => {
+                self.is_heard_to(sequence, now);
+                // The first one answers our hello, and what was sent with it is still on its way.
+                if was_known && sequence.wrapping_add(1) != self.next {
+                    self.noisy_since = Some(now);
+                    self.go_back(now);
+                }
+            }
+            Kind::Query | Kind::Data | Kind::Hello | Kind::Gap | Kind::Standing => {}
+        }
+    }
+
+    /// Goes on behind what was heard; one loss is told more than once.
+    fn go_back(&mut self, now: u32) {
+        if now.wrapping_sub(self.went_back) >= NOISY_EVERY {
+            (self.next, self.went_back) = (self.unheard, now);
+        }
+    }
+
+    fn begin_again(&mut self, now: u32) {
+        self.unheard = self.ring.first();
+        (self.next, self.waits_since, self.durable_at) = (self.unheard, now, now);
+    }
+
+    /// Everything up to a record and with it has come to the gateway.
+    fn is_heard_to(&mut self, sequence: u32, now: u32) {
+        let first = self.ring.first();
+        let place = |record: u32| record.wrapping_sub(first).cast_signed();
+        let after = sequence.wrapping_add(1);
+        if place(after) > place(self.unheard) {
+            (self.unheard, self.waits_since) = (after, now);
+        }
+        if place(self.next) < place(self.unheard) {
+            self.next = self.unheard;
+        }
+    }
+
+    /// Writes the next frame that is due, at most one; whether there was one.
     ///
     /// # Errors
     /// The writer's; the frame will be written again.
-    pub fn send<W: Write>(&mut self, out: &mut W) -> Result<bool, W::Error> {
-        if self.sent == self.kept {
-            return Ok(false);
+    pub fn send<W: Write>(&mut self, out: &mut W, now: u32) -> Result<bool, W::Error> {
+        self.ring.close_gaps();
+        if !self.is_known && now.wrapping_sub(self.said_hello) >= HELLO_EVERY {
+            self.word = self.word.or(Some(0));
         }
-        let sequence = self.oldest.wrapping_add(self.sent as u32);
-        let kept = &self.frames[sequence as usize % N];
-        let kind = if kept.gap { Kind::Gap } else { Kind::Data };
-        let frame = Frame { kind, boot: self.boot, sequence, payload: kept.payload.as_slice() };
-        let mut bytes = [0; ENCODED_BYTES_MAX];
-        let length = frame.encode(&mut bytes);
-        out.write_all(&bytes[..length])?;
-        self.sent += 1;
+        if let Some(number) = self.word {
+            return self.introduce(out, number, now);
+        }
+        self.look_back(now);
+        let Some(record) = self.ring.record(self.next) else { return Ok(false) };
+        let kind = if record.gap { Kind::Gap } else { Kind::Data };
+        let (boot, sequence) = (self.boot, record.sequence);
+        write(out, &Frame { kind, boot, sequence, payload: record.payload })?;
+        if sequence == self.unheard {
+            self.waits_since = now;
+        }
+        self.next = sequence.wrapping_add(1);
+        if self.next.wrapping_sub(self.written).cast_signed() > 0 {
+            self.written = self.next;
+        }
         Ok(true)
     }
 
-    /// Takes an acknowledgement: everything up to and with it is durable at the gateway.
-    ///
-    /// One of another boot, or of what was never sent, is ignored.
-    pub fn acknowledge(&mut self, boot: u32, sequence: u32) {
-        let count = sequence.wrapping_sub(self.oldest).wrapping_add(1) as usize;
-        if boot != self.boot || count > self.sent {
-            return;
+    /// Goes back if the gateway has said nothing for too long about what was sent.
+    fn look_back(&mut self, now: u32) {
+        if self.ring.waiting() == 0 {
+            self.durable_at = now;
         }
-        self.oldest = self.oldest.wrapping_add(count as u32);
-        self.kept -= count;
-        self.sent -= count;
+        if now.wrapping_sub(self.durable_at) >= FORGOTTEN_AFTER {
+            self.begin_again(now);
+        }
+        if self.unheard != self.next && now.wrapping_sub(self.waits_since) >= self.patience(now) {
+            (self.next, self.went_back) = (self.unheard, now);
+        }
     }
 
-    /// Sends everything again that is not acknowledged; after a time-out or a query.
-    pub fn go_back(&mut self) {
-        self.sent = 0;
+    /// Sends one word of the introduction.
+    fn introduce<W: Write>(&mut self, out: &mut W, number: u8, now: u32) -> Result<bool, W::Error> {
+        let part = number.checked_sub(1);
+        let now_ticks = self.time(now);
+        let payload = match part {
+            None => self.about.standing(now_ticks, self.ring.first(), self.capacity()),
+            Some(part) => self.about.part(part),
+        };
+        self.word = Some(number + 1).filter(|_| number < self.about.parts());
+        let Some(payload) = payload else { return Ok(true) };
+        // A standing has the number of the introduction, so that no two of a run are the same.
+        let (kind, sequence) = match part {
+            None => (Kind::Standing, self.hellos),
+            Some(part) => (Kind::Hello, u32::from(part)),
+        };
+        let frame = Frame { kind, boot: self.boot, sequence, payload: payload.as_slice() };
+        write(out, &frame)?;
+        if part == Some(0) {
+            (self.said_hello, self.hellos) = (now, self.hellos.wrapping_add(1));
+        }
+        Ok(true)
     }
 
-    /// Frames that wait for their acknowledgement.
-    #[must_use]
-    pub const fn waiting(&self) -> usize {
-        self.kept
+    /// Milliseconds since the start, without a wrap: the time of readings.
+    pub fn time(&mut self, now: u32) -> i64 {
+        self.ticks.extend(now)
     }
+
+    /// Readings that the ring holds at most.
+    fn capacity(&self) -> u64 {
+        let (readings, bytes) = self.about.readings_by_bytes();
+        BYTES as u64 * readings / bytes
+    }
+
+    /// For how long the gateway may say nothing about what was sent.
+    fn patience(&mut self, now: u32) -> u32 {
+        let lasts = |since: &u32| now.wrapping_sub(*since) < NOISY_FOR;
+        self.noisy_since = self.noisy_since.filter(lasts);
+        match (self.is_known, self.noisy_since) {
+            (false, _) => UNKNOWN_EVERY,
+            (true, Some(_)) => NOISY_EVERY,
+            (true, None) => QUIET_EVERY,
+        }
+    }
+}
+
+fn write<W: Write>(out: &mut W, frame: &Frame<'_>) -> Result<(), W::Error> {
+    let mut bytes = [0; ENCODED_BYTES_MAX];
+    let length = frame.encode(&mut bytes);
+    out.write_all(&bytes[..length])
 }
 
 #[cfg(test)]
 mod tests {
     extern crate std;
     use super::*;
+    use crate::ring::Class;
     use std::vec::Vec;
-    use wire::link::{DataWriter, Deframer};
+    use wire::identity::DeviceId;
+    use wire::link::DataWriter;
+    use wire::reading::Mode;
 
-    fn payload(time: i64) -> Room<LINK_PAYLOAD_BYTES_MAX> {
-        let mut writer = DataWriter::new(time);
-        assert!(writer.numerics(0, &[Ok(time)]));
-        writer.finish()
+    const BOOT: u32 = 9;
+
+    fn sender() -> Sender<'static, 200> {
+        let (device, mode) = (DeviceId(1), Mode::Demo);
+        let about =
+            About { device, model: "x", firmware: "1", is_counted: true, mode, channels: &[] };
+        Sender::new(about, BOOT, 0)
     }
 
-    fn sequences(bytes: &[u8]) -> Vec<u32> {
+    fn push(sender: &mut Sender<'_, 200>, times: i64) {
+        for time in 0..times {
+            let mut writer = DataWriter::new(time);
+            assert!(writer.numerics(0, &[Ok(time)]));
+            assert!(sender.ring.push(Class::Vital, 1, writer.finish().as_slice()).is_some());
+        }
+    }
+
+    /// What is sent until nothing is due; a hello is 0, and a standing goes before it.
+    fn sent(sender: &mut Sender<'_, 200>, now: u32) -> Vec<u32> {
+        let mut bytes: Vec<u8> = Vec::new();
+        while sender.send(&mut bytes, now).unwrap() {}
         let mut deframer = Deframer::default();
-        let (mut rest, mut found) = (bytes, Vec::new());
+        let (mut rest, mut found) = (&bytes[..], Vec::new());
         while !rest.is_empty() {
             let (taken, frame) = deframer.push(rest);
             rest = &rest[taken..];
-            found.extend(frame.map(|frame| frame.unwrap().sequence));
+            let frame = frame.map(|frame| frame.unwrap());
+            let frame = frame.filter(|frame| frame.kind != Kind::Standing);
+            found.extend(frame.map(|frame| frame.sequence));
         }
         found
     }
 
+    fn say(sender: &mut Sender<'_, 200>, kind: Kind, boot: u32, sequence: u32, now: u32) {
+        let mut bytes = [0; ENCODED_BYTES_MAX];
+        let length = Frame { kind, boot, sequence, payload: &[] }.encode(&mut bytes);
+        sender.hear(&bytes[..length], now);
+    }
+
     #[test]
     fn what_is_not_acknowledged_is_sent_again_and_only_that() {
-        let mut sender = Sender::<4>::new(9);
-        (0..4).for_each(|time| assert!(sender.push(payload(time), false).is_ok()));
-        assert_eq!(sender.push(payload(4), false), Err(Full));
-        let mut out: Vec<u8> = Vec::new();
-        while sender.send(&mut out).unwrap() {}
-        assert_eq!(sequences(&out), [1, 2, 3, 4]);
+        let mut sender = sender();
+        push(&mut sender, 4);
+        assert_eq!(sent(&mut sender, 0), [0, 1, 2, 3, 4]);
+        say(&mut sender, Kind::Ack, BOOT - 1, 4, 1);
+        say(&mut sender, Kind::Ack, BOOT, 5, 1);
+        assert_eq!(sender.ring.waiting(), 4, "another boot's, and one of what was never sent");
+        say(&mut sender, Kind::Ack, BOOT, 2, 1);
+        assert_eq!(sent(&mut sender, 4_999), []);
+        assert_eq!(sent(&mut sender, 5_001), [3, 4]);
+        say(&mut sender, Kind::Ack, BOOT, 4, 5_002);
+        assert_eq!(sent(&mut sender, 60_000), []);
+        push(&mut sender, 1);
+        assert_eq!(sent(&mut sender, 60_000), [5]);
+    }
 
-        sender.acknowledge(8, 4);
-        assert_eq!(sender.waiting(), 4, "an acknowledgement of another boot is ignored");
-        sender.acknowledge(9, 7);
-        assert_eq!(sender.waiting(), 4, "one of what was never sent is ignored");
-        sender.acknowledge(9, 2);
-        sender.go_back();
-        out.clear();
-        while sender.send(&mut out).unwrap() {}
+    #[test]
+    fn a_gateway_that_says_nothing_is_told_who_speaks_ten_times_a_second() {
+        let mut sender = sender();
+        push(&mut sender, 1);
+        assert_eq!(sent(&mut sender, 0), [0, 1]);
+        assert_eq!(sent(&mut sender, 99), []);
+        assert_eq!(sent(&mut sender, 100), [0]);
+        assert_eq!(sent(&mut sender, 1_000), [0, 1]);
+        say(&mut sender, Kind::Heard, BOOT, 0, 1_001);
+        assert_eq!(sent(&mut sender, 1_050), []);
+        assert_eq!(sent(&mut sender, 5_999), []);
+        assert_eq!(sent(&mut sender, 6_000), [1], "it was a good line");
+    }
 
-        assert_eq!(sequences(&out), [3, 4]);
+    #[test]
+    fn a_line_on_which_many_hellos_are_lost_is_not_a_good_one() {
+        let mut sender = sender();
+        push(&mut sender, 1);
+        (0..5).for_each(|hello| drop(sent(&mut sender, hello * 100)));
+        say(&mut sender, Kind::Heard, BOOT, 0, 500);
+        assert_eq!(sent(&mut sender, 501), [1]);
+        assert_eq!(sent(&mut sender, 600), []);
+        assert_eq!(sent(&mut sender, 601), [1]);
+    }
+
+    #[test]
+    fn what_was_sent_before_going_back_may_be_acknowledged_after_it() {
+        let mut sender = sender();
+        push(&mut sender, 4);
+        sent(&mut sender, 0);
+        say(&mut sender, Kind::Query, 0, 0, 1);
+        say(&mut sender, Kind::Ack, BOOT, 3, 2);
+        assert_eq!((sender.ring.first(), sender.ring.waiting()), (4, 1));
+        assert_eq!(sent(&mut sender, 3), [0, 4]);
+    }
+
+    #[test]
+    fn what_was_lost_on_the_way_is_sent_at_once_and_what_was_heard_is_not() {
+        let mut sender = sender();
+        push(&mut sender, 5);
+        assert_eq!(sent(&mut sender, 0), [0, 1, 2, 3, 4, 5]);
+        say(&mut sender, Kind::Heard, BOOT, 1, 100);
+        assert_eq!(sent(&mut sender, 100), [], "the answer to our hello");
+        say(&mut sender, Kind::Heard, BOOT, 2, 200);
+        assert_eq!(sent(&mut sender, 200), [3, 4, 5]);
+        say(&mut sender, Kind::Heard, BOOT, 2, 210);
+        assert_eq!(sent(&mut sender, 210), [], "one loss is heard of more than once");
+        say(&mut sender, Kind::Heard, BOOT, 5, 220);
+        assert_eq!(sent(&mut sender, 29_000), [], "it has come, and will be durable");
+        assert_eq!(sent(&mut sender, 30_200), [1, 2, 3, 4, 5], "or was forgotten");
+    }
+
+    #[test]
+    fn a_query_is_answered_with_who_we_are_and_all_that_waits() {
+        let mut sender = sender();
+        push(&mut sender, 3);
+        sent(&mut sender, 0);
+        say(&mut sender, Kind::Heard, BOOT, 3, 1);
+        say(&mut sender, Kind::Ack, BOOT, 1, 1);
+        say(&mut sender, Kind::Query, 0, 0, 2);
+        assert_eq!(sent(&mut sender, 2), [0, 2, 3]);
+    }
+
+    #[test]
+    fn an_acknowledgement_that_is_late_takes_nothing_back() {
+        let mut sender = sender();
+        push(&mut sender, 3);
+        sent(&mut sender, 0);
+        say(&mut sender, Kind::Ack, BOOT, 3, 1);
+        push(&mut sender, 2);
+        sent(&mut sender, 2);
+        say(&mut sender, Kind::Ack, BOOT, 1, 3);
+        say(&mut sender, Kind::Heard, BOOT, 2, 300);
+        assert_eq!((sender.ring.first(), sender.ring.waiting()), (4, 2));
     }
 }

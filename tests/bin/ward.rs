@@ -7,6 +7,8 @@ use clap::{Parser, Subcommand};
 
 #[path = "../ward/bench.rs"]
 mod bench;
+#[path = "../ward/board.rs"]
+mod board;
 #[path = "../ward/broker.rs"]
 mod broker;
 #[path = "../ward/chaos.rs"]
@@ -76,6 +78,8 @@ enum Command {
     Restore(restore::Restore),
     /// Three sinks over one store, one of them killed again and again.
     Sinks(sinks::Sinks),
+    /// Real firmware on an emulated board, from its sensor to the store.
+    Board(board::BoardCommand),
     /// Measures the stages and the whole line.
     Bench(bench::Bench),
     /// Writes the test vectors of every format.
@@ -104,6 +108,7 @@ fn main() -> ExitCode {
             Command::FullDisk(command) => command.run().await,
             Command::Restore(command) => command.run().await,
             Command::Sinks(command) => command.run().await,
+            Command::Board(command) => command.run().await,
             Command::Bench(command) => command.run().await,
             Command::Vectors(command) => command.run(),
             Command::World(command) => command.run(),

@@ -13,6 +13,8 @@ pub mod proxy;
 
 pub mod site;
 
+pub mod board;
+
 pub mod http;
 
 pub mod ledger;

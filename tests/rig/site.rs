@@ -25,7 +25,7 @@ pub use layout::{BrokerKind, Ground, Intake, Plan};
 pub use programs::Programs;
 
 use layout::Layout;
-use process::Process;
+pub(crate) use process::Process;
 
 /// One of those that can be killed.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]

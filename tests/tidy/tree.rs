@@ -82,9 +82,10 @@ impl Tree {
             || self.paths.iter().any(|known| known.starts_with(&folder))
     }
 
-    /// Path and text of each `.rs` file under the five packages.
+    /// Path and text of each `.rs` file under the packages and the boards.
     pub fn rust(&self) -> impl Iterator<Item = (&str, &str)> {
-        const PACKAGES: [&str; 5] = ["wire/", "firmware-shim/", "agent/", "cloud-sink/", "tests/"];
+        const PACKAGES: [&str; 6] =
+            ["wire/", "firmware-shim/", "agent/", "cloud-sink/", "tests/", "hardware/"];
         self.with_ending(".rs")
             .filter(|(path, _)| PACKAGES.iter().any(|package| path.starts_with(package)))
     }

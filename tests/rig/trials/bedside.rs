@@ -5,12 +5,13 @@ use std::task::{Context, Poll, Waker};
 
 use agent::intake::Registry;
 use agent::intake::link::Session;
+use firmware_shim::about::About;
+use firmware_shim::ring::Class;
 use firmware_shim::sender::Sender;
 use tokio::sync::mpsc;
 use wire::identity::DeviceId;
 use wire::link::{DataWriter, ENCODED_BYTES_MAX, Frame, Kind, write_hello};
 use wire::reading::{Channel, ChannelKind, Mode};
-use wire::strict::Room;
 use wire::time::{DeviceClock, MonotonicNanos};
 
 use super::demand;
@@ -56,15 +57,24 @@ pub(super) fn repeated_frame() -> Result<(), String> {
 
 /// An acknowledgement of an earlier run of the device frees nothing.
 pub(super) fn other_boot() -> Result<(), String> {
-    let mut sender: Sender<4> = Sender::new(BOOT);
-    for _ in 0..4 {
-        sender.push(Room::default(), false).map_err(|full| format!("{full:?}"))?;
+    let (device, mode) = (DeviceId(1), Mode::Demo);
+    let (model, firmware, is_counted) = ("trial", "1", true);
+    let about = About { device, model, firmware, is_counted, mode, channels: &[] };
+    let mut sender: Sender<'_, 256> = Sender::new(about, BOOT, 0);
+    for sequence in 1..=4 {
+        let taken = sender.ring.push(Class::Vital, 1, &[0; 9]);
+        demand(taken == Some(sequence), format!("taken: {taken:?}"))?;
     }
-    let mut out = [0u8; 4 * ENCODED_BYTES_MAX];
+    let mut out = [0u8; 8 * ENCODED_BYTES_MAX];
     let mut wire = &mut out[..];
-    while sender.send(&mut wire).map_err(|error| format!("{error:?}"))? {}
-    sender.acknowledge(BOOT - 1, 4);
-    demand(sender.push(Room::default(), false).is_err(), "another boot's acknowledgement counts")?;
-    sender.acknowledge(BOOT, 4);
-    demand(sender.push(Room::default(), false).is_ok(), "our own acknowledgement does not count")
+    while sender.send(&mut wire, 0).map_err(|error| format!("{error:?}"))? {}
+    let acknowledged = |boot: u32| {
+        let mut bytes = [0; ENCODED_BYTES_MAX];
+        let length = Frame { kind: Kind::Ack, boot, sequence: 4, payload: &[] }.encode(&mut bytes);
+        bytes[..length].to_vec()
+    };
+    sender.hear(&acknowledged(BOOT - 1), 1);
+    demand(sender.ring.waiting() == 4, "another boot's acknowledgement counts")?;
+    sender.hear(&acknowledged(BOOT), 1);
+    demand(sender.ring.waiting() == 0, "our own acknowledgement does not count")
 }

@@ -1,0 +1,42 @@
+//! Mirror: what the firmware took, said on a second UART, so that a test knows what may not be
+//! missing: `took BOOT SEQUENCE TICKS MANTISSA`, the last one `-` where the sensor gave nothing.
+
+use core::fmt::Write as _;
+
+use embedded_io::Write;
+use firmware_shim::ring::Record;
+use wire::link::{Entries, Entry};
+
+use crate::uart::Uart;
+
+pub struct Mirror(pub Uart);
+
+impl core::fmt::Write for Mirror {
+    fn write_str(&mut self, text: &str) -> core::fmt::Result {
+        self.0.write_all(text.as_bytes()).map_err(|error| match error {})
+    }
+}
+
+/// A UART takes every byte: nothing is to be done about the formatter's answer.
+fn always(_: core::fmt::Result) {}
+
+impl Mirror {
+    /// There is no number for this run.
+    pub fn has_no_boot(&mut self) {
+        always(writeln!(self, "no boot"));
+    }
+
+    /// A record of one reading was taken.
+    pub fn took(&mut self, boot: u32, record: Record<'_>) {
+        let Ok(mut entries) = Entries::read(record.payload) else { return };
+        let (sequence, ticks) = (record.sequence, entries.time_ticks);
+        let value = match entries.next() {
+            Some(Entry::Numerics(numerics)) => numerics.values().next(),
+            _ => None,
+        };
+        always(match value {
+            Some(Ok(mantissa)) => writeln!(self, "took {boot} {sequence} {ticks} {mantissa}"),
+            _ => writeln!(self, "took {boot} {sequence} {ticks} -"),
+        });
+    }
+}
