@@ -1,22 +1,24 @@
 //! Availability: in how much of a month each gateway was up and its feed came at once, and how long
 //! its readings took.
 //!
-//! A gateway is up in a minute of which it has made a report, whenever that came; its feed is up if
-//! the report came within a minute. Minutes inside a window of maintenance do not count, nor do
+//! A gateway is up in a minute of which it has made a report, whenever that came, or in which its
+//! newest report says that it ran; its feed is up if the report came within a minute. Minutes inside a window of maintenance do not count, nor do
 //! those before the gateway's first report.
 
+use std::ops::Range;
 use std::str::FromStr;
 
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use serde::Serialize;
 use utoipa::ToSchema;
+use wire::status::{HealthReport, counter};
 use wire::time::UnixNanos;
 
 use crate::store::StoreError;
 use crate::store::coverage::MINUTE_NS;
 use crate::store::db::{Db, Row, values};
-use crate::store::hours::{DELAYS_AT, Delays, MINUTES};
+use crate::store::hours::{Delays, GatewayHour, MINUTES};
 
 /// A month of the calendar, in UTC.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -76,7 +78,7 @@ pub struct Service {
     pub minutes: u64,
     /// Whether the gateway itself worked.
     pub gateway_up: Share,
-    /// Whether what it sent came at once.
+    /// Whether its reports came at once: they go before everything that waits but alerts.
     pub feed_up: Share,
     /// From a reading's reception to the end of its commit, of those stored within ten seconds.
     pub live_delay: Delay,
@@ -174,31 +176,44 @@ fn service(db: &Db, gateway: Gateway, month: Month, now: UnixNanos) -> Result<Se
     let mut delays = Delays::default();
     let sql = "SELECT * FROM gateway_hour WHERE gateway = ?1 AND hour >= ?2 AND hour < ?3";
     for row in db.rows(sql, values![gateway.id, first, end])? {
-        delays.add(&Delays::read(&row, DELAYS_AT)?);
-        let at = usize::try_from(row.at::<i64>(1)? - first).ok();
+        let GatewayHour { hour, up, live, delays: of_hour } = GatewayHour::read(&row, 0)?;
+        delays.add(&of_hour);
+        let at = usize::try_from(hour - first).ok();
         if let Some(bits) = at.and_then(|at| hours.get_mut(at)) {
-            *bits = Bits { up: row.at(2)?, live: row.at(3)? };
+            *bits = Bits { up, live };
         }
     }
+    let ran = ran(db, gateway.id)?;
     let windows = windows(db, &gateway, (from, to))?;
     let counted = |minute: &i64| windows.iter().all(|(from, to)| !(from..to).contains(&minute));
     let is_on = |minute: i64, which: fn(&Bits) -> i64| {
         let bits = hours[(minute / MINUTES - first) as usize];
         which(&bits) & (1 << (minute % MINUTES)) != 0
     };
-    let share = |which: fn(&Bits) -> i64| {
-        Share::of((from..to).filter(counted).map(|minute| is_on(minute, which)))
-    };
+    let counted = || (from..to).filter(counted);
+    let was_up = |minute| ran.contains(&minute) || is_on(minute, |bits| bits.up | bits.live);
     Ok(Service {
-        gateway_up: share(|bits| bits.up | bits.live),
-        feed_up: share(|bits| bits.live),
+        gateway_up: Share::of(counted().map(was_up)),
+        feed_up: Share::of(counted().map(|minute| is_on(minute, |bits| bits.live))),
         gateway: gateway.name,
         ward: gateway.ward,
         month: month.name(),
-        minutes: (from..to).filter(counted).count() as u64,
+        minutes: counted().count() as u64,
         live_delay: Delay::of(delays.live_readings(), |p| delays.live_within(p)),
         backlog_delay: Delay::of(delays.late_readings(), |p| delays.late_within(p)),
     })
+}
+
+/// The minutes in which a gateway's newest report says that its agent ran; the reports of an outage
+/// come last of all that waits, and the oldest may have gone.
+fn ran(db: &Db, gateway: i64) -> Result<Range<i64>, StoreError> {
+    let sql = "SELECT heard_ns, report FROM gateway_watched WHERE gateway = ?1";
+    let Some(row) = db.row(sql, values![gateway])? else { return Ok(0..0) };
+    let heard: i64 = row.at(0)?;
+    let report = HealthReport::decode(&row.at::<Vec<u8>>(1)?).unwrap_or_default();
+    let seconds = i64::try_from(report.counter(counter::UPTIME_SECONDS)).unwrap_or(0);
+    let from = heard.saturating_sub(seconds.saturating_mul(1_000_000_000));
+    Ok(from.div_euclid(MINUTE_NS) + 1..heard.div_euclid(MINUTE_NS))
 }
 
 /// The minutes of a month for which a gateway can answer.
@@ -225,6 +240,9 @@ fn windows(
     gateway: &Gateway,
     (from, to): (i64, i64),
 ) -> Result<Vec<(i64, i64)>, StoreError> {
+    if from >= to {
+        return Ok(Vec::new());
+    }
     let sql = "SELECT from_ns, to_ns FROM maintenance WHERE to_ns > ?1 AND from_ns < ?2
                  AND (gateway IS NULL OR gateway = ?3)
                  AND (ward IS NULL OR ward = CAST(?4 AS TEXT))";

@@ -5,6 +5,7 @@
 //! | the gateway has said nothing yet | introduces itself each 100 ms, sends all each second |
 //! | it acknowledges to n | drops what is durable |
 //! | it has heard to n | goes on behind n: what was sent after it was lost on the way |
+//! | each ten seconds | says its standing: its time, and what it holds |
 //! | it asks | introduces itself, and sends all that waits again |
 //! | the oldest that was not heard was sent 5 s ago | sends from there again |
 //! | the same on a line that damages frames, 100 ms ago | sends from there again |
@@ -19,6 +20,8 @@ use crate::ring::Ring;
 
 /// Between two hellos to a gateway that has said nothing, milliseconds.
 const HELLO_EVERY: u32 = 100;
+/// Between two standings: one may be lost on the way, and clocks drift.
+const STANDING_EVERY: u32 = 10_000;
 /// Hellos that a good line needs at most until the gateway answers.
 const HELLOS_OF_A_GOOD_LINE: u32 = 3;
 /// Between two times that all is sent to a gateway that has said nothing.
@@ -55,6 +58,8 @@ pub struct Sender<'a, const BYTES: usize> {
     ticks: Ticks,
     hellos: u32,
     said_hello: u32,
+    standings: u32,
+    said_standing: u32,
     is_known: bool,
     noisy_since: Option<u32>,
     /// When the oldest record that was not heard was sent.
@@ -80,6 +85,8 @@ impl<'a, const BYTES: usize> Sender<'a, BYTES> {
             ticks: Ticks::default(),
             hellos: 0,
             said_hello: now,
+            standings: 0,
+            said_standing: now,
             is_known: false,
             noisy_since: None,
             waits_since: now,
@@ -173,6 +180,9 @@ impl<'a, const BYTES: usize> Sender<'a, BYTES> {
         if let Some(number) = self.word {
             return self.introduce(out, number, now);
         }
+        if now.wrapping_sub(self.said_standing) >= STANDING_EVERY {
+            return self.stand(out, now);
+        }
         self.look_back(now);
         let Some(record) = self.ring.record(self.next) else { return Ok(false) };
         let kind = if record.gap { Kind::Gap } else { Kind::Data };
@@ -203,23 +213,30 @@ impl<'a, const BYTES: usize> Sender<'a, BYTES> {
 
     /// Sends one word of the introduction.
     fn introduce<W: Write>(&mut self, out: &mut W, number: u8, now: u32) -> Result<bool, W::Error> {
-        let part = number.checked_sub(1);
-        let now_ticks = self.time(now);
-        let payload = match part {
-            None => self.about.standing(now_ticks, self.ring.first(), self.capacity()),
-            Some(part) => self.about.part(part),
+        let Some(part) = number.checked_sub(1) else {
+            self.word = Some(1);
+            return self.stand(out, now);
         };
         self.word = Some(number + 1).filter(|_| number < self.about.parts());
-        let Some(payload) = payload else { return Ok(true) };
-        // A standing has the number of the introduction, so that no two of a run are the same.
-        let (kind, sequence) = match part {
-            None => (Kind::Standing, self.hellos),
-            Some(part) => (Kind::Hello, u32::from(part)),
-        };
-        let frame = Frame { kind, boot: self.boot, sequence, payload: payload.as_slice() };
-        write(out, &frame)?;
-        if part == Some(0) {
-            (self.said_hello, self.hellos) = (now, self.hellos.wrapping_add(1));
+        if let Some(payload) = self.about.part(part) {
+            let (kind, sequence) = (Kind::Hello, u32::from(part));
+            write(out, &Frame { kind, boot: self.boot, sequence, payload: payload.as_slice() })?;
+        }
+        if self.word.is_none() {
+            (self.said_hello, self.hellos) = (now, self.hellos.saturating_add(1));
+        }
+        Ok(true)
+    }
+
+    /// Sends what the device holds and its time; each has a number, so that no two are the same.
+    fn stand<W: Write>(&mut self, out: &mut W, now: u32) -> Result<bool, W::Error> {
+        let now_ticks = self.time(now);
+        self.said_standing = now;
+        self.standings = self.standings.wrapping_add(1);
+        let standing = self.about.standing(now_ticks, self.ring.first(), self.capacity());
+        if let Some(payload) = standing {
+            let (kind, sequence) = (Kind::Standing, self.standings);
+            write(out, &Frame { kind, boot: self.boot, sequence, payload: payload.as_slice() })?;
         }
         Ok(true)
     }

@@ -23,6 +23,8 @@ pub struct Taken {
     pub ticks: i64,
     /// Ten-thousandths of a °C; none if the sensor gave nothing.
     pub mantissa: Option<i64>,
+    /// The firmware's own number of the reading, which is stored with it.
+    pub number: Option<i64>,
 }
 
 /// A running board; it ends with its guard.
@@ -175,15 +177,16 @@ impl Board {
     }
 }
 
-/// `took BOOT SEQUENCE TICKS MANTISSA`, the last one `-` where there is no value.
+/// `took BOOT SEQUENCE TICKS MANTISSA NUMBER`, the last two `-` where there is no value.
 fn read_line(line: &str) -> Option<Taken> {
     let words: Vec<&str> = line.strip_prefix("took ")?.split(' ').collect();
-    let [boot, sequence, ticks, mantissa] = words[..] else { return None };
+    let [boot, sequence, ticks, mantissa, number] = words[..] else { return None };
     Some(Taken {
         boot: boot.parse().ok()?,
         sequence: sequence.parse().ok()?,
         ticks: ticks.parse().ok()?,
         mantissa: mantissa.parse().ok(),
+        number: number.parse().ok(),
     })
 }
 
@@ -206,9 +209,11 @@ mod tests {
 
     #[test]
     fn a_line_of_the_mirror_is_read_as_it_was_meant() {
-        let taken = Taken { boot: 7, sequence: 12, ticks: 11_000, mantissa: Some(-625) };
-        assert_eq!(read_line("took 7 12 11000 -625"), Some(taken));
-        assert_eq!(read_line("took 7 12 11000 -"), Some(Taken { mantissa: None, ..taken }));
+        let (mantissa, number) = (Some(-625), Some(7_000_012));
+        let taken = Taken { boot: 7, sequence: 12, ticks: 11_000, mantissa, number };
+        assert_eq!(read_line("took 7 12 11000 -625 7000012"), Some(taken));
+        let none = Taken { mantissa: None, number: None, ..taken };
+        assert_eq!(read_line("took 7 12 11000 - -"), Some(none));
         assert_eq!(read_line("took 7 12"), None);
         assert_eq!(read_line("no boot"), None);
     }

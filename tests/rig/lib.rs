@@ -15,6 +15,8 @@ pub mod site;
 
 pub mod board;
 
+pub mod cable;
+
 pub mod http;
 
 pub mod ledger;

@@ -107,14 +107,21 @@ fn a_line_on_which_live_readings_take_long_is_an_incident() {
     let mut site = Site::with(3);
     let db = Db::open(site.sink.location()).unwrap();
     let hour = second(0).0 / HOUR_NS;
-    // Within one second, and within ten: one of a hundred; more than that; too few to say.
-    for (gateway, (soon, slow)) in [(594, 6), (593, 7), (0, 599)].into_iter().enumerate() {
-        site.report(gateway, &[(counter::UPTIME_SECONDS, 1000)]);
+    let set = |gateway: usize, soon: i64, slow: i64, minutes: i64| {
         let insert = "INSERT INTO gateway_hour
-                      VALUES (?1, ?2, 0, 0, 0, 0, ?3, 0, 0, 0, 0, ?4, 0, 0, 0, 0, 0, 0, 0)
-                      ON CONFLICT (gateway, hour) DO UPDATE SET d2 = excluded.d2, d7 = excluded.d7";
-        let values = [gateway as i64 + 1, hour, soon, slow].map(Value::Int);
+                      VALUES (?1, ?2, 0, ?5, 0, 0, ?3, 0, 0, 0, 0, ?4, 0, 0, 0, 0, 0, 0, 0)
+                      ON CONFLICT (gateway, hour) DO UPDATE
+                      SET d2 = excluded.d2, d7 = excluded.d7, live = excluded.live";
+        let live = (1 << minutes) - 1;
+        let values = [gateway as i64 + 1, hour, soon, slow, live].map(Value::Int);
         db.execute(insert, &values).unwrap();
+    };
+    // Within one second, and within ten: one of a hundred; more than that; too early to say.
+    for (gateway, (soon, slow, minutes)) in
+        [(792, 8, 20), (791, 9, 20), (0, 800, 9)].into_iter().enumerate()
+    {
+        site.report(gateway, &[(counter::UPTIME_SECONDS, 1000)]);
+        set(gateway, soon, slow, minutes);
     }
 
     let open = site.look(0);
@@ -122,6 +129,10 @@ fn a_line_on_which_live_readings_take_long_is_an_incident() {
     assert_eq!(kinds(&open), ["slow line"]);
     assert_eq!(open[0].gateway.as_deref(), Some("gw-1"));
     assert!(open[0].words.contains("up to 10 s"), "{}", open[0].words);
+    let seen = open[0].last_ns;
+    assert_eq!(site.look(5)[0].last_ns, seen, "nothing slow has come since");
+    set(1, 791, 10, 20);
+    assert_eq!(site.look(6)[0].last_ns, second(6).0);
 }
 
 #[test]

@@ -4,58 +4,53 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use cloud_sink::store::db::{Db, Location, Value};
 use rig::board::{Board, Taken, mantissa_of};
+use rig::cable::Cable;
+use rig::random::Random;
 use rig::site::{Intake, Plan, Programs, Site};
-use serde::Serialize;
+
+#[path = "board/oracle.rs"]
+mod oracle;
+
+use oracle::{Stored, judge};
 
 /// Runs real firmware on an emulated board before a real gateway: temperatures are set, and exactly
-/// these must be in the sink's store.
+/// these must be in the sink's store. With `--kills`, its plug is pulled again and again.
 #[derive(Debug, clap::Args)]
 pub struct BoardCommand {
     /// The firmware, an ELF file.
     #[arg(long, value_name = "FILE")]
     firmware: PathBuf,
+    /// How often the board's plug is pulled.
+    #[arg(long, default_value_t = 0)]
+    kills: u32,
+    /// Of a thousand bytes on the cable so many are flipped, dropped or preceded by another.
+    #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u64).range(0..=200))]
+    noise: u64,
+    /// Seed of everything random; a new one without it.
+    #[arg(long)]
+    seed: Option<u64>,
     /// One line of JSON at the end.
     #[arg(long)]
     json: bool,
 }
 
-/// What came of it.
-#[derive(Debug, Serialize)]
-struct Report {
-    schema: u32,
-    /// Temperatures that were set.
-    temperatures: usize,
-    /// Readings that the firmware took, and that are stored.
-    taken: usize,
-    stored: usize,
-    /// Furthest that two stored times are off, one against the other, milliseconds.
-    times_off_ms: i64,
-    /// What does not agree, in words.
-    wrong: Vec<String>,
-}
-
 /// Thousandths of a °C.
 const TEMPERATURES: [i64; 4] = [36_600, 39_250, -12_345, 0];
 /// Readings of each.
-const READINGS_EACH: usize = 3;
-/// The firmware's own name for itself.
-const DEVICE: &str = "025741FFFE696501";
-/// Reading of ten-thousandths.
-const EXPONENT: i64 = -4;
+const READINGS_EACH: usize = 20;
+/// The firmware's word to take nothing more.
+const STOP: i64 = 127_000;
 const SOCKET: &str = "board.sock";
+/// For a temperature to be read often enough, at twenty readings a second.
 const PATIENCE: Duration = Duration::from_secs(25);
-const LOOK: Duration = Duration::from_millis(200);
-/// A reading is dated by the gateway at its reception: what the line and two cores take for it.
-const TIMES_OFF_MAX_MS: i64 = 500;
-
-/// A stored reading.
-struct Stored {
-    at_ns: i64,
-    mantissa: Option<i64>,
-    exponent: i64,
-}
+/// For what was taken to be stored, on a cable that damages every tenth byte.
+const DRAIN_PATIENCE: Duration = Duration::from_secs(150);
+const LOOK: Duration = Duration::from_millis(250);
+/// Life of a board whose plug is pulled, milliseconds.
+const LIFE: (u64, u64) = (50, 1_500);
+/// Temperatures of such a board, thousandths of a °C.
+const FELT: (i64, u64) = (-40_000, 160_000);
 
 impl BoardCommand {
     /// Runs it; whether everything agrees.
@@ -63,22 +58,22 @@ impl BoardCommand {
     /// # Errors
     /// The site or the emulator fails.
     pub async fn run(self) -> Result<bool> {
+        let seed = self.seed.unwrap_or_else(|| u64::from(std::process::id()));
+        eprintln!("ward: seed {seed}");
         let plan = Plan { broker: None, intakes: vec![Intake::Unix(SOCKET.into())], flush: None };
         let mut site = Site::prepare(Programs::build()?, &plan).await?;
         site.start_all(Duration::from_secs(15)).await?;
-        let link = site.intake_folder().join(SOCKET);
-        let mut board = Board::start(&self.firmware, site.folder(), &link).await?;
+        let gateway = site.intake_folder().join(SOCKET);
+        let cable = Cable::new(site.folder().join("cable.sock"), gateway, seed)?;
+        cable.damage(self.noise);
+        let mut random = Random::new(seed);
         let mut taken = Vec::new();
-        board.feel(TEMPERATURES[0]).await?;
-        board.go_on().await?;
-        for temperature in TEMPERATURES {
-            board.feel(temperature).await?;
-            watch(&mut board, temperature, &mut taken).await?;
+        for _ in 0..self.kills {
+            taken.extend(self.live(&site, &cable, &mut random).await?);
         }
-        let stored = wait_for(&site.location()?, taken.len()).await;
-        let stored = stored.with_context(|| site.last_words())?;
-        taken.extend(board.kill().await?);
-        let report = judge(&taken, &stored);
+        let stored = self.end(&site, &cable, &mut taken).await;
+        let report =
+            judge(seed, &taken, &stored.with_context(|| site.last_words())?, self.noise > 0);
         if self.json {
             println!("{}", serde_json::to_string(&report)?);
         } else {
@@ -86,6 +81,53 @@ impl BoardCommand {
         }
         report.wrong.iter().for_each(|wrong| eprintln!("ward: {wrong}"));
         Ok(report.wrong.is_empty())
+    }
+
+    /// One life of the board, which ends when its plug is pulled.
+    async fn live(&self, site: &Site, cable: &Cable, random: &mut Random) -> Result<Vec<Taken>> {
+        let mut board = Board::start(&self.firmware, site.folder(), cable.socket()).await?;
+        board.feel(FELT.0 + random.below(FELT.1).cast_signed()).await?;
+        board.go_on().await?;
+        let life = LIFE.0 + random.below(LIFE.1 - LIFE.0);
+        let until = tokio::time::Instant::now() + Duration::from_millis(life);
+        let mut taken = Vec::new();
+        // Whoever does not listen to the mirror keeps the board from going on.
+        while let Ok(new) = tokio::time::timeout_at(until, board.take()).await {
+            taken.extend(new?);
+        }
+        taken.extend(board.kill().await?);
+        Ok(taken)
+    }
+
+    /// The last life: known temperatures, then nothing more, until all of it is stored.
+    async fn end(&self, site: &Site, cable: &Cable, taken: &mut Vec<Taken>) -> Result<Stored> {
+        let mut board = Board::start(&self.firmware, site.folder(), cable.socket()).await?;
+        board.feel(TEMPERATURES[0]).await?;
+        board.go_on().await?;
+        let before = taken.len();
+        for temperature in TEMPERATURES {
+            board.feel(temperature).await?;
+            watch(&mut board, temperature, taken).await?;
+        }
+        board.feel(STOP).await?;
+        // What was taken until it felt that.
+        while let Ok(new) = tokio::time::timeout(LOOK, board.take()).await {
+            taken.extend(new?);
+        }
+        let until = Instant::now() + DRAIN_PATIENCE;
+        let location = site.location()?;
+        loop {
+            let stored = Stored::read(&location)?;
+            let (count, wanted) = (stored.count_of(&taken[before..]), taken.len() - before);
+            if count >= wanted {
+                board.kill().await?;
+                return Ok(stored);
+            }
+            if Instant::now() > until {
+                bail!("{wanted} readings were taken in the last run, and {count} are stored");
+            }
+            tokio::time::sleep(LOOK).await;
+        }
     }
 }
 
@@ -102,51 +144,4 @@ async fn watch(board: &mut Board, temperature: i64, taken: &mut Vec<Taken>) -> R
         }
     }
     Ok(())
-}
-
-/// Waits until so many readings are stored.
-async fn wait_for(store: &Location, count: usize) -> Result<Vec<Stored>> {
-    let until = Instant::now() + PATIENCE;
-    loop {
-        let stored = read(store)?;
-        if stored.len() >= count {
-            return Ok(stored);
-        }
-        if Instant::now() > until {
-            bail!("{count} readings were taken, and {} are stored", stored.len());
-        }
-        tokio::time::sleep(LOOK).await;
-    }
-}
-
-fn read(store: &Location) -> Result<Vec<Stored>> {
-    let sql = "SELECT at_ns, mantissa, exponent FROM reading WHERE device = ?1 ORDER BY at_ns";
-    let rows = Db::open(store)?.rows(sql, &[Value::from(DEVICE)])?;
-    let stored = rows
-        .iter()
-        .map(|row| Ok(Stored { at_ns: row.at(0)?, mantissa: row.at(1)?, exponent: row.at(2)? }));
-    stored.collect()
-}
-
-/// Compares what the firmware took with what is stored, reading by reading.
-fn judge(taken: &[Taken], stored: &[Stored]) -> Report {
-    let mut wrong = Vec::new();
-    let pairs = || taken.iter().zip(stored);
-    for (taken, stored) in pairs() {
-        if (taken.mantissa, EXPONENT) != (stored.mantissa, stored.exponent) {
-            let words = format!("{:?}e{}", stored.mantissa, stored.exponent);
-            wrong.push(format!("number {} is stored as {words}: {taken:?}", taken.sequence));
-        }
-    }
-    if stored.len() > taken.len() {
-        wrong.push(format!("{} stored of {} taken", stored.len(), taken.len()));
-    }
-    let starts = pairs().map(|(taken, stored)| stored.at_ns / 1_000_000 - taken.ticks);
-    let (first, last) = (starts.clone().min().unwrap_or(0), starts.max().unwrap_or(0));
-    let times_off_ms = last - first;
-    if times_off_ms > TIMES_OFF_MAX_MS {
-        wrong.push(format!("times are off by {times_off_ms} ms"));
-    }
-    let (taken, stored) = (taken.len(), stored.len());
-    Report { schema: 1, temperatures: TEMPERATURES.len(), taken, stored, times_off_ms, wrong }
 }

@@ -18,7 +18,7 @@ pub struct Last {
     pub capacity: u64,
 }
 
-/// The last runs of devices, at most [`DEVICES_MAX`]; who was heard of longest ago goes first.
+/// The last runs of devices, at most 4,096; who was heard of longest ago goes first.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Past {
     lasts: HashMap<DeviceId, (u64, Last)>,

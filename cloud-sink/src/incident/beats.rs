@@ -7,7 +7,7 @@ use wire::time::UnixNanos;
 use super::{Finding, Kind};
 use crate::store::StoreError;
 use crate::store::db::{Db, values};
-use crate::store::hours::{DELAYS_AT, Delays, HOUR_NS};
+use crate::store::hours::{GatewayHour, HOUR_NS};
 
 const SECOND_NS: i64 = 1_000_000_000;
 /// Three reports of the default interval.
@@ -27,11 +27,6 @@ const SLOW_SYNC_MICROS: u64 = 250_000;
 const WORN_PERCENT: u64 = 80;
 /// A Raspberry Pi slows itself down from 80 °C on.
 const HOT_MILLI_CELSIUS: u64 = 80_000;
-/// Within so long 99 of 100 live readings of an hour are to be stored.
-const DELAY_MILLIS: i64 = 5_000;
-/// Live readings without which an hour says nothing: ten minutes of one device that speaks each
-/// second, so that one connection made anew is no slow line.
-const DELAY_READINGS: i64 = 600;
 const CLOCK_ERROR_MICROS: i64 = 1_000_000;
 /// A clock of which no bound is known.
 const UNKNOWN_ERROR: i64 = i64::MAX;
@@ -137,8 +132,11 @@ pub(super) fn judge(db: &Db, now: UnixNanos, lasting: &mut Vec<Finding>) -> Resu
             continue;
         }
         let report = HealthReport::decode(&row.at::<Vec<u8>>(2)?).unwrap_or_default();
-        reported(gateway, &report, row.at(3)?, lasting);
-        lasting.extend(slow(gateway, &Delays::read(&row, 4 + DELAYS_AT)?));
+        let clock_error_us: Option<i64> = row.at(3)?;
+        reported(gateway, &report, clock_error_us, lasting);
+        if clock_error_us.is_some_and(|error| error <= CLOCK_ERROR_MICROS) {
+            lasting.extend(slow(db, gateway, &GatewayHour::read(&row, 4)?)?);
+        }
         silent_devices(db, gateway, now, lasting)?;
     }
     say_silent(&silent, all, lasting);
@@ -208,16 +206,24 @@ fn reported(
     }
 }
 
-/// A line on which live readings take too long.
-fn slow(gateway: i64, delays: &Delays) -> Option<Finding> {
-    let within = delays.live_within(99).filter(|within| *within > DELAY_MILLIS)?;
-    (delays.live_readings() >= DELAY_READINGS).then(|| Finding {
+/// A line on which readings take too long, whenever there are more of them than at the last look.
+fn slow(db: &Db, gateway: i64, hour: &GatewayHour) -> Result<Option<Finding>, StoreError> {
+    let Some(delay_ms) = hour.delay_ms().filter(|_| hour.is_slow()) else { return Ok(None) };
+    let (name, seen) = (format!("slow {gateway}"), (hour.hour << 32) | hour.slow());
+    let known = "SELECT max(value) FROM watched WHERE name = ?1";
+    if db.one::<Option<i64>>(known, values![&name])? == Some(seen) {
+        return Ok(None);
+    }
+    let keep = "INSERT INTO watched VALUES (?1, ?2)
+                ON CONFLICT (name) DO UPDATE SET value = excluded.value";
+    db.later(keep, values![&name, seen])?;
+    Ok(Some(Finding {
         kind: Kind::Slow,
         gateway: Some(gateway),
         subject: String::new(),
-        words: format!("99 of 100 live readings of this hour took up to {} s", within / 1000),
+        words: format!("readings of this hour took up to {} s", delay_ms / 1000),
         count: 1,
-    })
+    }))
 }
 
 fn silent_devices(

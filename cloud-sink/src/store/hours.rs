@@ -26,8 +26,15 @@ const LONGEST_MS: [i64; 14] = [
 const LIVE_CLASSES: usize = 8;
 const CLASSES: usize = LONGEST_MS.len() + 1;
 
-/// Where the delays begin among the columns of `gateway_hour`.
-pub const DELAYS_AT: usize = 4;
+/// Minutes in which reports came at once: without so many an hour says nothing of its delays.
+const MINUTES_THAT_SAY: u32 = 10;
+/// Slow readings without which a line is not slow. One connection made anew is five slow seconds:
+/// under a hundredth of ten minutes if a device speaks often, and fewer than these if it does not.
+const SLOW_READINGS: i64 = 7;
+/// Within so long, milliseconds, 99 of 100 live readings of an hour are to be stored.
+const GOOD_MS: i64 = 5_000;
+/// The first class of what is not live; most readings in it make a line slow, too.
+const NEARLY_LIVE_MS: i64 = LONGEST_MS[LIVE_CLASSES];
 
 const KEEP: &str = "
 INSERT INTO gateway_hour
@@ -43,23 +50,66 @@ ON CONFLICT (gateway, hour) DO UPDATE SET
   d12 = gateway_hour.d12 + excluded.d12, d13 = gateway_hour.d13 + excluded.d13,
   d14 = gateway_hour.d14 + excluded.d14";
 
+/// An hour of a gateway, as a query for `gateway_hour.*` has it.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct GatewayHour {
+    /// Minutes since 1970 by 60.
+    pub hour: i64,
+    /// Minutes of which there is a report, as bits.
+    pub up: i64,
+    /// Those whose report came at once.
+    pub live: i64,
+    /// How long readings took.
+    pub delays: Delays,
+}
+
+impl GatewayHour {
+    /// From a row that has it from a column on; nothing, if there is no such hour.
+    ///
+    /// # Errors
+    /// The store holds something else there.
+    pub fn read(row: &Row, column: usize) -> Result<Self, StoreError> {
+        let mut delays = Delays::default();
+        for (class, count) in delays.0.iter_mut().enumerate() {
+            *count = row.at::<Option<i64>>(column + 4 + class)?.unwrap_or(0);
+        }
+        let [hour, up, live] = [1, 2, 3].map(|at| row.at::<Option<i64>>(column + at));
+        let (hour, up, live) = (hour?.unwrap_or(0), up?.unwrap_or(0), live?.unwrap_or(0));
+        Ok(Self { hour, up, live, delays })
+    }
+
+    /// Within how many milliseconds 99 of 100 live readings were stored, if there is enough to say
+    /// so; on a line on which most are too late to be live, how late those are.
+    #[must_use]
+    pub fn delay_ms(&self) -> Option<i64> {
+        let (live, nearly) = (self.delays.live_readings(), self.delays.0[LIVE_CLASSES]);
+        let is_enough = self.live.count_ones() >= MINUTES_THAT_SAY;
+        let delay = match nearly > live.max(SLOW_READINGS) {
+            true => Some(NEARLY_LIVE_MS),
+            false => self.delays.live_within(99),
+        };
+        delay.filter(|delay| is_enough && (*delay <= GOOD_MS || self.slow() >= SLOW_READINGS))
+    }
+
+    /// Whether the line is slow.
+    #[must_use]
+    pub fn is_slow(&self) -> bool {
+        self.delay_ms().is_some_and(|delay| delay > GOOD_MS)
+    }
+
+    /// Readings that took too long, and did not come out of a backlog.
+    #[must_use]
+    pub fn slow(&self) -> i64 {
+        let classes = self.delays.classes().take(LIVE_CLASSES + 1);
+        classes.filter(|(longest, _)| *longest > Some(GOOD_MS)).map(|(_, count)| count).sum()
+    }
+}
+
 /// How many readings took how long.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Delays([i64; CLASSES]);
 
 impl Delays {
-    /// From a row that has them from a column on; nothing, if there is no such hour.
-    ///
-    /// # Errors
-    /// The store holds something else there.
-    pub fn read(row: &Row, column: usize) -> Result<Self, StoreError> {
-        let mut delays = Self::default();
-        for (class, count) in delays.0.iter_mut().enumerate() {
-            *count = row.at::<Option<i64>>(column + class)?.unwrap_or(0);
-        }
-        Ok(delays)
-    }
-
     /// Adds others.
     pub fn add(&mut self, others: &Self) {
         self.0.iter_mut().zip(others.0).for_each(|(count, other)| *count += other);
@@ -200,10 +250,30 @@ mod tests {
 
         let rows = db.rows("SELECT * FROM gateway_hour", &[]).unwrap();
         assert_eq!(rows.len(), 1);
-        let numbers = [0, 1, 2, 3].map(|column| rows[0].at::<i64>(column).unwrap());
-        assert_eq!(numbers, [1, 7, (1 << 59) | 3, 3]);
-        let delays = Delays::read(&rows[0], DELAYS_AT).unwrap();
+        let GatewayHour { hour, up, live, delays } = GatewayHour::read(&rows[0], 0).unwrap();
+        assert_eq!((hour, up, live), (7, (1 << 59) | 3, 3));
         assert_eq!((delays.0[0], delays.0[2], delays.0[12]), (1, 1, 1));
+    }
+
+    #[test]
+    fn an_hour_with_one_connection_made_anew_is_not_slow_whatever_speaks() {
+        // Readings a second, by ten; live minutes; slow ones of 5 to 10 s, and of 10 to 60 s.
+        let hour = |rate: i64, minutes: i64, slow: i64, slower: i64| {
+            let mut delays = Delays::default();
+            delays.0[2] = minutes * 60 * rate / 10;
+            (delays.0[7], delays.0[8]) = (slow, slower);
+            GatewayHour { live: (1 << minutes) - 1, delays, ..GatewayHour::default() }
+        };
+        for rate in [1, 10, 20, 500] {
+            let reconnect = 5 * rate / 10;
+            assert!(!hour(rate, 9, reconnect, reconnect).is_slow(), "{rate}");
+            assert!(!hour(rate, 10, reconnect, reconnect).is_slow(), "{rate}");
+            assert!(hour(rate, 10, 10 * rate + 7, 0).is_slow(), "{rate}");
+        }
+        let later = hour(10, 0, 0, 900);
+        assert_eq!(later.delay_ms(), None, "a backlog that drains, in an hour without a report");
+        let all = GatewayHour { live: (1 << 15) - 1, ..later };
+        assert_eq!((all.delay_ms(), all.is_slow()), (Some(60_000), true), "all take 10 to 60 s");
     }
 
     #[test]

@@ -62,7 +62,9 @@ impl At<'_> {
     /// When the gateway took what a device dates so, by the gateway's clock, if it knows the time.
     fn taken(&self, moment_ns: i64) -> Option<i64> {
         self.batch.clock.utc?;
-        Some(self.received().saturating_add(moment_ns.saturating_sub(self.base_ns)))
+        let taken = self.received().saturating_add(moment_ns.saturating_sub(self.base_ns));
+        // Of a ring that came at once nothing was taken after it was stored.
+        Some(if taken <= self.now { taken } else { self.received() })
     }
 
     /// When a note was, UTC nanoseconds; a loss has no time of the device.

@@ -11,7 +11,7 @@ use super::access::Person;
 use crate::store::StoreError;
 use crate::store::coverage::MINUTE_NS;
 use crate::store::db::{Db, Value, values};
-use crate::store::hours::{DELAYS_AT, Delays, HOUR_NS};
+use crate::store::hours::{GatewayHour, HOUR_NS};
 
 /// A report is due each 15 s; one that is missed makes a gateway late, three make it dark.
 const LATE_AFTER_NS: i64 = 20_000_000_000;
@@ -110,7 +110,7 @@ pub(super) fn read(db: &Db, now: UnixNanos) -> Result<Vec<GatewayRow>, StoreErro
         shown.heard_ns = row.at(2)?;
         shown.clock_error_us = row.at(4)?;
         shown.ward = row.at(5)?;
-        shown.live_delay_ms = Delays::read(row, 6 + DELAYS_AT)?.live_within(99);
+        shown.live_delay_ms = GatewayHour::read(row, 6)?.delay_ms();
         shown.state = state(shown.heard_ns, shown.unreceipted_s, now);
         (shown.devices, shown.readings_lost) = (of(&devices), of(&lost));
         shown.incidents = of(&incidents);

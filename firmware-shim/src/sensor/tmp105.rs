@@ -29,7 +29,7 @@ pub struct Tmp105 {
 }
 
 /// MDC_TEMP in MDC_DIM_DEGC.
-const TEMPERATURE_CHANNEL: Channel<'static> = Channel {
+pub const TEMPERATURE_CHANNEL: Channel<'static> = Channel {
     code: 150_344,
     unit: 268_192,
     kind: ChannelKind::Numeric { exponent: EXPONENT },
@@ -42,6 +42,19 @@ impl Tmp105 {
     #[must_use]
     pub const fn new(address: u8) -> Self {
         Self { address, channels: &[TEMPERATURE_CHANNEL] }
+    }
+
+    /// Reads the temperature, ten-thousandths of a °C.
+    ///
+    /// # Errors
+    /// [`Fault`]; there is no number then.
+    pub async fn temperature<B: I2c>(&self, bus_: &mut B) -> Result<i64, Fault> {
+        let mut register = [0; 2];
+        bus_.write_read(self.address, &[TEMPERATURE], &mut register).await.map_err(bus)?;
+        let temperature = convert(register)?;
+        // Only now: a line that got stuck in between, or a chip that was reset, shows here.
+        self.settings(bus_).await?;
+        Ok(temperature)
     }
 
     async fn settings<B: I2c>(&self, bus_: &mut B) -> Result<(), Fault> {
@@ -81,11 +94,7 @@ impl<B: I2c> Sensor<B> for Tmp105 {
     }
 
     async fn read(&mut self, bus_: &mut B, readings: &mut Readings<'_>) -> Result<(), Fault> {
-        let mut register = [0; 2];
-        bus_.write_read(self.address, &[TEMPERATURE], &mut register).await.map_err(bus)?;
-        let value: Value = Ok(convert(register)?);
-        // Only now: a line that got stuck in between, or a chip that was reset, shows here.
-        self.settings(bus_).await?;
+        let value: Value = Ok(self.temperature(bus_).await?);
         readings.numerics(0, &[value]);
         Ok(())
     }

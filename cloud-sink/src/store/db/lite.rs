@@ -103,7 +103,9 @@ fn upgrade(db: &Connection) -> Result<(), StoreError> {
     if found > VERSION {
         return Err(StoreError::Version { found, known: VERSION });
     }
-    step.execute_batch(ADDITIONS)?;
+    if found < 2 {
+        step.execute_batch(ADDITIONS)?;
+    }
     for sql in UPGRADES.iter().skip(usize::try_from(found - 1).unwrap_or(UPGRADES.len())) {
         step.execute_batch(sql)?;
     }

@@ -113,7 +113,7 @@ async function drawService() {
   const month = await ask(path("availability"));
   drawFacts("service", [
     ["Gateway up", shareWords(month.gateway_up, month.minutes)],
-    ["Readings came at once", shareWords(month.feed_up, month.minutes)],
+    ["Reports came at once", shareWords(month.feed_up, month.minutes)],
     ["Live readings were stored", delayWords(month.live_delay)],
     ["Readings of a backlog", delayWords(month.backlog_delay)],
   ].filter(([, value]) => value !== null));

@@ -14,19 +14,21 @@ use wire::identity::DeviceId;
 use wire::reading::Mode;
 
 use mirror::Mirror;
+use numbered::Numbered;
 use uart::Uart;
 
 mod boot;
 mod i2c;
 mod mirror;
+mod numbered;
 mod register;
 mod tick;
 mod uart;
 
 /// An EUI-64 of the locally administered kind: this board has none of its own.
 const DEVICE: DeviceId = DeviceId(0x0257_41FF_FE69_6501);
-/// Room for 64 readings of one temperature: eighteen bytes each, and some gaps.
-const RING_BYTES: usize = 1_280;
+/// Room for 64 readings of a temperature and its number, 24 bytes each, and some gaps.
+const RING_BYTES: usize = 1_664;
 const LINK_UART: usize = 0x4000_C000;
 const MIRROR_UART: usize = 0x4000_D000;
 const SENSOR_ADDRESS: u8 = 0x48;
@@ -48,7 +50,7 @@ fn main() -> ! {
 }
 
 fn run<B: I2c>(boot: u32, bus: &mut Blocking<B>, link: &mut Uart, mirror: &mut Mirror) -> ! {
-    let mut sensor = Tmp105::new(SENSOR_ADDRESS);
+    let mut sensor = Numbered::new(Tmp105::new(SENSOR_ADDRESS), boot);
     let about = About {
         device: DEVICE,
         model: "Wardline lm3s6965evb",

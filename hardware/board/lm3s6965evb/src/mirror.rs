@@ -1,5 +1,6 @@
 //! Mirror: what the firmware took, said on a second UART, so that a test knows what may not be
-//! missing: `took BOOT SEQUENCE TICKS MANTISSA`, the last one `-` where the sensor gave nothing.
+//! missing: `took BOOT SEQUENCE TICKS MANTISSA NUMBER`, the last two `-` where the sensor gave
+//! nothing.
 
 use core::fmt::Write as _;
 
@@ -17,6 +18,9 @@ impl core::fmt::Write for Mirror {
     }
 }
 
+/// Temperature and number.
+const VALUES: usize = 2;
+
 /// A UART takes every byte: nothing is to be done about the formatter's answer.
 fn always(_: core::fmt::Result) {}
 
@@ -30,13 +34,17 @@ impl Mirror {
     pub fn took(&mut self, boot: u32, record: Record<'_>) {
         let Ok(mut entries) = Entries::read(record.payload) else { return };
         let (sequence, ticks) = (record.sequence, entries.time_ticks);
-        let value = match entries.next() {
-            Some(Entry::Numerics(numerics)) => numerics.values().next(),
+        always(write!(self, "took {boot} {sequence} {ticks}"));
+        let mut values = match entries.next() {
+            Some(Entry::Numerics(numerics)) => Some(numerics.values()),
             _ => None,
         };
-        always(match value {
-            Some(Ok(mantissa)) => writeln!(self, "took {boot} {sequence} {ticks} {mantissa}"),
-            _ => writeln!(self, "took {boot} {sequence} {ticks} -"),
-        });
+        for _ in 0..VALUES {
+            always(match values.as_mut().and_then(Iterator::next) {
+                Some(Ok(mantissa)) => write!(self, " {mantissa}"),
+                _ => write!(self, " -"),
+            });
+        }
+        always(writeln!(self));
     }
 }
