@@ -56,8 +56,9 @@ pub struct FrameSpan {
     pub start: usize,
     /// Where it ends.
     pub end: usize,
-    /// When its readings were taken, as far as the device's counting says it; else its reception.
-    pub moment: MonotonicNanos,
+    /// How long before its reception its readings were taken, nanoseconds, as far as the device's
+    /// counting says it; also before our own start.
+    pub age_ns: u64,
 }
 
 /// Frames of one device that came together.

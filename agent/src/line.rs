@@ -204,7 +204,8 @@ impl<D: Disk, S: Sealer, H: Hands> Line<D, S, H> {
                 sequence: frame.sequence.into(),
                 gap: frame.gap,
                 payload,
-                received: frame.moment,
+                received: chunk.received,
+                age_ns: frame.age_ns,
             };
             match self.batcher.take(&said, &clock, self.order) {
                 Ok(readings) => accepted += readings,
@@ -247,7 +248,7 @@ impl<D: Disk, S: Sealer, H: Hands> Line<D, S, H> {
         self.probe_is_durable();
         if !self.held_back {
             self.keep_keyring();
-            self.keep_runs();
+            self.keep_runs(all);
         }
         self.buffer.tend(&clock);
         self.look_after_trust(&clock);

@@ -2,8 +2,8 @@
 //! its readings took.
 //!
 //! A gateway is up in a minute of which it has made a report, whenever that came, or in which its
-//! newest report says that it ran; its feed is up if the report came within a minute. Minutes inside a window of maintenance do not count, nor do
-//! those before the gateway's first report.
+//! newest report says that it ran; its feed is up if the report came within a minute. Minutes in a
+//! window of maintenance do not count, nor do those before the gateway's first report.
 
 use std::ops::Range;
 use std::str::FromStr;

@@ -41,9 +41,10 @@ impl About<'_> {
         oldest: u32,
         capacity: u64,
     ) -> Option<Room<LINK_PAYLOAD_BYTES_MAX>> {
-        let Self { is_counted, firmware, .. } = *self;
+        let Self { device, is_counted, firmware, .. } = *self;
         let resolution_ns = RESOLUTION_NS;
-        Standing { now_ticks, oldest, capacity, is_counted, resolution_ns, firmware }.write()
+        Standing { device, now_ticks, oldest, capacity, is_counted, resolution_ns, firmware }
+            .write()
     }
 
     /// How many readings one byte of a record holds at most: numerics of all channels in one

@@ -61,11 +61,14 @@ impl Sampler {
         let mut writer = DataWriter::new(ticks);
         let mut readings = Readings::new(&mut writer, self.channel_first);
         let result = self.read(sensor, bus, &mut readings).await;
-        let mut count = readings.count();
+        let (mut count, refused) = readings.counts();
+        ring.lose(refused.into(), Loss::Overflow);
         if result.is_err() {
             self.is_ready = false;
             writer = DataWriter::new(ticks);
             count = say_absent(&mut writer, self.channel_first, channels.iter().map(|c| c.kind));
+            // What has no status, waveforms above all, is lost.
+            ring.lose((channels.len() as u64).saturating_sub(count.into()), Loss::Sensor);
         }
         if writer.is_empty() {
             return (None, result);

@@ -9,7 +9,7 @@
 //! | it asks | introduces itself, and sends all that waits again |
 //! | the oldest that was not heard was sent 5 s ago | sends from there again |
 //! | the same on a line that damages frames, 100 ms ago | sends from there again |
-//! | nothing became durable for 30 s | sends all that waits again: the gateway forgot it |
+//! | nothing became durable for 30 s | introduces itself, and sends all that waits again |
 
 use embedded_io::Write;
 use wire::link::{Deframer, ENCODED_BYTES_MAX, Frame, Kind};
@@ -132,9 +132,13 @@ impl<'a, const BYTES: usize> Sender<'a, BYTES> {
                 self.is_heard_to(sequence, now);
             }
             Kind::Heard => {
+                let is_news = sequence.wrapping_add(1) != self.unheard;
                 self.is_heard_to(sequence, now);
-                // The first one answers our hello, and what was sent with it is still on its way.
-                if was_known && sequence.wrapping_add(1) != self.next {
+                // The first one answers our hello, and what was sent with it is still on its way;
+                // so may be what was sent just now.
+                let had_time = now.wrapping_sub(self.waits_since) >= NOISY_EVERY;
+                let is_behind = sequence.wrapping_add(1) != self.next;
+                if was_known && is_behind && (had_time || self.noisy_since.is_some()) && !is_news {
                     self.noisy_since = Some(now);
                     self.go_back(now);
                 }
@@ -183,7 +187,9 @@ impl<'a, const BYTES: usize> Sender<'a, BYTES> {
         if now.wrapping_sub(self.said_standing) >= STANDING_EVERY {
             return self.stand(out, now);
         }
-        self.look_back(now);
+        if self.looks_back(now) {
+            return Ok(true);
+        }
         let Some(record) = self.ring.record(self.next) else { return Ok(false) };
         let kind = if record.gap { Kind::Gap } else { Kind::Data };
         let (boot, sequence) = (self.boot, record.sequence);
@@ -198,30 +204,34 @@ impl<'a, const BYTES: usize> Sender<'a, BYTES> {
         Ok(true)
     }
 
-    /// Goes back if the gateway has said nothing for too long about what was sent.
-    fn look_back(&mut self, now: u32) {
+    /// Goes back if the gateway has said nothing for too long about what was sent; whether the
+    /// device must introduce itself first.
+    fn looks_back(&mut self, now: u32) -> bool {
         if self.ring.waiting() == 0 {
             self.durable_at = now;
         }
         if now.wrapping_sub(self.durable_at) >= FORGOTTEN_AFTER {
             self.begin_again(now);
+            self.word = Some(0);
         }
         if self.unheard != self.next && now.wrapping_sub(self.waits_since) >= self.patience(now) {
             (self.next, self.went_back) = (self.unheard, now);
         }
+        self.word.is_some()
     }
 
     /// Sends one word of the introduction.
     fn introduce<W: Write>(&mut self, out: &mut W, number: u8, now: u32) -> Result<bool, W::Error> {
         let Some(part) = number.checked_sub(1) else {
+            self.stand(out, now)?;
             self.word = Some(1);
-            return self.stand(out, now);
+            return Ok(true);
         };
-        self.word = Some(number + 1).filter(|_| number < self.about.parts());
         if let Some(payload) = self.about.part(part) {
             let (kind, sequence) = (Kind::Hello, u32::from(part));
             write(out, &Frame { kind, boot: self.boot, sequence, payload: payload.as_slice() })?;
         }
+        self.word = Some(number + 1).filter(|_| number < self.about.parts());
         if self.word.is_none() {
             (self.said_hello, self.hellos) = (now, self.hellos.saturating_add(1));
         }
@@ -231,13 +241,13 @@ impl<'a, const BYTES: usize> Sender<'a, BYTES> {
     /// Sends what the device holds and its time; each has a number, so that no two are the same.
     fn stand<W: Write>(&mut self, out: &mut W, now: u32) -> Result<bool, W::Error> {
         let now_ticks = self.time(now);
-        self.said_standing = now;
         self.standings = self.standings.wrapping_add(1);
         let standing = self.about.standing(now_ticks, self.ring.first(), self.capacity());
         if let Some(payload) = standing {
             let (kind, sequence) = (Kind::Standing, self.standings);
             write(out, &Frame { kind, boot: self.boot, sequence, payload: payload.as_slice() })?;
         }
+        self.said_standing = now;
         Ok(true)
     }
 
@@ -380,12 +390,14 @@ mod tests {
         say(&mut sender, Kind::Heard, BOOT, 1, 100);
         assert_eq!(sent(&mut sender, 100), [], "the answer to our hello");
         say(&mut sender, Kind::Heard, BOOT, 2, 200);
-        assert_eq!(sent(&mut sender, 200), [3, 4, 5]);
-        say(&mut sender, Kind::Heard, BOOT, 2, 210);
-        assert_eq!(sent(&mut sender, 210), [], "one loss is heard of more than once");
-        say(&mut sender, Kind::Heard, BOOT, 5, 220);
+        assert_eq!(sent(&mut sender, 200), [], "more may be on its way");
+        say(&mut sender, Kind::Heard, BOOT, 2, 300);
+        assert_eq!(sent(&mut sender, 300), [3, 4, 5]);
+        say(&mut sender, Kind::Heard, BOOT, 2, 310);
+        assert_eq!(sent(&mut sender, 310), [], "one loss is heard of more than once");
+        say(&mut sender, Kind::Heard, BOOT, 5, 320);
         assert_eq!(sent(&mut sender, 29_000), [], "it has come, and will be durable");
-        assert_eq!(sent(&mut sender, 30_200), [1, 2, 3, 4, 5], "or was forgotten");
+        assert_eq!(sent(&mut sender, 30_200), [0, 1, 2, 3, 4, 5], "or was forgotten");
     }
 
     #[test]

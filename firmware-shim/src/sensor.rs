@@ -58,22 +58,25 @@ pub struct Readings<'w> {
     writer: &'w mut DataWriter,
     channel_first: u16,
     count: u8,
+    refused: u8,
 }
 
 impl<'w> Readings<'w> {
     pub(crate) fn new(writer: &'w mut DataWriter, channel_first: u16) -> Self {
-        Self { writer, channel_first, count: 0 }
+        Self { writer, channel_first, count: 0, refused: 0 }
     }
 
     /// Numerics of neighbouring channels; whether there was room.
     pub fn numerics(&mut self, channel: u16, values: &[Value]) -> bool {
         let taken = self.writer.numerics(self.channel_first + channel, values);
-        self.count = self.count.saturating_add(if taken { values.len() as u8 } else { 0 });
+        let counted = if taken { &mut self.count } else { &mut self.refused };
+        *counted = counted.saturating_add(values.len() as u8);
         taken
     }
 
-    pub(crate) const fn count(&self) -> u8 {
-        self.count
+    /// How many were taken, and for how many there was no room.
+    pub(crate) const fn counts(&self) -> (u8, u8) {
+        (self.count, self.refused)
     }
 }
 

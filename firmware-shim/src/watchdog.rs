@@ -1,5 +1,5 @@
-//! Watchdog: fed only while frames go out or the ring drains, so that a device that has stopped to
-//! deliver is started anew by its hardware.
+//! Watchdog: fed only while frames go out, the ring drains, or nothing is due, so that a device
+//! that has stopped to deliver is started anew by its hardware.
 
 /// Judges whether the hardware's watchdog may be fed.
 #[derive(Clone, Copy, Debug, Default)]
@@ -8,11 +8,12 @@ pub struct Watchdog {
 }
 
 impl Watchdog {
-    /// Whether to feed it: a frame went out since the last time, or fewer records wait.
-    pub const fn may_feed(&mut self, frame_went_out: bool, waiting: u32) -> bool {
+    /// Whether to feed it: what [`Sender::send`](crate::sender::Sender::send) said since the last
+    /// time, none if it failed or was not asked, or fewer records wait.
+    pub const fn may_feed(&mut self, sent: Option<bool>, waiting: u32) -> bool {
         let drains = waiting < self.waiting;
         self.waiting = waiting;
-        frame_went_out || drains
+        sent.is_some() || drains
     }
 }
 
@@ -23,10 +24,13 @@ mod tests {
     #[test]
     fn it_starves_when_nothing_goes_out_and_nothing_drains() {
         let mut watchdog = Watchdog::default();
-        assert!(watchdog.may_feed(true, 3));
-        assert!(watchdog.may_feed(false, 2));
-        assert!(!watchdog.may_feed(false, 2));
-        assert!(!watchdog.may_feed(false, 3));
-        assert!(watchdog.may_feed(true, 4));
+        assert!(watchdog.may_feed(Some(true), 3));
+        assert!(
+            watchdog.may_feed(Some(false), 3),
+            "all was heard, and the gateway's medium is full"
+        );
+        assert!(watchdog.may_feed(None, 2));
+        assert!(!watchdog.may_feed(None, 2));
+        assert!(!watchdog.may_feed(None, 3));
     }
 }

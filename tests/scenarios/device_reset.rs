@@ -81,21 +81,21 @@ impl Site {
         });
     }
 
-    /// Readings that are stored, and what was declared as lost, by run.
-    fn stored(&self, folder: &Path) -> (i64, Vec<(i64, i64)>) {
+    /// Readings that are stored, runs that ended, and readings that were declared lost with them.
+    fn stored(&self, folder: &Path) -> (i64, Vec<i64>, i64) {
         let mut gateway = Gateway::start(&self.fleet, self.id, &folder.join("buffer"));
         let mut sink = Sink::create(&self.fleet, folder, &[self.id]);
         sink.take_each(&gateway.records());
         let db = sink.db();
-        let stored = db.one("SELECT count(*) FROM numeric", &[]).unwrap();
-        let sql = "SELECT heard.boot, note.value FROM note
-                     JOIN said ON said.evidence = note.evidence AND said.device = note.device
-                       AND said.first = 4294967296
-                     JOIN heard ON heard.device = said.device AND heard.boot = said.boot
-                       AND heard.first = 4294967296
-                   WHERE kind = 'loss' AND code = 65 ORDER BY 1, 2";
-        let rows = db.rows(sql, &[]).unwrap();
-        (stored, rows.iter().map(|row| (row.at(0).unwrap(), row.at(1).unwrap())).collect())
+        let number = |sql| db.one::<i64>(sql, &[]).unwrap();
+        let ended = "SELECT boot FROM said WHERE last = 4294967296 ORDER BY boot";
+        let ended = db.rows(ended, &[]).unwrap();
+        let lost = "SELECT CAST(sum(value) AS BIGINT) FROM note WHERE kind = 'loss' AND code = 65";
+        (
+            number("SELECT count(*) FROM numeric"),
+            ended.iter().map(|row| row.at(0).unwrap()).collect(),
+            number(lost),
+        )
     }
 }
 
@@ -107,16 +107,16 @@ fn what_a_device_held_when_its_run_ended_is_declared_once_for_each_run() {
     site.live(folder.path(), &[said(10, true, 2)]);
     site.live(folder.path(), &[said(11, true, 1), said(10, true, 2)]);
 
-    let (stored, lost) = site.stored(folder.path());
+    let (stored, ended, lost) = site.stored(folder.path());
 
     assert_eq!(stored, 3 + 1 + 2 + 1);
     // Runs 8 and 9 were never heard; run 10 came again after run 11, which had then ended.
-    assert_eq!(lost, [(7, 3 * CAPACITY), (10, CAPACITY), (11, CAPACITY)]);
+    assert_eq!((ended, lost), (vec![7, 8, 9, 10, 11], 5 * CAPACITY));
 }
 
 #[test]
 fn runs_without_a_count_are_declared_one_by_one() {
     let (site, folder) = (Site::new(), tempdir().unwrap());
     site.live(folder.path(), &[said(7, false, 1), said(900, false, 1)]);
-    assert_eq!(site.stored(folder.path()), (2, vec![(7, CAPACITY)]));
+    assert_eq!(site.stored(folder.path()), (2, vec![7], CAPACITY));
 }

@@ -142,7 +142,7 @@ impl Gateway {
         self.order += 1;
         let now = self.now();
         let received = now.monotonic;
-        let said = Said { device, sequence: sequence.into(), gap, payload, received };
+        let said = Said { device, sequence: sequence.into(), gap, payload, received, age_ns: 0 };
         self.batcher.take(&said, &now, self.order).expect("a device keeps to its hello");
     }
 

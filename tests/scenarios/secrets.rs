@@ -102,7 +102,7 @@ fn the_search_would_find_every_marker_in_a_batch_that_is_not_sealed() {
     let payloads = [number(1, MANTISSA), in_context(2, TOKEN), alert(3, WORDS)];
     for (sequence, payload) in (1i64..).zip(&payloads) {
         let received = clock.monotonic;
-        let said = Said { device: &device, sequence, gap: false, payload, received };
+        let said = Said { device: &device, sequence, gap: false, payload, received, age_ns: 0 };
         batcher.take(&said, &clock, sequence.cast_unsigned()).unwrap();
     }
 

@@ -817,9 +817,9 @@ def link_gap(value):
 
 
 def link_standing(value):
-    level, now, oldest, capacity, counted, resolution, firmware = fields(value, 7)
+    level, device, now, oldest, capacity, counted, resolution, firmware = fields(value, 8)
     need(uint(level, 8) >= 2, "standing")
-    return {"now": sint(now, 64), "oldest": uint(oldest, 32), "capacity": uint(capacity),
+    return {"device": f"{uint(device):016X}", "now": sint(now, 64), "oldest": uint(oldest, 32), "capacity": uint(capacity),
             "is_counted": bool(uint(counted, most=1)), "resolution_ns": uint(resolution),
             "firmware": text(firmware, 32)}
 

@@ -3,7 +3,7 @@
 use std::sync::{Arc, PoisonError};
 
 use tokio::sync::{mpsc, watch};
-use wire::identity::SourceBoot;
+use wire::identity::{DeviceId, SourceBoot};
 use wire::link::{Deframer, ENCODED_BYTES_MAX, Entries, Frame, Hello, Kind, SourceGap, Standing};
 use wire::time::{DeviceClock, MonotonicNanos};
 
@@ -48,6 +48,7 @@ pub struct Session {
 /// What a device said of its standing.
 #[derive(Clone, Copy, Debug)]
 struct Stated {
+    device: DeviceId,
     last: Last,
     now_ticks: i64,
     oldest: u32,
@@ -144,23 +145,27 @@ impl Session {
             self.link_errors += 1;
             return;
         };
-        let Standing { now_ticks, oldest, capacity, is_counted, .. } = standing;
+        let Standing { device, now_ticks, oldest, capacity, is_counted, .. } = standing;
         let last = Last { boot: frame.boot, is_counted, capacity };
-        self.standing = Some(Stated { last, now_ticks, oldest, received: self.received });
+        self.standing = Some(Stated { device, last, now_ticks, oldest, received: self.received });
         self.apply_standing();
     }
 
     fn apply_standing(&mut self) {
         let (Some(device), Some((run, _))) = (&self.device, &self.run) else { return };
-        let boot = device.source.boot.0;
-        let Some(said) = self.standing.as_ref().filter(|said| said.last.boot == boot) else {
-            return;
-        };
+        let source = &device.source;
+        let is_of =
+            |said: &&Stated| (said.device, said.last.boot) == (source.device, source.boot.0);
+        let Some(said) = self.standing.as_ref().filter(is_of) else { return };
         if device.source.clock == DeviceClock::Tick {
             let ns = i128::from(said.now_ticks) * tick_ns(device);
             run.ticks.lock().unwrap_or_else(PoisonError::into_inner).hear(ns, said.received);
         }
-        self.begun = Some(said.last).filter(|last| last.capacity > 0);
+        self.begun = Some(said.last);
+        // It holds nothing before that: what we wait for has become durable elsewhere.
+        if self.expected.is_some_and(|expected| expected < said.oldest) {
+            (self.expected, self.asked) = (None, false);
+        }
     }
 
     fn hello(&mut self, frame: &Frame<'_>) {
@@ -200,6 +205,8 @@ impl Session {
             let mut durable = run.durable.subscribe();
             durable.mark_changed();
             self.run = Some((run, durable));
+            // A new run, also if its standing was lost on the way.
+            self.begun = Some(Last { boot: frame.boot, is_counted: false, capacity: 0 });
         }
         self.device = Some(Arc::new(device));
         self.apply_standing();
@@ -215,7 +222,9 @@ impl Session {
     /// the device is asked.
     fn is_oldest(&mut self, frame: &Frame<'_>) -> bool {
         let next = self.durable().map_or(1, |durable| durable.wrapping_add(1));
-        let said = self.standing.as_ref().filter(|said| said.last.boot == frame.boot);
+        let device = self.device.as_ref().map(|device| device.source.device);
+        let is_of = |said: &&Stated| (Some(said.device), said.last.boot) == (device, frame.boot);
+        let said = self.standing.as_ref().filter(is_of);
         let next = said.map_or(next, |said| said.oldest.max(next));
         if frame.sequence == next || self.asked && self.clean {
             return true;
@@ -232,6 +241,9 @@ impl Session {
             return;
         }
         let durable = self.durable();
+        // What is durable may have come by another line.
+        let next = durable.map_or(0, |durable| durable.saturating_add(1));
+        self.expected = self.expected.map(|expected| expected.max(next));
         self.tells |= self.is_noisy();
         let repeated = match self.expected {
             Some(expected) => frame.sequence < expected,
@@ -263,8 +275,8 @@ impl Session {
         let start = self.chunk.len();
         self.chunk.extend_from_slice(frame.payload);
         let end = self.chunk.len();
-        let (gap, moment) = (frame.kind == Kind::Gap, self.received);
-        let span = FrameSpan { sequence: frame.sequence, gap, start, end, moment };
+        let gap = frame.kind == Kind::Gap;
+        let span = FrameSpan { sequence: frame.sequence, gap, start, end, age_ns: 0 };
         self.frames.push((span, ticks));
     }
 
@@ -336,14 +348,20 @@ fn dated(
     received: MonotonicNanos,
     frames: &[(FrameSpan, Option<i64>)],
 ) -> Vec<FrameSpan> {
+    let plain = |(span, _): &(FrameSpan, Option<i64>)| *span;
+    if device.source.clock != DeviceClock::Tick {
+        return frames.iter().map(plain).collect();
+    }
     let tick_ns = tick_ns(device);
-    let counts = device.source.clock == DeviceClock::Tick;
-    let device_ns =
-        |ticks: &Option<i64>| ticks.filter(|_| counts).map(|ticks| i128::from(ticks) * tick_ns);
+    let ns = |ticks: i64| i128::from(ticks) * tick_ns;
     let mut known = run.ticks.lock().unwrap_or_else(PoisonError::into_inner);
-    frames.iter().filter_map(|(_, ticks)| device_ns(ticks)).for_each(|ns| known.hear(ns, received));
-    let moment = |ticks| device_ns(ticks).map_or(received, |ns| known.moment(ns, received));
-    frames.iter().map(|(span, ticks)| FrameSpan { moment: moment(ticks), ..*span }).collect()
+    for (span, ticks) in frames {
+        if let Some(ticks) = *ticks {
+            known.hear_frame(span.sequence, ns(ticks), received);
+        }
+    }
+    let age = |ticks: Option<i64>| ticks.map_or(0, |ticks| known.age_ns(ns(ticks), received));
+    frames.iter().map(|(span, ticks)| FrameSpan { age_ns: age(*ticks), ..*span }).collect()
 }
 
 /// An acknowledgement as bytes.
@@ -358,7 +376,6 @@ pub fn encode_ack(boot: SourceBoot, sequence: u32) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use wire::identity::DeviceId;
     use wire::link::{DataWriter, Standing, write_hello};
     use wire::reading::{Channel, ChannelKind, Mode};
 
@@ -451,7 +468,7 @@ mod tests {
         let at = MonotonicNanos(at * 1_000_000);
         session.push(&frames.concat(), at, &line).await.unwrap();
         let chunk = chunks.recv().await.unwrap();
-        chunk.frames.iter().map(|frame| frame.moment.0 / 1_000_000).collect()
+        chunk.frames.iter().map(|frame| (chunk.received.0 - frame.age_ns) / 1_000_000).collect()
     }
 
     #[tokio::test(flavor = "current_thread")]
@@ -473,6 +490,7 @@ mod tests {
     /// What a device says of its standing at 700 s of its own time.
     fn standing(boot: u32, oldest: u32) -> Vec<u8> {
         let said = Standing {
+            device: DeviceId(1),
             now_ticks: 700_000,
             oldest,
             capacity: 64,
@@ -495,7 +513,7 @@ mod tests {
         let at = MonotonicNanos(1_000_000_000_000);
         let answers = session.push(&words.concat(), at, &line).await.unwrap();
         let chunk = chunks.recv().await.unwrap();
-        assert_eq!(chunk.frames[0].moment, MonotonicNanos(900_000_000_000));
+        assert_eq!(chunk.frames[0].age_ns, 100_000_000_000);
         assert_eq!(chunk.begun, Some(Last { boot: BOOT, is_counted: true, capacity: 64 }));
         assert_eq!(answers, heard(5), "nothing is asked");
     }
@@ -506,7 +524,8 @@ mod tests {
         let (line, mut chunks) = mpsc::channel(16);
         let words = [standing(BOOT + 1, 1), hello()].concat();
         session.push(&words, MonotonicNanos(0), &line).await.unwrap();
-        assert!(chunks.try_recv().is_err());
+        let unsaid = Last { boot: BOOT, is_counted: false, capacity: 0 };
+        assert_eq!(chunks.try_recv().unwrap().begun, Some(unsaid));
         session.push(&standing(BOOT, 1), MonotonicNanos(0), &line).await.unwrap();
         let chunk = chunks.try_recv().unwrap();
         assert_eq!((chunk.frames.len(), chunk.begun.map(|last| last.boot)), (0, Some(BOOT)));

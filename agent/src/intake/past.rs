@@ -54,18 +54,25 @@ impl Past {
         self.lasts.get(&device).map(|(_, last)| *last)
     }
 
-    /// A device's last run is this one.
+    /// A device's last run is this one; the first word about a run stands.
     pub fn set(&mut self, device: DeviceId, last: Last) {
-        if self.of(device) == Some(last) {
+        self.changes += 1;
+        if let Some((change, known)) = self.lasts.get_mut(&device)
+            && known.boot == last.boot
+            && (known.capacity > 0 || last.capacity == 0)
+        {
+            // Who is heard is not forgotten.
+            *change = self.changes;
             return;
         }
-        self.changes += 1;
         self.is_changed = true;
         self.lasts.insert(device, (self.changes, last));
         if self.lasts.len() > DEVICES_MAX {
             let oldest = self.lasts.iter().min_by_key(|(_, (change, _))| *change);
             let oldest = oldest.map(|(device, _)| *device);
-            oldest.and_then(|device| self.lasts.remove(&device));
+            if let Some(device) = oldest.filter(|device| self.lasts.remove(device).is_some()) {
+                tracing::error!(%device, "too many devices: the last run of one is forgotten");
+            }
         }
     }
 
@@ -109,14 +116,13 @@ impl Past {
 }
 
 impl Last {
-    /// Readings that may be gone when the device comes back with this run, at most.
+    /// How many runs ended when the device comes back with this one: itself, and those that nobody
+    /// heard, which may have taken readings, too.
     #[must_use]
-    pub fn lost(&self, next: &Self) -> u64 {
+    pub fn runs_to(&self, next: &Self) -> u32 {
         let apart = next.boot.wrapping_sub(self.boot);
         let is_counted = self.is_counted && next.is_counted && (1..=RUNS_MAX).contains(&apart);
-        // Runs that nobody heard may have taken readings, too.
-        let runs = if is_counted { apart } else { 1 };
-        self.capacity.saturating_mul(runs.into())
+        if is_counted { apart } else { 1 }
     }
 }
 
@@ -130,12 +136,11 @@ mod tests {
 
     #[test]
     fn runs_that_nobody_heard_are_counted() {
-        assert_eq!(run(7).lost(&run(8)), 64);
-        assert_eq!(run(7).lost(&run(10)), 192);
-        assert_eq!(run(u32::MAX).lost(&run(1)), 128);
+        assert_eq!([8, 10].map(|boot| run(7).runs_to(&run(boot))), [1, 3]);
+        assert_eq!(run(u32::MAX).runs_to(&run(1)), 2);
         let random = Last { is_counted: false, ..run(9000) };
-        assert_eq!((random.lost(&run(9005)), run(7).lost(&random)), (64, 64));
-        assert_eq!(run(7).lost(&run(2)), 64, "numbers were set anew");
+        assert_eq!((random.runs_to(&run(9005)), run(7).runs_to(&random)), (1, 1));
+        assert_eq!(run(7).runs_to(&run(2)), 1, "numbers were set anew");
     }
 
     #[test]

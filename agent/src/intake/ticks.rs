@@ -3,20 +3,37 @@
 
 use wire::time::MonotonicNanos;
 
-/// Clocks of devices drift against ours by this much at most, parts in a million.
-const DRIFT_PPM: i128 = 200;
+/// Clocks of devices drift against ours by this much at most, parts in a million: a processor's
+/// own oscillator, which is no crystal, by a hundredth or two.
+const DRIFT_PPM: i128 = 20_000;
+/// A device whose counting goes back by more has set it anew, or had counted wrongly.
+const BACK_NS: i128 = 60_000_000_000;
 
 /// Reception less device time, at its least: there the way and the waiting were shortest.
-///
-/// Invariant: no moment is later than the reception for which it is asked.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Ticks {
     /// Nanoseconds, and since when it is known.
     least: Option<(i128, MonotonicNanos)>,
+    /// The newest frame, and its time.
+    newest: Option<(u32, i128)>,
 }
 
 impl Ticks {
-    /// A device had this time, nanoseconds, in a frame that came now.
+    /// A device had this time, nanoseconds, in a frame of readings that came now.
+    pub fn hear_frame(&mut self, sequence: u32, device_ns: i128, received: MonotonicNanos) {
+        if let Some((newest, ns)) = self.newest {
+            if sequence <= newest {
+                return self.hear(device_ns, received);
+            }
+            if device_ns < ns - BACK_NS {
+                self.least = None;
+            }
+        }
+        self.newest = Some((sequence, device_ns));
+        self.hear(device_ns, received);
+    }
+
+    /// A device had this time, nanoseconds, when it said something that came now.
     pub fn hear(&mut self, device_ns: i128, received: MonotonicNanos) {
         let offset = i128::from(received.0) - device_ns;
         let least = self.at(received).map_or(offset, |known| known.min(offset));
@@ -29,21 +46,24 @@ impl Ticks {
         Some(offset + i128::from(now.0.saturating_sub(since.0)) * DRIFT_PPM / 1_000_000)
     }
 
-    /// When a device's time was; its reception, while nothing else is known.
+    /// How long before a reception a device's time was, nanoseconds; nothing, while nothing else is
+    /// known.
     #[must_use]
-    pub fn moment(&self, device_ns: i128, received: MonotonicNanos) -> MonotonicNanos {
-        let Some(offset) = self.at(received) else { return received };
-        let moment = u64::try_from((offset + device_ns).max(0)).unwrap_or(u64::MAX);
-        MonotonicNanos(moment.min(received.0))
+    pub fn age_ns(&self, device_ns: i128, received: MonotonicNanos) -> u64 {
+        let Some(offset) = self.at(received) else { return 0 };
+        let age = i128::from(received.0) - (offset + device_ns);
+        u64::try_from(age.max(0)).unwrap_or(AGE_MAX_NS).min(AGE_MAX_NS)
     }
 }
+
+/// A century: a device that says more counts nothing.
+const AGE_MAX_NS: u64 = 100 * 365 * 86_400 * 1_000_000_000;
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     const SECOND: u64 = 1_000_000_000;
-    const HOUR: u64 = 3600 * SECOND;
 
     fn at(seconds: u64) -> MonotonicNanos {
         MonotonicNanos(1_000 * SECOND + seconds * SECOND)
@@ -56,44 +76,53 @@ mod tests {
     #[test]
     fn a_ring_that_comes_after_hours_is_dated_when_it_was_measured() {
         let mut ticks = Ticks::default();
-        (0..60).for_each(|second| ticks.hear(device(second), at(second)));
         let hours = 3 * 3600;
+        (0..60)
+            .for_each(|second| ticks.hear_frame(second, device(second.into()), at(second.into())));
+        ticks.hear(device(hours), at(hours));
         for second in [60, 5_000, hours] {
-            ticks.hear(device(second), at(hours));
-            let off = ticks.moment(device(second), at(hours)).0.abs_diff(at(second).0);
-            let drift = 3 * HOUR / 1_000_000 * DRIFT_PPM as u64;
-            assert!(off <= drift, "{second}: off by {off} ns");
+            ticks.hear_frame(second as u32, device(second), at(hours));
+            assert_eq!(ticks.age_ns(device(second), at(hours)), (hours - second) * SECOND);
         }
+    }
+
+    #[test]
+    fn what_was_measured_before_our_own_start_has_its_age() {
+        let mut ticks = Ticks::default();
+        ticks.hear(device(9_000), MonotonicNanos(60 * SECOND));
+        assert_eq!(ticks.age_ns(device(1_800), MonotonicNanos(60 * SECOND)), 7_200 * SECOND);
     }
 
     #[test]
     fn without_an_earlier_word_the_newest_frame_of_a_burst_dates_all() {
         let mut ticks = Ticks::default();
         [10, 20, 30].into_iter().for_each(|second| ticks.hear(device(second), at(100)));
-        let moments = [10, 20, 30].map(|second| ticks.moment(device(second), at(100)));
-        assert_eq!(moments, [at(80), at(90), at(100)]);
+        let ages = [10, 20, 30].map(|second| ticks.age_ns(device(second), at(100)) / SECOND);
+        assert_eq!(ages, [20, 10, 0]);
     }
 
     #[test]
     fn a_clock_that_drifts_is_followed() {
-        for ppm in [-150i64, 150] {
+        for ppm in [-15_000i64, -150, 150, 15_000] {
             let mut ticks = Ticks::default();
             for second in 0..100_000u64 {
                 let theirs = device(second) + device(second) * i128::from(ppm) / 1_000_000;
-                ticks.hear(theirs, at(second));
-                let off = at(second).0 - ticks.moment(theirs, at(second)).0;
+                ticks.hear_frame(second as u32, theirs, at(second));
+                let off = ticks.age_ns(theirs, at(second));
                 assert!(off < SECOND / 100, "{ppm} at {second}: {off}");
             }
         }
     }
 
     #[test]
-    fn no_moment_is_after_its_reception() {
+    fn a_clock_that_jumped_ahead_and_came_back_dates_nothing_for_long() {
         let mut ticks = Ticks::default();
-        assert_eq!(ticks.moment(device(7), at(1)), at(1));
-        ticks.hear(device(10), at(10));
-        assert_eq!(ticks.moment(device(500), at(11)), at(11));
-        assert_eq!(ticks.moment(i128::MIN / 4, at(11)), MonotonicNanos(0));
-        assert_eq!(ticks.moment(i128::MAX / 4, at(11)), at(11));
+        ticks.hear_frame(1, device(10), at(10));
+        ticks.hear_frame(2, device(4_000_000), at(11));
+        assert_eq!(ticks.age_ns(device(4_000_000), at(11)), 0);
+        ticks.hear_frame(3, device(12), at(12));
+        assert_eq!(ticks.age_ns(device(12), at(12)), 0);
+        assert_eq!(ticks.age_ns(i128::MIN / 4, at(12)), AGE_MAX_NS);
+        assert_eq!(ticks.age_ns(i128::MAX / 4, at(12)), 0);
     }
 }

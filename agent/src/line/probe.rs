@@ -181,6 +181,7 @@ impl<D: Disk, S: Sealer, H: Hands> Line<D, S, H> {
             gap: false,
             payload: payload.as_slice(),
             received: clock.monotonic,
+            age_ns: 0,
         };
         match self.batcher.take(&said, clock, self.order) {
             Ok(_) => self.batcher.close(Lane::Vital),

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use wire::batch::{ChannelInfo, Note, NoteKind, Source, Table, WaveRun, encode};
+use wire::batch::{ChannelInfo, Note, NoteKind, Table, WaveRun, encode};
 use wire::decimal::Number;
-use wire::identity::{Lane, SourceBoot};
+use wire::identity::Lane;
 use wire::limits::TABLE_VALUES_MAX;
 use wire::link::{Entries, Entry, NumericEntry, PayloadError, SourceGap, WaveEntry};
 use wire::reading::ChannelKind;
@@ -13,6 +13,7 @@ use wire::time::{ClockState, MonotonicNanos};
 
 mod context;
 mod growing;
+mod run_end;
 
 use crate::intake::{Device, Slot};
 use crate::limits::{BATCH_BLOCKS_MAX, BATCH_PAYLOAD_BYTES_MAX};
@@ -21,10 +22,6 @@ use growing::{Growing, Placed, Spot, continues, extend};
 
 /// Cause of a loss that the gateway declares: the frame contradicts the device's hello.
 const LOSS_UNREADABLE: u8 = 64;
-/// Cause of a loss that the gateway declares: the device began anew, and what it held is gone.
-const LOSS_DEVICE_RESET: u8 = 65;
-/// The number under which that stands in the run that ended; a device's own end before it.
-const RUN_ENDED: i64 = 1 << 32;
 /// Most bytes that an exception, or a stretch of invalid samples, takes in a batch.
 const EXCEPTION_BYTES: usize = 24;
 
@@ -44,6 +41,8 @@ pub struct Said<'a> {
     pub payload: &'a [u8],
     /// When it came.
     pub received: MonotonicNanos,
+    /// How long before that its readings were taken, nanoseconds.
+    pub age_ns: u64,
 }
 
 /// A batch that is closed and may be sealed.
@@ -141,28 +140,10 @@ impl Batcher {
         self.note(Lane::Vital, said, None, what, clock);
     }
 
-    /// Declares what a device held at most when one of its runs ended.
-    pub fn end_run(
-        &mut self,
-        device: &Device,
-        boot: u32,
-        readings: u64,
-        clock: &ClockState,
-        order: u64,
-    ) {
-        self.order = order;
-        let source = Source { boot: SourceBoot(boot), ..device.source };
-        let device = &Arc::new(Device { source, ..device.clone() });
-        let received = clock.monotonic;
-        let said = Said { device, sequence: RUN_ENDED, gap: true, payload: &[], received };
-        let what = NoteKind::Loss { readings, cause: LOSS_DEVICE_RESET };
-        self.note(Lane::Vital, &said, None, what, clock);
-    }
-
     /// Adds the gateway's own report; it waits for no other.
     pub fn report(&mut self, device: &Arc<Device>, report: Vec<u8>, clock: &ClockState) {
         let received = clock.monotonic;
-        let said = Said { device, sequence: 0, gap: false, payload: &report, received };
+        let said = Said { device, sequence: 0, gap: false, payload: &report, received, age_ns: 0 };
         self.note(Lane::Health, &said, Some(0), NoteKind::Health(report.clone()), clock);
         self.close(Lane::Health);
     }

@@ -115,7 +115,7 @@ pub(super) fn insert_health(
     Ok(())
 }
 
-/// A clock may be off by so much, and its gateway's reports still count when it says they were made.
+/// A clock that is off by no more dates its gateway's reports.
 const VOUCHED_MICROS: u64 = 1_000_000;
 /// Looks in one report that are believed, so that no sum overflows.
 const LOOKS_MAX: i64 = 1 << 20;

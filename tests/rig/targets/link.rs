@@ -90,7 +90,7 @@ impl Listener {
         };
         let received = CLOCK.monotonic;
         let sequence = sequence.into();
-        let said = Said { device, sequence, gap, payload, received };
+        let said = Said { device, sequence, gap, payload, received, age_ns: 0 };
         self.order += 1;
         if self.batcher.take(&said, &CLOCK, self.order).is_err() {
             self.batcher.lose(&said, &CLOCK);

@@ -235,6 +235,7 @@ pub fn link(frame: &Frame<'_>) -> Result<Value> {
 
 fn standing(standing: &Standing<'_>) -> Value {
     json!({
+        "device": standing.device.to_string(),
         "now": standing.now_ticks,
         "oldest": standing.oldest,
         "capacity": standing.capacity,

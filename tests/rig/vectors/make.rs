@@ -312,9 +312,9 @@ fn links(folder: &Path) -> Result<()> {
     let mut listing = Listing::default();
     let hellos = hellos().context("the hello does not fit")?;
     let data = data().context("the data do not fit")?;
-    let gap = write_gap(SourceGap { readings: 1234, cause: 1 });
-    let gap = gap.context("the gap does not fit")?;
+    let gap = write_gap(SourceGap { readings: 1234, cause: 1 }).context("the gap is too long")?;
     let standing = Standing {
+        device: DeviceId(0x0011_22FF_FE33_4455),
         now_ticks: 90_000,
         oldest: 3,
         capacity: 64,

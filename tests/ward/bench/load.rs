@@ -100,6 +100,7 @@ impl Ward {
                     gap: false,
                     payload: &payload,
                     received: now.monotonic,
+                    age_ns: 0,
                 };
                 batcher.take(&said, &now, u64::from(*sequence))?;
             }

@@ -137,6 +137,7 @@ pub fn seal() -> Result<Vec<Row>> {
                 gap: false,
                 payload,
                 received: MonotonicNanos(1_000_000_000),
+                age_ns: 0,
             };
             batcher.take(&said, &clock(0), 0)?;
         }
@@ -237,6 +238,7 @@ fn ecg_bytes(around: usize) -> Result<f64> {
                     gap: false,
                     payload: payload.as_slice(),
                     received: now.monotonic,
+                    age_ns: 0,
                 };
                 batcher.take(&said, &now, 0)?;
                 values += 120;

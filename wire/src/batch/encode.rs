@@ -11,7 +11,7 @@ use super::{
 };
 use crate::FORMAT_VERSION;
 use crate::decimal::Number;
-use crate::limits::BATCH_BYTES_MAX;
+use crate::limits::{BATCH_BYTES_MAX, BLOCKS_MAX};
 use crate::reading::ChannelKind;
 use crate::segment::write_clock;
 use crate::strict::Writer;
@@ -31,7 +31,7 @@ pub fn encode(batch: &Batch) -> Result<Vec<u8>, BatchError> {
         out.bytes(&encode_block(batch, block, &widths));
     }
     let bytes = out.finish().unwrap_or_default();
-    if bytes.len() > BATCH_BYTES_MAX {
+    if bytes.len() > BATCH_BYTES_MAX || batch.blocks.len() > BLOCKS_MAX {
         return Err(BatchError::TooLarge { bytes: bytes.len() });
     }
     Ok(bytes)

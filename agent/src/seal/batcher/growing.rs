@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use wire::batch::{Batch, Block, ChannelInfo, NoteKind, WaveRun};
 use wire::link::WaveEntry;
-use wire::time::{ClockState, Rate};
+use wire::time::{ClockState, DeviceClock, Rate};
 
 use super::Said;
 use crate::intake::Device;
@@ -40,6 +40,19 @@ impl Spot<'_> {
     }
 }
 
+/// Milliseconds by which a frame's moment may differ from what its block says of it.
+const DISAGREES_MS: i128 = 1_000;
+
+/// Whether a block dates a time as it was taken: of a device that counts, something may be learnt
+/// between two frames.
+fn agrees(block: &Block, time: Option<i64>, received_ms: i64) -> bool {
+    let Some(time) = time.filter(|_| block.source.clock == DeviceClock::Tick) else { return true };
+    let ticks = i128::from(time) - i128::from(block.time_ticks);
+    let since_ms = ticks * 10i128.pow(block.source.tick_exponent.into()) / 1_000_000;
+    let apart = i128::from(received_ms) - i128::from(block.received_ms) - since_ms;
+    has_losses_alone(block) || apart.abs() <= DISAGREES_MS
+}
+
 impl Growing {
     pub(super) fn new(clock: ClockState, order_first: u64) -> Self {
         Self {
@@ -60,9 +73,11 @@ impl Growing {
         let blocks = &mut self.batch.blocks;
         let (clock, devices) = (&self.batch.clock, &mut self.devices);
         let payload_bytes = &mut self.payload_bytes;
-        let received_ns = said.received.0.cast_signed() - clock.monotonic.0.cast_signed();
-        let received_ms = received_ns.div_euclid(1_000_000);
-        let at = *self.by_device.entry(key).or_insert_with(|| {
+        let taken_ns = said.received.0.cast_signed() - said.age_ns.cast_signed();
+        let received_ms = (taken_ns - clock.monotonic.0.cast_signed()).div_euclid(1_000_000);
+        let known = self.by_device.get(&key).copied();
+        let known = known.filter(|at| agrees(&blocks[*at], time, received_ms));
+        let at = known.unwrap_or_else(|| {
             *payload_bytes += 64 + context.len();
             devices.push(said.device.clone());
             blocks.push(Block {
@@ -74,6 +89,7 @@ impl Growing {
                 waves: Vec::new(),
                 notes: Vec::new(),
             });
+            self.by_device.insert(key, blocks.len() - 1);
             blocks.len() - 1
         });
         let block = &mut blocks[at];

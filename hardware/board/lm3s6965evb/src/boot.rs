@@ -8,6 +8,8 @@ use embedded_hal::i2c::I2c;
 const EEPROM: u8 = 0x50;
 /// Address of each place: on pages of their own.
 const PLACES: [u8; 2] = [0, 16];
+/// Looks at an EEPROM that writes: each takes a tenth of a millisecond.
+const LOOKS_MAX: u32 = 1_000;
 /// Number and complement.
 const PLACE_BYTES: usize = 8;
 
@@ -29,5 +31,7 @@ pub fn next<B: I2c>(bus: &mut B) -> Option<u32> {
     bytes[1..5].copy_from_slice(&next.to_be_bytes());
     bytes[5..].copy_from_slice(&(!next).to_be_bytes());
     bus.write(EEPROM, &bytes).ok()?;
-    read(bus, other).ok()?.filter(|written| *written == next)
+    // While it writes, up to 5 ms, it answers nothing.
+    let written = (0..LOOKS_MAX).find_map(|_| read(bus, other).ok())?;
+    written.filter(|written| *written == next)
 }

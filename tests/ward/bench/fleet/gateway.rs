@@ -97,6 +97,7 @@ impl Gateway {
             gap: false,
             payload: payload.as_slice(),
             received: now.monotonic,
+            age_ns: 0,
         };
         self.batcher.take(&said, &now, self.second.into())?;
         Ok(now)

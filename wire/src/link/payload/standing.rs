@@ -1,6 +1,7 @@
 //! What a device says about its own standing: its time, what it holds, what its boots mean.
 
 use super::PayloadError;
+use crate::identity::DeviceId;
 use crate::limits::LINK_PAYLOAD_BYTES_MAX;
 use crate::strict::{Reader, Room, Writer};
 
@@ -9,11 +10,13 @@ pub const LINK_LEVEL: u8 = 2;
 /// Longest version of a firmware, bytes.
 const FIRMWARE_BYTES_MAX: usize = 32;
 /// Items of this level.
-const ITEMS: usize = 7;
+const ITEMS: usize = 8;
 
 /// Payload of a standing frame.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Standing<'a> {
+    /// The device.
+    pub device: DeviceId,
     /// The device's time when it wrote this, ticks.
     pub now_ticks: i64,
     /// The oldest sequence that it holds, or the next one that it will give.
@@ -38,6 +41,7 @@ impl<'a> Standing<'a> {
             return Err(PayloadError::Range);
         }
         let standing = Self {
+            device: DeviceId(reader.uint()?),
             now_ticks: reader.int()?,
             oldest: reader.number()?,
             capacity: reader.uint()?,
@@ -61,8 +65,12 @@ impl<'a> Standing<'a> {
             return None;
         }
         let mut writer = Writer::new(Room::default());
-        writer.array(ITEMS).uint(LINK_LEVEL.into()).int(self.now_ticks).uint(self.oldest.into());
-        writer.uint(self.capacity).uint(self.is_counted.into()).uint(self.resolution_ns);
+        writer.array(ITEMS).uint(LINK_LEVEL.into()).uint(self.device.0).int(self.now_ticks);
+        writer
+            .uint(self.oldest.into())
+            .uint(self.capacity)
+            .uint(self.is_counted.into())
+            .uint(self.resolution_ns);
         writer.text(self.firmware);
         writer.finish()
     }
@@ -75,6 +83,7 @@ mod tests {
     use std::vec::Vec;
 
     const STANDING: Standing<'static> = Standing {
+        device: DeviceId(5),
         now_ticks: 90_000,
         oldest: 3,
         capacity: 64,
@@ -86,7 +95,7 @@ mod tests {
     #[test]
     fn a_standing_says_what_was_written() {
         let payload = STANDING.write().unwrap();
-        assert_eq!(payload.as_slice()[..8], [0x87, 2, 0x1a, 0, 1, 0x5f, 0x90, 3]);
+        assert_eq!(payload.as_slice()[..9], [0x88, 2, 5, 0x1a, 0, 1, 0x5f, 0x90, 3]);
         assert_eq!(Standing::read(payload.as_slice()), Ok(STANDING));
         let long = "0123456789abcdef0123456789abcdef+";
         assert!(Standing { firmware: long, ..STANDING }.write().is_none());
@@ -96,7 +105,7 @@ mod tests {
     fn a_higher_level_says_more_and_a_lower_one_is_none() {
         let payload = STANDING.write().unwrap();
         let mut higher: Vec<u8> = payload.as_slice().to_vec();
-        (higher[0], higher[1]) = (0x88, 3);
+        (higher[0], higher[1]) = (0x89, 3);
         higher.push(0xf6);
         assert_eq!(Standing::read(&higher), Ok(STANDING));
         let mut lower = payload.as_slice().to_vec();
