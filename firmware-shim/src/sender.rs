@@ -8,7 +8,7 @@
 //! | each ten seconds | says its standing: its time, and what it holds |
 //! | it asks | introduces itself, and sends all that waits again |
 //! | the oldest that was not heard was sent 5 s ago | sends from there again |
-//! | the same on a line that damages frames, 100 ms ago | sends from there again |
+//! | the same on a line that damages frames, up to 100 ms ago | sends from there again, but less |
 //! | nothing became durable for 30 s | introduces itself, and sends all that waits again |
 
 use embedded_io::Write;
@@ -24,12 +24,19 @@ const HELLO_EVERY: u32 = 100;
 const STANDING_EVERY: u32 = 10_000;
 /// Hellos that a good line needs at most until the gateway answers.
 const HELLOS_OF_A_GOOD_LINE: u32 = 3;
+/// Between two hellos on a line that needs more.
+const HELLO_EVERY_NOISY: u32 = 20;
 /// Between two times that all is sent to a gateway that has said nothing.
 const UNKNOWN_EVERY: u32 = 1_000;
 /// The same to a gateway that knows us: longer than it takes to make a batch durable.
 const QUIET_EVERY: u32 = 5_000;
 /// The same on a line that damages frames, where the gateway says what it has heard.
 const NOISY_EVERY: u32 = 100;
+/// Records under way on a line that damages frames, at most and at least: the worse it is, the
+/// fewer, since only the oldest that was not heard counts.
+const WINDOW: (u32, u32) = (64, 1);
+/// And the sooner they are sent again: milliseconds for each of them.
+const PATIENCE_A_RECORD: u32 = 5;
 /// A line without a damaged frame for so long is a good one.
 const NOISY_FOR: u32 = 60_000;
 /// What was heard and did not become durable for so long was forgotten.
@@ -62,6 +69,7 @@ pub struct Sender<'a, const BYTES: usize> {
     said_standing: u32,
     is_known: bool,
     noisy_since: Option<u32>,
+    window: u32,
     /// When the oldest record that was not heard was sent.
     waits_since: u32,
     /// When something became durable, or nothing waited.
@@ -89,6 +97,7 @@ impl<'a, const BYTES: usize> Sender<'a, BYTES> {
             said_standing: now,
             is_known: false,
             noisy_since: None,
+            window: WINDOW.0,
             waits_since: now,
             durable_at: now,
             went_back: now,
@@ -149,8 +158,9 @@ impl<'a, const BYTES: usize> Sender<'a, BYTES> {
 
     /// Goes on behind what was heard; one loss is told more than once.
     fn go_back(&mut self, now: u32) {
-        if now.wrapping_sub(self.went_back) >= NOISY_EVERY {
+        if now.wrapping_sub(self.went_back) >= self.patience(now).min(NOISY_EVERY) {
             (self.next, self.went_back) = (self.unheard, now);
+            self.window = (self.window / 2).max(WINDOW.1);
         }
     }
 
@@ -166,6 +176,7 @@ impl<'a, const BYTES: usize> Sender<'a, BYTES> {
         let after = sequence.wrapping_add(1);
         if place(after) > place(self.unheard) {
             (self.unheard, self.waits_since) = (after, now);
+            self.window = (self.window + 1).min(WINDOW.0);
         }
         if place(self.next) < place(self.unheard) {
             self.next = self.unheard;
@@ -178,7 +189,9 @@ impl<'a, const BYTES: usize> Sender<'a, BYTES> {
     /// The writer's; the frame will be written again.
     pub fn send<W: Write>(&mut self, out: &mut W, now: u32) -> Result<bool, W::Error> {
         self.ring.close_gaps();
-        if !self.is_known && now.wrapping_sub(self.said_hello) >= HELLO_EVERY {
+        let is_bad = self.hellos > HELLOS_OF_A_GOOD_LINE;
+        let hello_every = if is_bad { HELLO_EVERY_NOISY } else { HELLO_EVERY };
+        if !self.is_known && now.wrapping_sub(self.said_hello) >= hello_every {
             self.word = self.word.or(Some(0));
         }
         if let Some(number) = self.word {
@@ -189,6 +202,10 @@ impl<'a, const BYTES: usize> Sender<'a, BYTES> {
         }
         if self.looks_back(now) {
             return Ok(true);
+        }
+        let under_way = self.next.wrapping_sub(self.unheard);
+        if self.noisy_since.is_some() && under_way >= self.window {
+            return Ok(false);
         }
         let Some(record) = self.ring.record(self.next) else { return Ok(false) };
         let kind = if record.gap { Kind::Gap } else { Kind::Data };
@@ -215,7 +232,8 @@ impl<'a, const BYTES: usize> Sender<'a, BYTES> {
             self.word = Some(0);
         }
         if self.unheard != self.next && now.wrapping_sub(self.waits_since) >= self.patience(now) {
-            (self.next, self.went_back) = (self.unheard, now);
+            self.went_back = now.wrapping_sub(NOISY_EVERY);
+            self.go_back(now);
         }
         self.word.is_some()
     }
@@ -268,8 +286,11 @@ impl<'a, const BYTES: usize> Sender<'a, BYTES> {
         self.noisy_since = self.noisy_since.filter(lasts);
         match (self.is_known, self.noisy_since) {
             (false, _) => UNKNOWN_EVERY,
-            (true, Some(_)) => NOISY_EVERY,
-            (true, None) => QUIET_EVERY,
+            (true, Some(_)) => (self.window * PATIENCE_A_RECORD).min(NOISY_EVERY),
+            (true, None) => {
+                self.window = WINDOW.0;
+                QUIET_EVERY
+            }
         }
     }
 }

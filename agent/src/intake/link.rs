@@ -128,6 +128,7 @@ impl Session {
             self.clean = false;
             self.link_errors += 1;
             self.noisy = Some(self.received);
+            self.tells |= self.device.is_some();
             return false;
         };
         match frame.kind {
