@@ -22,10 +22,8 @@ use crate::ring::Ring;
 const HELLO_EVERY: u32 = 100;
 /// Between two standings: one may be lost on the way, and clocks drift.
 const STANDING_EVERY: u32 = 10_000;
-/// Hellos that a good line needs at most until the gateway answers.
-const HELLOS_OF_A_GOOD_LINE: u32 = 3;
-/// Between two hellos on a line that needs more.
-const HELLO_EVERY_NOISY: u32 = 20;
+/// The same on a line that damages frames, of which a whole hello may be rare.
+const HELLO_EVERY_NOISY: u32 = 5;
 /// Between two times that all is sent to a gateway that has said nothing.
 const UNKNOWN_EVERY: u32 = 1_000;
 /// The same to a gateway that knows us: longer than it takes to make a batch durable.
@@ -63,7 +61,6 @@ pub struct Sender<'a, const BYTES: usize> {
     /// the parts of the hello.
     word: Option<u8>,
     ticks: Ticks,
-    hellos: u32,
     said_hello: u32,
     standings: u32,
     said_standing: u32,
@@ -91,7 +88,6 @@ impl<'a, const BYTES: usize> Sender<'a, BYTES> {
             written: 1,
             word: Some(0),
             ticks: Ticks::default(),
-            hellos: 0,
             said_hello: now,
             standings: 0,
             said_standing: now,
@@ -121,7 +117,8 @@ impl<'a, const BYTES: usize> Sender<'a, BYTES> {
 
     fn take(&mut self, kind: Kind, boot: u32, sequence: u32, now: u32) {
         if kind == Kind::Query {
-            (self.is_known, self.word) = (true, Some(0));
+            // It knows nothing of us until it says that it has heard us.
+            (self.is_known, self.word) = (false, Some(0));
             self.begin_again(now);
             return;
         }
@@ -131,9 +128,6 @@ impl<'a, const BYTES: usize> Sender<'a, BYTES> {
             return;
         }
         let was_known = core::mem::replace(&mut self.is_known, true);
-        if !was_known && self.hellos > HELLOS_OF_A_GOOD_LINE {
-            self.noisy_since = Some(now);
-        }
         match kind {
             Kind::Ack => {
                 self.ring.acknowledge(sequence);
@@ -143,25 +137,31 @@ impl<'a, const BYTES: usize> Sender<'a, BYTES> {
             Kind::Heard => {
                 let is_news = sequence.wrapping_add(1) != self.unheard;
                 self.is_heard_to(sequence, now);
-                // The first one answers our hello, and what was sent with it is still on its way;
-                // so may be what was sent just now.
-                let had_time = now.wrapping_sub(self.waits_since) >= NOISY_EVERY;
-                let is_behind = sequence.wrapping_add(1) != self.next;
-                if was_known && is_behind && (had_time || self.noisy_since.is_some()) && !is_news {
-                    self.noisy_since = Some(now);
-                    self.go_back(now);
+                if was_known && !is_news && sequence.wrapping_add(1) != self.next {
+                    self.is_told_of_a_loss(now);
                 }
             }
             Kind::Query | Kind::Data | Kind::Hello | Kind::Gap | Kind::Standing => {}
         }
     }
 
-    /// Goes on behind what was heard; one loss is told more than once.
-    fn go_back(&mut self, now: u32) {
-        if now.wrapping_sub(self.went_back) >= self.patience(now).min(NOISY_EVERY) {
-            (self.next, self.went_back) = (self.unheard, now);
-            self.window = (self.window / 2).max(WINDOW.1);
+    /// The gateway says once more that it waits for what was sent: it was lost, unless it may still
+    /// be on its way. One loss is told more than once.
+    fn is_told_of_a_loss(&mut self, now: u32) {
+        let had_time = now.wrapping_sub(self.waits_since) >= NOISY_EVERY;
+        if !had_time && self.noisy_since.is_none() {
+            return;
         }
+        self.noisy_since = Some(now);
+        if now.wrapping_sub(self.went_back) >= self.patience(now) {
+            self.go_back(now);
+        }
+    }
+
+    /// Goes on behind what was heard, with less under way.
+    fn go_back(&mut self, now: u32) {
+        (self.next, self.went_back) = (self.unheard, now);
+        self.window = (self.window / 2).max(WINDOW.1);
     }
 
     fn begin_again(&mut self, now: u32) {
@@ -189,8 +189,8 @@ impl<'a, const BYTES: usize> Sender<'a, BYTES> {
     /// The writer's; the frame will be written again.
     pub fn send<W: Write>(&mut self, out: &mut W, now: u32) -> Result<bool, W::Error> {
         self.ring.close_gaps();
-        let is_bad = self.hellos > HELLOS_OF_A_GOOD_LINE;
-        let hello_every = if is_bad { HELLO_EVERY_NOISY } else { HELLO_EVERY };
+        let is_noisy = self.noisy_since.is_some();
+        let hello_every = if is_noisy { HELLO_EVERY_NOISY } else { HELLO_EVERY };
         if !self.is_known && now.wrapping_sub(self.said_hello) >= hello_every {
             self.word = self.word.or(Some(0));
         }
@@ -232,7 +232,6 @@ impl<'a, const BYTES: usize> Sender<'a, BYTES> {
             self.word = Some(0);
         }
         if self.unheard != self.next && now.wrapping_sub(self.waits_since) >= self.patience(now) {
-            self.went_back = now.wrapping_sub(NOISY_EVERY);
             self.go_back(now);
         }
         self.word.is_some()
@@ -251,7 +250,7 @@ impl<'a, const BYTES: usize> Sender<'a, BYTES> {
         }
         self.word = Some(number + 1).filter(|_| number < self.about.parts());
         if self.word.is_none() {
-            (self.said_hello, self.hellos) = (now, self.hellos.saturating_add(1));
+            self.said_hello = now;
         }
         Ok(true)
     }
@@ -306,6 +305,7 @@ mod tests {
     extern crate std;
     use super::*;
     use crate::ring::Class;
+    use std::vec;
     use std::vec::Vec;
     use wire::identity::DeviceId;
     use wire::link::DataWriter;
@@ -382,14 +382,16 @@ mod tests {
     }
 
     #[test]
-    fn a_line_on_which_many_hellos_are_lost_is_not_a_good_one() {
+    fn on_a_line_that_damages_frames_hellos_and_repeats_come_sooner() {
         let mut sender = sender();
         push(&mut sender, 1);
-        (0..5).for_each(|hello| drop(sent(&mut sender, hello * 100)));
-        say(&mut sender, Kind::Heard, BOOT, 0, 500);
-        assert_eq!(sent(&mut sender, 501), [1]);
-        assert_eq!(sent(&mut sender, 600), []);
-        assert_eq!(sent(&mut sender, 601), [1]);
+        assert_eq!(sent(&mut sender, 0), [0, 1]);
+        sender.hear(&[1, 2, 3, 0], 10);
+        assert_eq!((sent(&mut sender, 10), sent(&mut sender, 14)), (vec![0], vec![]));
+        say(&mut sender, Kind::Heard, BOOT, 0, 15);
+        assert_eq!((sent(&mut sender, 99), sent(&mut sender, 100)), (vec![], vec![1]));
+        assert_eq!((sent(&mut sender, 199), sent(&mut sender, 200)), (vec![], vec![1]));
+        assert_eq!(sent(&mut sender, 280), [1], "fewer are under way, and sooner again");
     }
 
     #[test]

@@ -53,7 +53,7 @@ fn run<B: I2c>(boot: u32, bus: &mut Blocking<B>, link: &mut Uart, mirror: &mut M
     let mut sensor = Numbered::new(Tmp105::new(SENSOR_ADDRESS), boot);
     let about = About {
         device: DEVICE,
-        model: "Wardline lm3s6965evb",
+        model: "lm3s6965evb",
         firmware: env!("CARGO_PKG_VERSION"),
         is_counted: true,
         mode: Mode::Demo,
