@@ -20,10 +20,10 @@ use crate::ring::Ring;
 
 /// Between two hellos to a gateway that has said nothing, milliseconds.
 const HELLO_EVERY: u32 = 100;
+/// The same on a line that damages frames, where a whole hello may be rare.
+const HELLO_EVERY_NOISY: u32 = 5;
 /// Between two standings: one may be lost on the way, and clocks drift.
 const STANDING_EVERY: u32 = 10_000;
-/// The same on a line that damages frames, of which a whole hello may be rare.
-const HELLO_EVERY_NOISY: u32 = 5;
 /// Between two times that all is sent to a gateway that has said nothing.
 const UNKNOWN_EVERY: u32 = 1_000;
 /// The same to a gateway that knows us: longer than it takes to make a batch durable.
@@ -62,6 +62,8 @@ pub struct Sender<'a, const BYTES: usize> {
     word: Option<u8>,
     ticks: Ticks,
     said_hello: u32,
+    /// Whether a record was sent since: a gateway may take that, and answer nothing else.
+    spoke: bool,
     standings: u32,
     said_standing: u32,
     is_known: bool,
@@ -89,6 +91,7 @@ impl<'a, const BYTES: usize> Sender<'a, BYTES> {
             word: Some(0),
             ticks: Ticks::default(),
             said_hello: now,
+            spoke: false,
             standings: 0,
             said_standing: now,
             is_known: false,
@@ -191,7 +194,9 @@ impl<'a, const BYTES: usize> Sender<'a, BYTES> {
         self.ring.close_gaps();
         let is_noisy = self.noisy_since.is_some();
         let hello_every = if is_noisy { HELLO_EVERY_NOISY } else { HELLO_EVERY };
-        if !self.is_known && now.wrapping_sub(self.said_hello) >= hello_every {
+        let is_time = now.wrapping_sub(self.said_hello) >= hello_every;
+        let has_spoken = self.spoke || self.ring.record(self.next).is_none();
+        if !self.is_known && is_time && has_spoken {
             self.word = self.word.or(Some(0));
         }
         if let Some(number) = self.word {
@@ -214,6 +219,7 @@ impl<'a, const BYTES: usize> Sender<'a, BYTES> {
         if sequence == self.unheard {
             self.waits_since = now;
         }
+        self.spoke = true;
         self.next = sequence.wrapping_add(1);
         if self.next.wrapping_sub(self.written).cast_signed() > 0 {
             self.written = self.next;
@@ -250,7 +256,7 @@ impl<'a, const BYTES: usize> Sender<'a, BYTES> {
         }
         self.word = Some(number + 1).filter(|_| number < self.about.parts());
         if self.word.is_none() {
-            self.said_hello = now;
+            (self.said_hello, self.spoke) = (now, false);
         }
         Ok(true)
     }
@@ -392,6 +398,22 @@ mod tests {
         assert_eq!((sent(&mut sender, 99), sent(&mut sender, 100)), (vec![], vec![1]));
         assert_eq!((sent(&mut sender, 199), sent(&mut sender, 200)), (vec![], vec![1]));
         assert_eq!(sent(&mut sender, 280), [1], "fewer are under way, and sooner again");
+    }
+
+    #[test]
+    fn a_slow_line_has_room_for_a_record_between_two_hellos() {
+        let mut sender = sender();
+        push(&mut sender, 3);
+        sender.hear(&[1, 2, 3, 0], 0);
+        let mut said = Vec::new();
+        // Each word takes longer than the time between two hellos.
+        for turn in 0..12 {
+            let mut bytes: Vec<u8> = Vec::new();
+            assert!(sender.send(&mut bytes, turn * 10).unwrap());
+            said.push(Deframer::default().push(&bytes[1..]).1.unwrap().unwrap().kind);
+        }
+        let records = said.iter().filter(|kind| **kind == Kind::Data).count();
+        assert_eq!(records, 3, "{said:?}");
     }
 
     #[test]
