@@ -195,8 +195,7 @@ impl<'a, const BYTES: usize> Sender<'a, BYTES> {
         let is_noisy = self.noisy_since.is_some();
         let hello_every = if is_noisy { HELLO_EVERY_NOISY } else { HELLO_EVERY };
         let is_time = now.wrapping_sub(self.said_hello) >= hello_every;
-        let has_spoken = self.spoke || self.ring.record(self.next).is_none();
-        if !self.is_known && is_time && has_spoken {
+        if !self.is_known && is_time && (self.spoke || !self.has_due()) {
             self.word = self.word.or(Some(0));
         }
         if let Some(number) = self.word {
@@ -208,8 +207,7 @@ impl<'a, const BYTES: usize> Sender<'a, BYTES> {
         if self.looks_back(now) {
             return Ok(true);
         }
-        let under_way = self.next.wrapping_sub(self.unheard);
-        if self.noisy_since.is_some() && under_way >= self.window {
+        if !self.has_due() {
             return Ok(false);
         }
         let Some(record) = self.ring.record(self.next) else { return Ok(false) };
@@ -225,6 +223,13 @@ impl<'a, const BYTES: usize> Sender<'a, BYTES> {
             self.written = self.next;
         }
         Ok(true)
+    }
+
+    /// Whether a record may be sent now: on a line that damages frames few are under way.
+    fn has_due(&self) -> bool {
+        let under_way = self.next.wrapping_sub(self.unheard);
+        let is_full = self.noisy_since.is_some() && under_way >= self.window;
+        self.next != self.ring.next() && !is_full
     }
 
     /// Goes back if the gateway has said nothing for too long about what was sent; whether the
@@ -414,6 +419,21 @@ mod tests {
         }
         let records = said.iter().filter(|kind| **kind == Kind::Data).count();
         assert_eq!(records, 3, "{said:?}");
+    }
+
+    #[test]
+    fn hellos_wait_for_no_record_that_may_not_be_sent() {
+        let mut sender = sender();
+        push(&mut sender, 3);
+        sender.hear(&[1, 2, 3, 0], 0);
+        let hellos = |sender: &mut Sender<'_, 200>, from: u32| {
+            let said = (from..from + 100).flat_map(|now| sent(sender, now)).collect::<Vec<_>>();
+            said.iter().filter(|sequence| **sequence == 0).count()
+        };
+        assert_eq!(hellos(&mut sender, 0), 20);
+        // Nobody answers: one record is under way at last, each second.
+        (1..20).for_each(|second| drop(sent(&mut sender, second * 1_000)));
+        assert_eq!(hellos(&mut sender, 20_100), 20);
     }
 
     #[test]

@@ -44,8 +44,8 @@ const STOP: i64 = 127_000;
 const SOCKET: &str = "board.sock";
 /// For a temperature to be read often enough, at twenty readings a second.
 const PATIENCE: Duration = Duration::from_secs(25);
-/// For what was taken to be stored, on a cable that damages every tenth byte: twice what was seen.
-const DRAIN_PATIENCE: Duration = Duration::from_secs(300);
+/// For what was taken to be stored, on a cable that damages every tenth byte: much more than seen.
+const DRAIN_PATIENCE: Duration = Duration::from_secs(600);
 const LOOK: Duration = Duration::from_millis(250);
 /// Life of a board whose plug is pulled, milliseconds.
 const LIFE: (u64, u64) = (50, 1_500);
