@@ -65,9 +65,10 @@ impl BoardCommand {
         site.start_all(Duration::from_secs(15)).await?;
         let gateway = site.intake_folder().join(SOCKET);
         let cable = Cable::new(site.folder().join("cable.sock"), gateway, seed)?;
-        cable.damage(self.noise);
         let mut random = Random::new(seed);
-        let mut taken = Vec::new();
+        // A gateway answers for what a device takes from the first time on that it hears it.
+        let mut taken = self.be_heard(&site, &cable).await?;
+        cable.damage(self.noise);
         for _ in 0..self.kills {
             taken.extend(self.live(&site, &cable, &mut random).await?);
         }
@@ -81,6 +82,23 @@ impl BoardCommand {
         }
         report.wrong.iter().for_each(|wrong| eprintln!("ward: {wrong}"));
         Ok(report.wrong.is_empty())
+    }
+
+    /// The first life of the board, on a good cable, until something of it is stored.
+    async fn be_heard(&self, site: &Site, cable: &Cable) -> Result<Vec<Taken>> {
+        let mut board = Board::start(&self.firmware, site.folder(), cable.socket()).await?;
+        board.feel(TEMPERATURES[0]).await?;
+        board.go_on().await?;
+        let (mut taken, location, until) =
+            (Vec::new(), site.location()?, Instant::now() + PATIENCE);
+        while Stored::read(&location)?.count_of(&taken) == 0 {
+            taken.extend(board.take().await?);
+            if Instant::now() > until {
+                bail!("nothing of {} readings is stored\n{}", taken.len(), site.last_words());
+            }
+        }
+        taken.extend(board.kill().await?);
+        Ok(taken)
     }
 
     /// One life of the board, which ends when its plug is pulled.
