@@ -162,39 +162,32 @@ pub fn read(
     services.collect()
 }
 
-/// Which minutes of an hour are up, as bits.
-#[derive(Clone, Copy, Default)]
-struct Bits {
-    up: i64,
-    live: i64,
-}
-
 fn service(db: &Db, gateway: Gateway, month: Month, now: UnixNanos) -> Result<Service, StoreError> {
     let (from, to) = span(db, gateway.id, month, now)?;
     let (first, end) = (month.minutes.0 / MINUTES, month.minutes.1 / MINUTES);
-    let mut hours = vec![Bits::default(); (end - first) as usize];
+    let mut hours = vec![GatewayHour::default(); (end - first) as usize];
     let mut delays = Delays::default();
     let sql = "SELECT * FROM gateway_hour WHERE gateway = ?1 AND hour >= ?2 AND hour < ?3";
     for row in db.rows(sql, values![gateway.id, first, end])? {
-        let GatewayHour { hour, up, live, delays: of_hour } = GatewayHour::read(&row, 0)?;
-        delays.add(&of_hour);
-        let at = usize::try_from(hour - first).ok();
-        if let Some(bits) = at.and_then(|at| hours.get_mut(at)) {
-            *bits = Bits { up, live };
+        let hour = GatewayHour::read(&row, 0)?;
+        delays.add(&hour.delays);
+        let at = usize::try_from(hour.hour - first).ok();
+        if let Some(place) = at.and_then(|at| hours.get_mut(at)) {
+            *place = hour;
         }
     }
     let ran = ran(db, gateway.id)?;
     let windows = windows(db, &gateway, (from, to))?;
     let counted = |minute: &i64| windows.iter().all(|(from, to)| !(from..to).contains(&minute));
-    let is_on = |minute: i64, which: fn(&Bits) -> i64| {
-        let bits = hours[(minute / MINUTES - first) as usize];
-        which(&bits) & (1 << (minute % MINUTES)) != 0
+    let is_on = |minute: i64, which: fn(&GatewayHour) -> i64| {
+        let hour = &hours[(minute / MINUTES - first) as usize];
+        which(hour) & (1 << (minute % MINUTES)) != 0
     };
     let counted = || (from..to).filter(counted);
-    let was_up = |minute| ran.contains(&minute) || is_on(minute, |bits| bits.up | bits.live);
+    let was_up = |minute| ran.contains(&minute) || is_on(minute, |hour| hour.up | hour.live);
     Ok(Service {
         gateway_up: Share::of(counted().map(was_up)),
-        feed_up: Share::of(counted().map(|minute| is_on(minute, |bits| bits.live))),
+        feed_up: Share::of(counted().map(|minute| is_on(minute, |hour| hour.live))),
         gateway: gateway.name,
         ward: gateway.ward,
         month: month.name(),

@@ -192,13 +192,10 @@ impl Session {
         let same_run = self.device.as_ref().is_some_and(|known| {
             (known.source.device, known.source.boot) == (device.source.device, device.source.boot)
         });
+        // What was heard before goes out under its own name.
+        self.close_chunk();
         if !same_run {
-            // What was heard of the run before goes out under its own name.
-            self.close_chunk();
             (self.expected, self.asked) = (None, false);
-        }
-        if same_run {
-            self.close_chunk();
         }
         tracing::info!(device = %device.source.device, boot = frame.boot, "device introduced");
         if !same_run {

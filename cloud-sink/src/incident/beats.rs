@@ -4,6 +4,7 @@ use wire::identity::DeviceId;
 use wire::status::{HealthReport, Start, alarm, counter, supply};
 use wire::time::UnixNanos;
 
+use super::rules::KEEP;
 use super::{Finding, Kind};
 use crate::store::StoreError;
 use crate::store::db::{Db, values};
@@ -214,9 +215,7 @@ fn slow(db: &Db, gateway: i64, hour: &GatewayHour) -> Result<Option<Finding>, St
     if db.one::<Option<i64>>(known, values![&name])? == Some(seen) {
         return Ok(None);
     }
-    let keep = "INSERT INTO watched VALUES (?1, ?2)
-                ON CONFLICT (name) DO UPDATE SET value = excluded.value";
-    db.later(keep, values![&name, seen])?;
+    db.later(KEEP, values![&name, seen])?;
     Ok(Some(Finding {
         kind: Kind::Slow,
         gateway: Some(gateway),

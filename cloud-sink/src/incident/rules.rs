@@ -17,7 +17,8 @@ const UNSIGNED: &str = "unsigned";
 /// Records in one look, some tenths of a second: commits wait meanwhile, and a store may be old.
 const RECORDS_MAX: i64 = 20_000;
 
-const KEEP: &str = "INSERT INTO watched VALUES (?1, ?2)
+/// Remembers a mark under a name.
+pub(super) const KEEP: &str = "INSERT INTO watched VALUES (?1, ?2)
                     ON CONFLICT (name) DO UPDATE SET value = excluded.value";
 
 /// What has happened since the last look.

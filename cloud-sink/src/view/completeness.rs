@@ -18,11 +18,8 @@ use super::problem::{Problem, Refused};
 use super::{Shared, fleet};
 use crate::clock;
 use crate::store::StoreError;
-use crate::store::coverage::MINUTE_NS;
 use crate::store::db::{Db, values};
-
-const HOUR_MINUTES: i64 = 60;
-const HOUR_NS: i64 = HOUR_MINUTES * MINUTE_NS;
+use crate::store::hours::{HOUR_NS, MINUTES};
 
 /// What a gateway's devices gave, hour by hour.
 #[derive(Debug, PartialEq, Serialize, ToSchema)]
@@ -89,7 +86,7 @@ pub(super) fn read(
     let first = now.0.div_euclid(HOUR_NS) - hours + 1;
     let span = (gateway, first, first + hours);
     let mut devices = BTreeMap::new();
-    add(db, STORED, (span, HOUR_MINUTES), &mut devices, |device| &mut device.stored)?;
+    add(db, STORED, (span, MINUTES), &mut devices, |device| &mut device.stored)?;
     add(db, LOST, (span, HOUR_NS), &mut devices, |device| &mut device.lost)?;
     let (from_ns, devices) = (first * HOUR_NS, devices.into_values().collect());
     Ok(Some(Completeness { schema: 1, from_ns, devices, gaps: gaps(db, span)? }))
