@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::net::SocketAddr;
+use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -28,6 +29,10 @@ pub struct Config {
     pub broker: Broker,
     /// Where devices speak.
     pub ports: Vec<Port>,
+    /// Whether devices without a key are taken.
+    pub strangers: bool,
+    /// What one port may say, bytes a second.
+    pub port_rate: NonZeroU64,
     /// Room for the buffer.
     pub quota: Quota,
     /// Longest wait of readings by lane.
@@ -204,6 +209,8 @@ impl File {
             cure: error.to_string(),
         })?;
         let state = folder.join(&self.gateway.state);
+        let strangers = self.intake.strangers;
+        let port_kib = within("intake.port_kib_s", self.intake.port_kib_s, 1..=65_536, "KiB")?;
         let ports = self.intake.ports(folder)?;
         let metrics = self.metrics.map(|section| section.listen);
         if let Some(listen) = metrics.filter(|listen| !listen.ip().is_loopback()) {
@@ -219,6 +226,8 @@ impl File {
             gateway,
             broker: self.broker.check(folder, &state)?,
             ports,
+            strangers,
+            port_rate: NonZeroU64::new(port_kib * 1024).unwrap_or(NonZeroU64::MIN),
             quota: self.buffer.quota()?,
             intervals: self.seal.intervals()?,
             suite: self.seal.suite()?,

@@ -16,6 +16,7 @@ use wire::time::{ClockState, DeviceClock, MonotonicNanos, UnixNanos};
 use crate::buffer::Buffer;
 use crate::buffer::disk::Disk;
 use crate::intake::Device;
+use crate::intake::complaints::{Complaint, Complaints};
 use crate::seal::Sealer;
 use crate::seal::batcher::Batcher;
 use crate::uplink::machine::Uplink;
@@ -57,6 +58,7 @@ pub struct Health {
     receipt: Option<MonotonicNanos>,
     /// What is known of devices.
     pub devices: Devices,
+    complaints: Complaints,
     sync_max: Duration,
     sync_shown: Duration,
     receipts_refused: u64,
@@ -89,6 +91,7 @@ impl Health {
             shown: None,
             receipt: None,
             devices: Devices::default(),
+            complaints: Complaints::default(),
             sync_max: Duration::ZERO,
             sync_shown: Duration::ZERO,
             receipts_refused: 0,
@@ -114,6 +117,12 @@ impl Health {
     #[must_use]
     pub fn on(self, host: Host) -> Self {
         Self { host: Some(host), ..self }
+    }
+
+    /// The same with what intake complains of.
+    #[must_use]
+    pub fn hearing(self, complaints: Complaints) -> Self {
+        Self { complaints, ..self }
     }
 
     /// When our certificate and the keyring end, as far as it is known.
@@ -241,6 +250,12 @@ impl Health {
             return;
         }
         self.shown = Some(now);
+        for (complaint, alarm) in
+            [(Complaint::Stranger, Alarm::Stranger), (Complaint::Babble, Alarm::Babble)]
+        {
+            let words = self.complaints.words(complaint, now);
+            self.alarm(alarm, words);
+        }
         let (log, sent) = (buffer.figures(), uplink.figures());
         let lanes = Lane::ALL.into_iter().map(|lane| buffer.lane_health(lane));
         let status = Status {
@@ -288,8 +303,7 @@ pub fn itself() -> Arc<Device> {
         tick_exponent: 0,
         mode: Mode::Normal,
     };
-    let (numerics, waves) = (Arc::default(), Arc::default());
-    Arc::new(Device { source, model: String::new(), slots: Vec::new(), numerics, waves })
+    Arc::new(Device::silent(source))
 }
 
 fn lane_status(lane: wire::status::LaneHealth) -> LaneStatus {

@@ -1,6 +1,7 @@
 //! Intake: what devices say, byte for byte checked, becomes something the line can take.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::num::NonZeroU64;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::watch;
@@ -10,7 +11,15 @@ use wire::link::Hello;
 use wire::reading::{Channel, ChannelKind};
 use wire::time::MonotonicNanos;
 
+pub mod admission;
+
+pub mod complaints;
+
 pub mod link;
+
+mod lock;
+
+mod pace;
 
 pub mod past;
 
@@ -18,6 +27,8 @@ pub mod ports;
 
 mod ticks;
 
+use admission::{Admission, Proof};
+use complaints::{Complaint, Complaints};
 use past::Last;
 use ticks::Ticks;
 
@@ -35,14 +46,37 @@ pub enum Slot {
 pub struct Device {
     /// Who it is.
     pub source: Source,
+    /// How it has proven that.
+    pub proof: Proof,
+    /// Where it speaks.
+    pub port: Arc<str>,
     /// Maker, model, version.
     pub model: String,
+    /// Version of its firmware; empty if it does not say it.
+    pub firmware: String,
     /// Where each of its channels stands.
     pub slots: Vec<Slot>,
     /// Its numeric channels.
     pub numerics: Arc<Vec<ChannelInfo>>,
     /// Its wave channels.
     pub waves: Arc<Vec<ChannelInfo>>,
+}
+
+impl Device {
+    /// A device that measures nothing.
+    #[must_use]
+    pub fn silent(source: Source) -> Self {
+        Self {
+            source,
+            proof: Proof::default(),
+            port: "".into(),
+            model: String::new(),
+            firmware: String::new(),
+            slots: Vec::new(),
+            numerics: Arc::default(),
+            waves: Arc::default(),
+        }
+    }
 }
 
 /// One link frame that checked.
@@ -87,11 +121,25 @@ pub struct Run {
     boot: SourceBoot,
     durable: watch::Sender<Option<u32>>,
     ticks: Mutex<Ticks>,
+    /// How the device had proven itself when that was noted last.
+    noted: Mutex<Proof>,
 }
 
 impl Run {
     fn new(device: DeviceId, boot: SourceBoot) -> Self {
-        Self { device, boot, durable: watch::Sender::new(None), ticks: Mutex::default() }
+        Self {
+            device,
+            boot,
+            durable: watch::Sender::new(None),
+            ticks: Mutex::default(),
+            noted: Mutex::default(),
+        }
+    }
+
+    /// Whether it must be noted with this run how its device has proven itself.
+    pub fn is_news(&self, proof: Proof) -> bool {
+        let mut noted = self.noted.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::replace(&mut *noted, proof) != proof
     }
 
     /// Everything up to a sequence survives a power cut: whoever holds the device's line says so.
@@ -104,11 +152,16 @@ impl Run {
     }
 }
 
-/// What all sessions know together: the lists of channels, each kept once, and the runs of devices.
+/// What all sessions know together: who may speak, the lists of channels, each kept once, and the
+/// runs of devices.
 #[derive(Clone, Debug, Default)]
 pub struct Registry {
     shapes: Arc<Mutex<Vec<Arc<Vec<ChannelInfo>>>>>,
     runs: Arc<Mutex<VecDeque<Arc<Run>>>>,
+    admission: Admission,
+    complaints: Complaints,
+    /// What one port may say, bytes a second; none: all that it likes.
+    rate: Option<NonZeroU64>,
 }
 
 /// Lists that nobody else holds are dropped when more than this many are kept.
@@ -117,6 +170,32 @@ const SHAPES_MAX: usize = 256;
 const RUNS_MAX: usize = 1024;
 
 impl Registry {
+    /// One that takes only whom it should.
+    #[must_use]
+    pub fn admitting(admission: Admission, rate: NonZeroU64) -> Self {
+        Self { admission, rate: Some(rate), ..Self::default() }
+    }
+
+    const fn rate(&self) -> Option<NonZeroU64> {
+        self.rate
+    }
+
+    /// A port says more than it may.
+    fn is_babbling(&self, port: &str, now: MonotonicNanos) {
+        let kib = self.rate.map_or(0, NonZeroU64::get) / 1024;
+        let words = format!(
+            "{port}: a device says more than {kib} KiB a second and is slowed down; look whether it \
+             babbles, or raise `port_kib_s` in [intake]"
+        );
+        self.complaints.say(Complaint::Babble, port.to_owned(), words, now);
+    }
+
+    /// Where it says what is wrong with devices.
+    #[must_use]
+    pub fn complaints(&self) -> Complaints {
+        self.complaints.clone()
+    }
+
     /// The run of a device, the same for each of its connections.
     fn run(&self, device: DeviceId, boot: SourceBoot) -> Arc<Run> {
         let mut runs = self.runs.lock().unwrap_or_else(PoisonError::into_inner);
@@ -212,17 +291,18 @@ fn complete(
             }
         }
     }
+    let source = Source {
+        device: hello.device,
+        boot: SourceBoot(boot),
+        clock: hello.clock,
+        tick_exponent: hello.tick_exponent,
+        mode: hello.mode,
+    };
     Device {
-        source: Source {
-            device: hello.device,
-            boot: SourceBoot(boot),
-            clock: hello.clock,
-            tick_exponent: hello.tick_exponent,
-            mode: hello.mode,
-        },
         model: hello.model.to_owned(),
         slots,
         numerics: registry.intern(numerics),
         waves: registry.intern(waves),
+        ..Device::silent(source)
     }
 }

@@ -192,7 +192,7 @@ impl<D: Disk, S: Sealer, H: Hands> Line<D, S, H> {
     pub fn hear(&mut self, chunk: &Chunk) {
         self.taps.hear(chunk);
         if let Some(begun) = chunk.begun {
-            self.begin_run(&chunk.device, begun);
+            self.begin_run(&chunk.device, &chunk.run, begun);
         }
         let clock = self.clock.state();
         let mut accepted = 0;

@@ -14,6 +14,8 @@ pub mod ring;
 
 pub mod about;
 
+mod lock;
+
 pub mod sender;
 
 pub mod watchdog;

@@ -12,10 +12,11 @@
 //! | nothing became durable for 30 s | introduces itself, and sends all that waits again |
 
 use embedded_io::Write;
-use wire::link::{Deframer, ENCODED_BYTES_MAX, Frame, Kind};
+use wire::link::{Deframer, ENCODED_BYTES_MAX, Frame, Kind, LinkKey};
 
 use crate::about::About;
 use crate::clock::Ticks;
+use crate::lock::Lock;
 use crate::ring::Ring;
 
 /// Between two hellos to a gateway that has said nothing, milliseconds.
@@ -51,14 +52,15 @@ pub struct Sender<'a, const BYTES: usize> {
     /// What waits.
     pub ring: Ring<BYTES>,
     deframer: Deframer,
+    lock: Lock,
     /// The next record to be sent.
     next: u32,
     /// Everything before this one has come to the gateway, or is durable.
     unheard: u32,
     /// Everything before this one was sent, once at least.
     written: u32,
-    /// The next word of the introduction to be sent, if one is due: 0 is the standing, then come
-    /// the parts of the hello.
+    /// The next word of the introduction to be sent, if one is due: 0 is the standing, then it comes
+    /// once more if it can be sealed, then come the parts of the hello.
     word: Option<u8>,
     ticks: Ticks,
     said_hello: u32,
@@ -85,6 +87,7 @@ impl<'a, const BYTES: usize> Sender<'a, BYTES> {
             boot,
             ring: Ring::default(),
             deframer: Deframer::default(),
+            lock: Lock::default(),
             next: 1,
             unheard: 1,
             written: 1,
@@ -103,14 +106,22 @@ impl<'a, const BYTES: usize> Sender<'a, BYTES> {
         }
     }
 
+    /// The same of a device that has a key: its readings go only to a gateway that has it, too.
+    #[must_use]
+    pub fn with_key(self, key: LinkKey) -> Self {
+        Self { lock: Lock::new(key), ..self }
+    }
+
     /// Takes what has come from the gateway.
     pub fn hear(&mut self, mut bytes: &[u8], now: u32) {
         while !bytes.is_empty() {
             let (taken, frame) = self.deframer.push(bytes);
             bytes = &bytes[taken..];
             match frame {
-                Some(Ok(Frame { kind, boot, sequence, .. })) => {
-                    self.take(kind, boot, sequence, now);
+                Some(Ok(frame)) => {
+                    if let Some((kind, boot, sequence)) = self.lock.hear(&frame) {
+                        self.take(kind, boot, sequence, now);
+                    }
                 }
                 Some(Err(_)) => self.noisy_since = Some(now),
                 None => {}
@@ -123,6 +134,9 @@ impl<'a, const BYTES: usize> Sender<'a, BYTES> {
             // It knows nothing of us until it says that it has heard us.
             (self.is_known, self.word) = (false, Some(0));
             self.begin_again(now);
+            return;
+        }
+        if !matches!(kind, Kind::Ack | Kind::Heard) {
             return;
         }
         // Of how many it speaks, from the oldest record on.
@@ -144,7 +158,7 @@ impl<'a, const BYTES: usize> Sender<'a, BYTES> {
                     self.is_told_of_a_loss(now);
                 }
             }
-            Kind::Query | Kind::Data | Kind::Hello | Kind::Gap | Kind::Standing => {}
+            _ => {}
         }
     }
 
@@ -202,7 +216,7 @@ impl<'a, const BYTES: usize> Sender<'a, BYTES> {
             return self.introduce(out, number, now);
         }
         if now.wrapping_sub(self.said_standing) >= STANDING_EVERY {
-            return self.stand(out, now);
+            return self.stand(out, now, self.lock.is_agreed());
         }
         if self.looks_back(now) {
             return Ok(true);
@@ -213,7 +227,7 @@ impl<'a, const BYTES: usize> Sender<'a, BYTES> {
         let Some(record) = self.ring.record(self.next) else { return Ok(false) };
         let kind = if record.gap { Kind::Gap } else { Kind::Data };
         let (boot, sequence) = (self.boot, record.sequence);
-        write(out, &Frame { kind, boot, sequence, payload: record.payload })?;
+        self.write(out, &Frame { kind, boot, sequence, payload: record.payload })?;
         if sequence == self.unheard {
             self.waits_since = now;
         }
@@ -229,7 +243,7 @@ impl<'a, const BYTES: usize> Sender<'a, BYTES> {
     fn has_due(&self) -> bool {
         let under_way = self.next.wrapping_sub(self.unheard);
         let is_full = self.noisy_since.is_some() && under_way >= self.window;
-        self.next != self.ring.next() && !is_full
+        self.next != self.ring.next() && !is_full && self.lock.may_speak()
     }
 
     /// Goes back if the gateway has said nothing for too long about what was sent; whether the
@@ -250,16 +264,23 @@ impl<'a, const BYTES: usize> Sender<'a, BYTES> {
 
     /// Sends one word of the introduction.
     fn introduce<W: Write>(&mut self, out: &mut W, number: u8, now: u32) -> Result<bool, W::Error> {
-        let Some(part) = number.checked_sub(1) else {
-            self.stand(out, now)?;
-            self.word = Some(1);
+        let is_sealed = self.lock.is_agreed();
+        let standings = 1 + u8::from(is_sealed);
+        let Some(part) = number.checked_sub(standings) else {
+            // The first one is open, since it says whose key the next ones are sealed with.
+            self.stand(out, now, number > 0)?;
+            self.word = Some(number + 1);
             return Ok(true);
         };
         if let Some(payload) = self.about.part(part) {
             let (kind, sequence) = (Kind::Hello, u32::from(part));
-            write(out, &Frame { kind, boot: self.boot, sequence, payload: payload.as_slice() })?;
+            self.write(
+                out,
+                &Frame { kind, boot: self.boot, sequence, payload: payload.as_slice() },
+            )?;
         }
-        self.word = Some(number + 1).filter(|_| number < self.about.parts());
+        let next = part.saturating_add(1);
+        self.word = (next < self.about.parts()).then_some(standings + next);
         if self.word.is_none() {
             (self.said_hello, self.spoke) = (now, false);
         }
@@ -267,16 +288,25 @@ impl<'a, const BYTES: usize> Sender<'a, BYTES> {
     }
 
     /// Sends what the device holds and its time; each has a number, so that no two are the same.
-    fn stand<W: Write>(&mut self, out: &mut W, now: u32) -> Result<bool, W::Error> {
+    fn stand<W: Write>(&mut self, out: &mut W, now: u32, sealed: bool) -> Result<bool, W::Error> {
         let now_ticks = self.time(now);
         self.standings = self.standings.wrapping_add(1);
         let standing = self.about.standing(now_ticks, self.ring.first(), self.capacity());
         if let Some(payload) = standing {
             let (kind, sequence) = (Kind::Standing, self.standings);
-            write(out, &Frame { kind, boot: self.boot, sequence, payload: payload.as_slice() })?;
+            let frame = Frame { kind, boot: self.boot, sequence, payload: payload.as_slice() };
+            if sealed { self.write(out, &frame)? } else { write(out, &frame)? }
         }
         self.said_standing = now;
         Ok(true)
+    }
+
+    /// Writes a frame, sealed as soon as that is agreed.
+    fn write<W: Write>(&self, out: &mut W, frame: &Frame<'_>) -> Result<(), W::Error> {
+        match self.lock.seal(frame) {
+            Some(sealed) => write(out, &sealed.frame()),
+            None => write(out, frame),
+        }
     }
 
     /// Milliseconds since the start, without a wrap: the time of readings.

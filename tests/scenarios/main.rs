@@ -36,6 +36,8 @@ mod source_gap;
 
 mod device_reset;
 
+mod link_key;
+
 mod held;
 
 mod incidents;

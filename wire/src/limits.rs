@@ -40,6 +40,10 @@ pub const WAVE_SAMPLES_MAX: usize = 1 << 18;
 pub const DEPTH_MAX: usize = 8;
 /// Payload of a link frame, bytes: COBS then costs one byte, and a small sensor can hold it.
 pub const LINK_PAYLOAD_BYTES_MAX: usize = 238;
+/// What a sealed link frame adds to a payload, bytes: its kind and its tag.
+pub const LINK_SEAL_BYTES: usize = 1 + 16;
+/// What a device may say in one frame, bytes: it can still be sealed.
+pub const LINK_TEXT_BYTES_MAX: usize = LINK_PAYLOAD_BYTES_MAX - LINK_SEAL_BYTES;
 /// A link frame before COBS, bytes: version, type, boot, sequence, length, payload, checksum.
 pub const LINK_FRAME_BYTES_MAX: usize = 12 + LINK_PAYLOAD_BYTES_MAX + 4;
 /// A gateway's name, bytes: it is a certificate's name, a topic level and a folder.

@@ -6,7 +6,8 @@
 //! acknowledged and sends again from the oldest (go-back-N). An acknowledgement is cumulative and
 //! means durable. A gateway that does not know a boot's channels sends a query; the device answers
 //! with its hello frames, whose sequence counts the parts. On a line that loses frames the gateway
-//! says how far it has heard; a device that does not know this kind waits and sends again.
+//! says how far it has heard; a device that does not know this kind waits and sends again. A device
+//! with a key of its own seals its frames once the gateway has offered it a challenge.
 
 use core::fmt;
 
@@ -15,6 +16,12 @@ use crc::{CRC_32_ISCSI, Crc, Table};
 use crate::limits::{LINK_FRAME_BYTES_MAX, LINK_PAYLOAD_BYTES_MAX};
 
 mod payload;
+
+#[cfg(feature = "link-auth")]
+mod sealed;
+
+#[cfg(feature = "link-auth")]
+pub use sealed::{Challenge, Forged, LinkKey, Opened, Sealing};
 
 pub use payload::{DataWriter, SourceGap, Value};
 pub use payload::{
@@ -49,12 +56,14 @@ pub enum Kind {
     /// What the device holds, its time, and what its boots mean; before its hello, whose sequence
     /// it shares in nothing. Device to gateway.
     Standing = 6,
+    /// One of the kinds above under the device's own key. Both ways.
+    Sealed = 7,
 }
 
 impl Kind {
     fn from_number(number: u8) -> Option<Self> {
-        use Kind::{Ack, Data, Gap, Heard, Hello, Query, Standing};
-        [Data, Ack, Hello, Gap, Query, Heard, Standing]
+        use Kind::{Ack, Data, Gap, Heard, Hello, Query, Sealed, Standing};
+        [Data, Ack, Hello, Gap, Query, Heard, Standing, Sealed]
             .into_iter()
             .find(|kind| *kind as u8 == number)
     }

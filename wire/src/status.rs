@@ -173,14 +173,20 @@ pub mod alarm {
     pub const KEYRING: u8 = 4;
     /// The gateway's certificate expires.
     pub const CERTIFICATE: u8 = 5;
+    /// A device that is not known here speaks, and is not taken.
+    pub const STRANGER: u8 = 6;
+    /// A device says more than it may, and is slowed down.
+    pub const BABBLE: u8 = 7;
     /// Each bit in words.
-    pub const NAMES: [(u8, &str); 6] = [
+    pub const NAMES: [(u8, &str); 8] = [
         (STORAGE, "nothing can be stored"),
         (KEYS, "keys are missing"),
         (CONFIG, "the configuration is wrong"),
         (MENDED, "one of two copies was damaged"),
         (KEYRING, "the keyring expires"),
         (CERTIFICATE, "the certificate expires"),
+        (STRANGER, "a device that is not known speaks"),
+        (BABBLE, "a device says more than it may"),
     ];
 }
 

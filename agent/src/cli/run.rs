@@ -14,6 +14,7 @@ use crate::clock::{Clock, boot_id};
 use crate::config::Config;
 use crate::health::host::Host;
 use crate::health::{Alarm, Health, metrics, watchdog};
+use crate::intake::admission::Admission;
 use crate::intake::{Registry, ports};
 use crate::limits::INTAKE_CHUNKS_MAX;
 use crate::line::{Line, Resets, Trust};
@@ -56,11 +57,13 @@ impl Run {
             .build()
             .context("no runtime")?;
         let (broker_events, from_broker) = mpsc::channel(BROKER_EVENTS_MAX);
-        let registry = Registry::default();
+        let admission = Admission::by_keys(&config.state, config.strangers);
+        let registry = Registry::admitting(admission, config.port_rate);
         keep::folder(&config.state).with_context(|| config.state.display().to_string())?;
         let host = Host::begin(Path::new("/"), &config.state, boot_id());
         tracing::info!(because = host.start().words(), "started");
         let mut line = assemble(&config, &host, runtime.handle(), broker_events)?;
+        line.health = line.health.hearing(registry.complaints());
         line.health.alarm(Alarm::Config, mended.into_iter().collect());
         let screen = line.health.screen();
         let (chunks, intake) = mpsc::channel(INTAKE_CHUNKS_MAX);

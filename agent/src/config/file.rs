@@ -66,26 +66,37 @@ const fn default_port() -> u16 {
 }
 
 /// Where devices speak.
-#[derive(Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
 pub(super) struct IntakeSection {
+    /// Whether devices without a key are taken; their runs are labelled so. Keys: `wardline device
+    /// add`.
+    pub(super) strangers: bool,
+    /// What one port or connection may say, KiB a second; who says more is slowed down.
+    #[schemars(range(min = 1, max = 65_536))]
+    pub(super) port_kib_s: u64,
     /// Serial ports or pseudo-terminals, one block each.
-    #[serde(default)]
     pub(super) serial: Vec<SerialSection>,
     /// Unix sockets.
-    #[serde(default)]
     pub(super) unix: Vec<PathBuf>,
     /// TCP addresses, device side only: `address:port`.
-    #[serde(default)]
     #[schemars(with = "Vec<String>")]
     pub(super) tcp: Vec<SocketAddr>,
+}
+
+impl Default for IntakeSection {
+    fn default() -> Self {
+        let (serial, unix, tcp) = (Vec::new(), Vec::new(), Vec::new());
+        Self { strangers: false, port_kib_s: 128, serial, unix, tcp }
+    }
 }
 
 /// A serial port.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct SerialSection {
-    /// The device file.
+    /// The device file; one `*` in its last part stands for any letters, and ports that fit are
+    /// opened when they come.
     pub(super) path: PathBuf,
     /// Bits a second.
     #[serde(default = "default_baud")]

@@ -13,6 +13,10 @@ pub enum Alarm {
     Config,
     /// One of two copies was damaged.
     Mended,
+    /// A device that is not known here speaks, and is not taken.
+    Stranger,
+    /// A device says more than it may, and is slowed down.
+    Babble,
     /// The keyring expires.
     Keyring,
     /// Our certificate expires.
@@ -29,6 +33,8 @@ impl Alarm {
             Self::Keys => Some(alarm::KEYS),
             Self::Config => Some(alarm::CONFIG),
             Self::Mended => Some(alarm::MENDED),
+            Self::Stranger => Some(alarm::STRANGER),
+            Self::Babble => Some(alarm::BABBLE),
             Self::Keyring => Some(alarm::KEYRING),
             Self::Certificate => Some(alarm::CERTIFICATE),
             Self::Link => None,

@@ -1,6 +1,7 @@
 //! Books about devices: what each gave, and whether its line is good.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use wire::identity::DeviceId;
 use wire::status::DeviceHealth;
@@ -8,6 +9,7 @@ use wire::time::MonotonicNanos;
 
 use super::{DeviceStatus, seconds};
 use crate::intake::Device;
+use crate::intake::admission::Proof;
 
 /// Devices that are kept in the books; of more, nothing is said.
 const DEVICES_MAX: usize = 1024;
@@ -25,6 +27,9 @@ pub struct Devices {
 #[derive(Clone, Debug, Default)]
 struct Books {
     model: String,
+    firmware: String,
+    port: Arc<str>,
+    proof: Proof,
     last: MonotonicNanos,
     accepted: u64,
     link_errors: u64,
@@ -58,9 +63,14 @@ impl Devices {
             return;
         }
         let books = self.books.entry(id).or_default();
-        if books.model != device.model {
+        if books.model != device.model || books.firmware != device.firmware {
             books.model.clone_from(&device.model);
+            books.firmware.clone_from(&device.firmware);
         }
+        if !Arc::ptr_eq(&books.port, &device.port) {
+            books.port = device.port.clone();
+        }
+        books.proof = device.proof;
         let minute = now.0 / MINUTE_NS;
         if books.minute != minute {
             self.minutes.extend(books.minute_so_far(id));
@@ -99,6 +109,9 @@ impl Devices {
         let statuses = self.books.iter().map(|(id, books)| DeviceStatus {
             device: id.to_string(),
             model: books.model.clone(),
+            firmware: books.firmware.clone(),
+            proof: books.proof.word().into(),
+            port: books.port.to_string(),
             age_s: seconds(books.last, now),
             accepted: books.accepted,
             link_errors: books.link_errors,

@@ -88,6 +88,15 @@ pub struct DeviceStatus {
     /// Maker, model, version, as it says.
     #[serde(default)]
     pub model: String,
+    /// Version of its firmware; empty if it does not say it.
+    #[serde(default)]
+    pub firmware: String,
+    /// `proven` by its key, or `stranger`.
+    #[serde(default)]
+    pub proof: String,
+    /// Where it speaks.
+    #[serde(default)]
+    pub port: String,
     /// Seconds since it last said something.
     pub age_s: u64,
     /// Readings accepted since the start.

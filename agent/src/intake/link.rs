@@ -4,12 +4,16 @@ use std::sync::{Arc, PoisonError};
 
 use tokio::sync::{mpsc, watch};
 use wire::identity::{DeviceId, SourceBoot};
-use wire::link::{Deframer, ENCODED_BYTES_MAX, Entries, Frame, Hello, Kind, SourceGap, Standing};
+use wire::link::{Deframer, Entries, Frame, Hello, Kind, SourceGap, Standing};
 use wire::time::{DeviceClock, MonotonicNanos};
 
+use super::lock::Lock;
 use super::past::Last;
+use super::ticks::{dated, tick_ns};
 use super::{Chunk, Device, FrameSpan, Introduction, Registry, Run};
 use crate::limits::INTAKE_CHUNK_BYTES_MAX;
+
+mod speaker;
 
 /// A line without a damaged frame for so long is a good one, nanoseconds.
 const NOISY_NANOS: u64 = 60_000_000_000;
@@ -22,6 +26,8 @@ pub struct Session {
     deframer: Deframer,
     introduction: Introduction,
     registry: Registry,
+    lock: Lock,
+    port: Arc<str>,
     device: Option<Arc<Device>>,
     expected: Option<u32>,
     /// Whether we asked the device to begin again, and nothing was damaged since its answer.
@@ -46,9 +52,10 @@ pub struct Session {
 }
 
 /// What a device said of its standing.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Stated {
     device: DeviceId,
+    firmware: String,
     last: Last,
     now_ticks: i64,
     oldest: u32,
@@ -63,6 +70,8 @@ impl Session {
             deframer: Deframer::default(),
             introduction: Introduction::default(),
             registry,
+            lock: Lock::default(),
+            port: "".into(),
             device: None,
             expected: None,
             asked: false,
@@ -81,13 +90,20 @@ impl Session {
         }
     }
 
+    /// The same for a port with a name.
+    #[must_use]
+    pub fn at(self, port: Arc<str>) -> Self {
+        Self { port, ..self }
+    }
+
     /// Waits until more of what the device said is durable; returns what it must be told.
     pub async fn next_ack(&mut self) -> Vec<u8> {
         if let Some((run, durable)) = &mut self.run {
             while durable.changed().await.is_ok() {
                 // What was marked at the introduction may be nothing yet.
                 if let Some(sequence) = *durable.borrow_and_update() {
-                    return encode_ack(run.boot, sequence);
+                    let ack = ack(run.boot, sequence);
+                    return self.lock.encode(&ack, self.device.as_deref());
                 }
             }
         }
@@ -131,24 +147,40 @@ impl Session {
             self.tells |= self.device.is_some();
             return false;
         };
-        match frame.kind {
-            Kind::Standing => self.standing(&frame),
-            Kind::Hello => self.hello(&frame),
-            Kind::Data | Kind::Gap => self.data(&frame),
-            Kind::Ack | Kind::Query | Kind::Heard => self.link_errors += 1,
+        if frame.kind != Kind::Sealed {
+            self.word(&frame, None);
+        } else if let Ok((prover, opened)) = self.lock.open(&frame) {
+            self.word(&opened.frame(), Some(prover));
+        } else {
+            self.link_errors += 1;
+            self.offer(frame.boot);
         }
         self.chunk.len() >= INTAKE_CHUNK_BYTES_MAX
     }
 
+    /// Takes what a device says, openly or under the key of `prover`.
+    fn word(&mut self, frame: &Frame<'_>, prover: Option<DeviceId>) {
+        match frame.kind {
+            Kind::Standing => self.standing(frame, prover),
+            Kind::Hello => self.hello(frame, prover),
+            Kind::Data | Kind::Gap => self.data(frame, prover),
+            Kind::Ack | Kind::Query | Kind::Heard | Kind::Sealed => self.link_errors += 1,
+        }
+    }
+
     /// Keeps what a device says of its standing until it is introduced, before or after that.
-    fn standing(&mut self, frame: &Frame<'_>) {
+    fn standing(&mut self, frame: &Frame<'_>, prover: Option<DeviceId>) {
         let Ok(standing) = Standing::read(frame.payload) else {
             self.link_errors += 1;
             return;
         };
-        let Standing { device, now_ticks, oldest, capacity, is_counted, .. } = standing;
+        if !self.admits(standing.device, prover, frame.boot) {
+            return;
+        }
+        let Standing { device, now_ticks, oldest, capacity, is_counted, firmware, .. } = standing;
         let last = Last { boot: frame.boot, is_counted, capacity };
-        self.standing = Some(Stated { device, last, now_ticks, oldest, received: self.received });
+        let (firmware, received) = (firmware.to_owned(), self.received);
+        self.standing = Some(Stated { device, firmware, last, now_ticks, oldest, received });
         self.apply_standing();
     }
 
@@ -158,31 +190,41 @@ impl Session {
         let is_of =
             |said: &&Stated| (said.device, said.last.boot) == (source.device, source.boot.0);
         let Some(said) = self.standing.as_ref().filter(is_of) else { return };
+        let oldest = said.oldest;
         if device.source.clock == DeviceClock::Tick {
             let ns = i128::from(said.now_ticks) * tick_ns(device);
             run.ticks.lock().unwrap_or_else(PoisonError::into_inner).hear(ns, said.received);
         }
         self.begun = Some(said.last);
+        if device.firmware != said.firmware {
+            let (firmware, device) = (said.firmware.clone(), Device::clone(device));
+            self.device = Some(Arc::new(Device { firmware, ..device }));
+        }
         // It holds nothing before that: what we wait for has become durable elsewhere.
-        if self.expected.is_some_and(|expected| expected < said.oldest) {
+        if self.expected.is_some_and(|expected| expected < oldest) {
             (self.expected, self.asked) = (None, false);
         }
     }
 
-    fn hello(&mut self, frame: &Frame<'_>) {
+    fn hello(&mut self, frame: &Frame<'_>, prover: Option<DeviceId>) {
         let Ok(hello) = Hello::read(frame.payload) else {
             self.link_errors += 1;
             return;
         };
+        if !self.admits(hello.device, prover, frame.boot) {
+            return;
+        }
         let Some(device) =
             self.introduction.take(frame.boot, frame.sequence, &hello, &self.registry)
         else {
             return;
         };
+        let proof = self.registry.admission.proof(prover.is_some());
+        let device = Device { proof, port: self.port.clone(), ..device };
         self.clean = true;
         self.tells = true;
         let known = self.device.as_ref().is_some_and(|known| {
-            known.source == device.source
+            (known.source, known.proof) == (device.source, device.proof)
                 && Arc::ptr_eq(&known.numerics, &device.numerics)
                 && Arc::ptr_eq(&known.waves, &device.waves)
         });
@@ -228,14 +270,12 @@ impl Session {
             return true;
         }
         (self.asked, self.clean) = (true, false);
-        self.answer(Frame { kind: Kind::Query, boot: frame.boot, sequence: 0, payload: &[] });
+        self.ask(frame.boot);
         false
     }
 
-    fn data(&mut self, frame: &Frame<'_>) {
-        let known = self.device.as_ref().filter(|device| device.source.boot.0 == frame.boot);
-        if known.is_none() {
-            self.answer(Frame { kind: Kind::Query, boot: frame.boot, sequence: 0, payload: &[] });
+    fn data(&mut self, frame: &Frame<'_>, prover: Option<DeviceId>) {
+        if !self.is_own(frame, prover) {
             return;
         }
         let durable = self.durable();
@@ -251,8 +291,7 @@ impl Session {
             // It is durable or about to be: say again how far we are.
             self.tells |= durable.is_none_or(|durable| frame.sequence > durable);
             if let Some(sequence) = durable {
-                let boot = frame.boot;
-                self.answer(Frame { kind: Kind::Ack, boot, sequence, payload: &[] });
+                self.answer(ack(SourceBoot(frame.boot), sequence));
             }
             return;
         }
@@ -297,10 +336,9 @@ impl Session {
     }
 
     fn answer(&mut self, frame: Frame<'_>) {
-        let mut out = [0; ENCODED_BYTES_MAX];
-        let length = frame.encode(&mut out);
-        if self.answers.len() < INTAKE_CHUNK_BYTES_MAX && !self.answers.ends_with(&out[..length]) {
-            self.answers.extend_from_slice(&out[..length]);
+        let bytes = self.lock.encode(&frame, self.device.as_deref());
+        if self.answers.len() < INTAKE_CHUNK_BYTES_MAX && !self.answers.ends_with(&bytes) {
+            self.answers.extend_from_slice(&bytes);
         }
     }
 
@@ -334,50 +372,21 @@ impl Session {
     }
 }
 
-fn tick_ns(device: &Device) -> i128 {
-    10i128.pow(device.source.tick_exponent.into())
-}
-
-/// Dates frames that came together: those of a device that counts ticks by what is known of its
-/// counting, with the newest of them.
-fn dated(
-    device: &Device,
-    run: &Run,
-    received: MonotonicNanos,
-    frames: &[(FrameSpan, Option<i64>)],
-) -> Vec<FrameSpan> {
-    let plain = |(span, _): &(FrameSpan, Option<i64>)| *span;
-    if device.source.clock != DeviceClock::Tick {
-        return frames.iter().map(plain).collect();
-    }
-    let tick_ns = tick_ns(device);
-    let ns = |ticks: i64| i128::from(ticks) * tick_ns;
-    let mut known = run.ticks.lock().unwrap_or_else(PoisonError::into_inner);
-    for (span, ticks) in frames {
-        if let Some(ticks) = *ticks {
-            known.hear_frame(span.sequence, ns(ticks), received);
-        }
-    }
-    let age = |ticks: Option<i64>| ticks.map_or(0, |ticks| known.age_ns(ns(ticks), received));
-    frames.iter().map(|(span, ticks)| FrameSpan { age_ns: age(*ticks), ..*span }).collect()
-}
-
-/// An acknowledgement as bytes.
-#[must_use]
-pub fn encode_ack(boot: SourceBoot, sequence: u32) -> Vec<u8> {
-    let mut out = [0; ENCODED_BYTES_MAX];
-    let frame = Frame { kind: Kind::Ack, boot: boot.0, sequence, payload: &[] };
-    let length = frame.encode(&mut out);
-    out[..length].to_vec()
+const fn ack(boot: SourceBoot, sequence: u32) -> Frame<'static> {
+    Frame { kind: Kind::Ack, boot: boot.0, sequence, payload: &[] }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use wire::link::{DataWriter, Standing, write_hello};
+    use wire::link::{DataWriter, ENCODED_BYTES_MAX, Standing, write_hello};
     use wire::reading::{Channel, ChannelKind, Mode};
 
     const BOOT: u32 = 7;
+
+    fn encode_ack(boot: SourceBoot, sequence: u32) -> Vec<u8> {
+        Lock::default().encode(&ack(boot, sequence), None)
+    }
 
     fn encoded(kind: Kind, sequence: u32, payload: &[u8]) -> Vec<u8> {
         let mut out = [0; ENCODED_BYTES_MAX];

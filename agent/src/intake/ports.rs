@@ -1,5 +1,6 @@
 //! Where link frames come from: serial ports, pseudo-terminals, Unix sockets, TCP.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -11,6 +12,7 @@ use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio::sync::{Semaphore, mpsc};
 
 use super::link::Session;
+use super::pace::Pace;
 use super::{Chunk, Registry};
 use crate::clock::Clock;
 use crate::limits::CONNECTIONS_MAX;
@@ -18,9 +20,10 @@ use crate::limits::CONNECTIONS_MAX;
 /// One place where devices speak.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Port {
-    /// A serial port or a pseudo-terminal, opened by us.
+    /// A serial port or a pseudo-terminal, opened by us; or all those that come and go under a
+    /// pattern.
     Serial {
-        /// Its path.
+        /// Its path; one `*` in its last part stands for any letters.
         path: PathBuf,
         /// Speed, baud.
         baud: u32,
@@ -45,6 +48,9 @@ const READ_BYTES: usize = 16 * 1024;
 /// Serves one port until the line ends.
 pub async fn serve(port: Port, registry: Registry, line: mpsc::Sender<Chunk>) {
     match port {
+        Port::Serial { path, baud } if is_pattern(&path) => {
+            serve_matching(&path, baud, registry, line).await;
+        }
         Port::Serial { path, baud } => serve_serial(&path, baud, registry, line).await,
         Port::Unix(path) => {
             serve_listener(path.display().to_string(), || bind_unix(&path), registry, line).await;
@@ -56,6 +62,40 @@ pub async fn serve(port: Port, registry: Registry, line: mpsc::Sender<Chunk>) {
     }
 }
 
+fn is_pattern(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name.as_encoded_bytes().contains(&b'*'))
+}
+
+/// Serves each port whose name fits, from when it is there: plugs come and go.
+async fn serve_matching(path: &Path, baud: u32, registry: Registry, line: mpsc::Sender<Chunk>) {
+    let mut served = BTreeSet::new();
+    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let (before, after) = name.split_once('*').unwrap_or((&name, ""));
+    while !line.is_closed() {
+        for path in matching(path.parent().unwrap_or(Path::new("/")), before, after).await {
+            if served.len() < CONNECTIONS_MAX && served.insert(path.clone()) {
+                let (registry, line) = (registry.clone(), line.clone());
+                tokio::spawn(async move { serve_serial(&path, baud, registry, line).await });
+            }
+        }
+        tokio::time::sleep(REOPEN_WAIT).await;
+    }
+}
+
+/// Names in a folder with this beginning and end.
+async fn matching(folder: &Path, before: &str, after: &str) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    // No such folder: no such plug yet.
+    let Ok(mut entries) = tokio::fs::read_dir(folder).await else { return found };
+    while let Ok(Some(entry)) = entries.next_entry().await {
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        let rest = name.strip_prefix(before).and_then(|rest| rest.strip_suffix(after));
+        found.extend(rest.map(|_| entry.path()));
+    }
+    found
+}
+
 async fn serve_serial(path: &Path, baud: u32, registry: Registry, line: mpsc::Sender<Chunk>) {
     let mut reported = false;
     while !line.is_closed() {
@@ -64,7 +104,7 @@ async fn serve_serial(path: &Path, baud: u32, registry: Registry, line: mpsc::Se
             Ok(stream) => {
                 reported = false;
                 tracing::info!(port = %path.display(), "serial port open");
-                talk(stream, &registry, &line).await;
+                talk(stream, &path.display().to_string(), &registry, &line).await;
                 tracing::warn!(port = %path.display(), "serial port closed");
             }
             Err(error) if !reported => {
@@ -147,9 +187,9 @@ async fn accept_all<L: Listen>(
     while let Ok(permit) = room.clone().acquire_owned().await {
         match listener.accept().await {
             Ok(stream) => {
-                let (registry, line) = (registry.clone(), line.clone());
+                let (name, registry, line) = (name.to_owned(), registry.clone(), line.clone());
                 tokio::spawn(async move {
-                    talk(stream, &registry, &line).await;
+                    talk(stream, &name, &registry, &line).await;
                     drop(permit);
                 });
             }
@@ -165,17 +205,26 @@ async fn accept_all<L: Listen>(
 /// Talks with one device until its stream ends.
 async fn talk<S: AsyncRead + AsyncWrite>(
     stream: S,
+    port: &str,
     registry: &Registry,
     line: &mpsc::Sender<Chunk>,
 ) {
     let (mut reader, mut writer) = tokio::io::split(stream);
-    let mut session = Session::new(registry.clone());
+    let mut session = Session::new(registry.clone()).at(port.into());
     let clock = Clock::new();
+    let mut pace = Pace::new(registry.rate());
     let mut bytes = vec![0; READ_BYTES];
     loop {
+        let wait = pace.wait(clock.monotonic());
+        if wait.is_some() {
+            registry.is_babbling(port, clock.monotonic());
+        }
         let answer = tokio::select! {
-            read = reader.read(&mut bytes) => match read {
+            // A device that says too much is not read for a while, and then sends again.
+            () = tokio::time::sleep(wait.unwrap_or_default()), if wait.is_some() => Some(Vec::new()),
+            read = reader.read(&mut bytes), if wait.is_none() => match read {
                 Ok(count) if count > 0 => {
+                    pace.took(count, clock.monotonic());
                     session.push(&bytes[..count], clock.monotonic(), line).await.ok()
                 }
                 _ => None,

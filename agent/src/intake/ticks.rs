@@ -1,7 +1,11 @@
 //! Ticks: when a device that only counts took its readings, on our own clock, however late they
 //! come: a cable that was dead for hours may bring a ring full of them at once.
 
-use wire::time::MonotonicNanos;
+use std::sync::PoisonError;
+
+use wire::time::{DeviceClock, MonotonicNanos};
+
+use super::{Device, FrameSpan, Run};
 
 /// Clocks of devices drift against ours by this much at most, parts in a million: a processor's
 /// own oscillator, which is no crystal, by a hundredth or two.
@@ -54,6 +58,35 @@ impl Ticks {
         let age = i128::from(received.0) - (offset + device_ns);
         u64::try_from(age.max(0)).unwrap_or(AGE_MAX_NS).min(AGE_MAX_NS)
     }
+}
+
+/// One tick of a device, nanoseconds.
+pub fn tick_ns(device: &Device) -> i128 {
+    10i128.pow(device.source.tick_exponent.into())
+}
+
+/// Dates frames that came together: those of a device that counts ticks by what is known of its
+/// counting, with the newest of them.
+pub fn dated(
+    device: &Device,
+    run: &Run,
+    received: MonotonicNanos,
+    frames: &[(FrameSpan, Option<i64>)],
+) -> Vec<FrameSpan> {
+    let plain = |(span, _): &(FrameSpan, Option<i64>)| *span;
+    if device.source.clock != DeviceClock::Tick {
+        return frames.iter().map(plain).collect();
+    }
+    let tick_ns = tick_ns(device);
+    let ns = |ticks: i64| i128::from(ticks) * tick_ns;
+    let mut known = run.ticks.lock().unwrap_or_else(PoisonError::into_inner);
+    for (span, ticks) in frames {
+        if let Some(ticks) = *ticks {
+            known.hear_frame(span.sequence, ns(ticks), received);
+        }
+    }
+    let age = |ticks: Option<i64>| ticks.map_or(0, |ticks| known.age_ns(ns(ticks), received));
+    frames.iter().map(|(span, ticks)| FrameSpan { age_ns: age(*ticks), ..*span }).collect()
 }
 
 /// A century: a device that says more counts nothing.

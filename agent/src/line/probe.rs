@@ -151,7 +151,7 @@ fn device_of(gateway: GatewayId) -> Device {
     };
     let model = "wardline test-send".into();
     let (slots, numerics) = (vec![Slot::Numeric(0)], Arc::new(vec![channel]));
-    Device { source, model, slots, numerics, waves: Arc::default() }
+    Device { model, slots, numerics, ..Device::silent(source) }
 }
 
 impl<D: Disk, S: Sealer, H: Hands> Line<D, S, H> {

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use super::Line;
 use crate::buffer::disk::Disk;
-use crate::intake::Device;
 use crate::intake::past::{Last, Past};
+use crate::intake::{Device, Run};
 use crate::seal::{Sealer, keep};
 use crate::uplink::Hands;
 
@@ -52,7 +52,12 @@ impl Resets {
 
 impl<D: Disk, S: Sealer, H: Hands> Line<D, S, H> {
     /// A device has introduced a run: if it is a new one, what it held in the last one is lost.
-    pub(super) fn begin_run(&mut self, device: &Arc<Device>, begun: Last) {
+    pub(super) fn begin_run(&mut self, device: &Arc<Device>, run: &Run, begun: Last) {
+        if run.is_news(device.proof) {
+            self.order += 1;
+            let clock = self.clock.state();
+            self.batcher.label_run(device, &clock, self.order);
+        }
         let id = device.source.device;
         let known = self.resets.past.of(id);
         // A device that has not said its standing yet is as it was in its last run.

@@ -13,7 +13,7 @@ use wire::time::{ClockState, MonotonicNanos};
 
 mod context;
 mod growing;
-mod run_end;
+mod runs;
 
 use crate::intake::{Device, Slot};
 use crate::limits::{BATCH_BLOCKS_MAX, BATCH_PAYLOAD_BYTES_MAX};

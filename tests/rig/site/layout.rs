@@ -292,6 +292,9 @@ fn adapt(written: &str, plan: &Plan, ground: Option<&Ground<'_>>, port: u16) -> 
     }
     set("intake", "unix", unix.into())?;
     set("intake", "serial", serial.into())?;
+    set("intake", "strangers", true.into())?;
+    // A simulated ward says in a second what real devices say in minutes.
+    set("intake", "port_kib_s", 65_536.into())?;
     if let Some(flush) = plan.flush {
         let ms = i64::try_from(flush.as_millis())?;
         set("seal", "vital_ms", ms.into())?;

@@ -260,7 +260,7 @@ fn payload_again(frame: &Frame<'_>) -> Result<Vec<u8>> {
         }
         Kind::Gap => write_gap(SourceGap::read(frame.payload)?),
         Kind::Standing => Standing::read(frame.payload)?.write(),
-        Kind::Ack | Kind::Query | Kind::Heard => return Ok(Vec::new()),
+        Kind::Ack | Kind::Query | Kind::Heard | Kind::Sealed => return Ok(Vec::new()),
     };
     Ok(room.context("it does not fit")?.as_slice().to_vec())
 }

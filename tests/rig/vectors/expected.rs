@@ -223,7 +223,7 @@ pub fn link(frame: &Frame<'_>) -> Result<Value> {
             json!({ "readings": gap.readings, "cause": gap.cause })
         }
         Kind::Standing => standing(&Standing::read(frame.payload)?),
-        Kind::Ack | Kind::Query | Kind::Heard => json!(hex(frame.payload)),
+        Kind::Ack | Kind::Query | Kind::Heard | Kind::Sealed => json!(hex(frame.payload)),
     };
     Ok(json!({
         "kind": frame.kind as u8,

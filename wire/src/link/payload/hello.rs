@@ -3,7 +3,7 @@
 use super::{PayloadError, TEXT_BYTES_MAX, read_exponent};
 use crate::decimal::Decimal;
 use crate::identity::DeviceId;
-use crate::limits::{CHANNELS_MAX, LABEL_BYTES_MAX, LINK_PAYLOAD_BYTES_MAX};
+use crate::limits::{CHANNELS_MAX, LABEL_BYTES_MAX, LINK_PAYLOAD_BYTES_MAX, LINK_TEXT_BYTES_MAX};
 use crate::reading::{Channel, ChannelKind, Mode};
 use crate::strict::{Reader, Room, Writer};
 use crate::time::{DeviceClock, Rate};
@@ -139,5 +139,5 @@ pub fn write_hello(
     writer.uint(mode as u64).uint(parts.into()).text(model).uint(channel_first.into());
     writer.array(channels.len());
     channels.iter().for_each(|channel| write_channel(&mut writer, channel));
-    writer.finish()
+    writer.finish().filter(|payload| payload.as_slice().len() <= LINK_TEXT_BYTES_MAX)
 }

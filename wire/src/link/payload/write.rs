@@ -2,7 +2,7 @@
 
 use super::{TEXT_BYTES_MAX, Value};
 use crate::decimal::Number;
-use crate::limits::LINK_PAYLOAD_BYTES_MAX;
+use crate::limits::{LINK_PAYLOAD_BYTES_MAX, LINK_TEXT_BYTES_MAX};
 use crate::reading::{Alert, Event, Status};
 use crate::strict::{Put, Room, Writer};
 
@@ -38,7 +38,7 @@ impl DataWriter {
         };
         let length = self.body.as_slice().len() + room.as_slice().len();
         let fits = self.entries < 23
-            && length + HEAD_BYTES_MAX <= LINK_PAYLOAD_BYTES_MAX
+            && length + HEAD_BYTES_MAX <= LINK_TEXT_BYTES_MAX
             && self.body.put(room.as_slice());
         self.entries += usize::from(fits);
         fits
