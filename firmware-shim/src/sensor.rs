@@ -5,14 +5,32 @@
 
 use core::fmt;
 use core::future::Future;
-use core::pin::pin;
-use core::task::{Context, Poll, Waker};
 
-use embedded_hal::i2c::ErrorKind;
+use embedded_hal::{i2c, spi};
 use wire::link::{DataWriter, Value};
-use wire::reading::Channel;
+use wire::reading::{Channel, ChannelKind, Status};
+
+mod bus;
+
+pub use bus::{Blocking, block_on};
 
 pub mod tmp105;
+
+pub mod lm75;
+
+pub mod tmp117;
+
+pub mod mlx90614;
+
+pub mod bme280;
+
+pub mod ina219;
+
+pub mod ds3231;
+
+pub mod max30102;
+
+pub mod ads1292r;
 
 #[cfg(test)]
 mod simulated;
@@ -20,8 +38,14 @@ mod simulated;
 /// Why a sensor gives no reading.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Fault {
-    /// The bus: nobody acknowledges, arbitration lost, or another of its errors.
-    Bus(ErrorKind),
+    /// The I2C bus: nobody acknowledges, arbitration lost, or another of its errors.
+    Bus(i2c::ErrorKind),
+    /// The SPI bus.
+    Spi(spi::ErrorKind),
+    /// The pin by which the chip says that it has something cannot be read.
+    Pin,
+    /// The chip has given nothing new for too long.
+    Silent,
     /// Another chip answers, or one that lost its settings: what was read in place of what.
     Identity {
         /// What the data sheet says.
@@ -37,6 +61,9 @@ impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Bus(kind) => write!(f, "bus: {kind}; check wiring and pull-ups"),
+            Self::Spi(kind) => write!(f, "bus: {kind}; check wiring and chip select"),
+            Self::Pin => f.write_str("the pin of the chip cannot be read"),
+            Self::Silent => f.write_str("the chip gives nothing new; check its supply and pin"),
             Self::Identity { expected, found } => {
                 write!(f, "identity is {found:#06x} in place of {expected:#06x}; check the address")
             }
@@ -47,46 +74,101 @@ impl fmt::Display for Fault {
 
 impl core::error::Error for Fault {}
 
-/// Any bus error as a fault.
-pub(crate) fn bus<E: embedded_hal::i2c::Error>(error: E) -> Fault {
-    Fault::Bus(error.kind())
-}
-
-/// Readings of one moment, with the numbers of this sensor's channels from 0.
+/// Readings of one turn, with the numbers of this sensor's channels from 0.
+///
+/// Samples are counted per channel; all waveforms of a sensor have one rate.
 #[derive(Debug)]
 pub struct Readings<'w> {
     writer: &'w mut DataWriter,
     channel_first: u16,
+    sample_first: u64,
+    samples: u32,
+    lost_samples: u32,
     count: u8,
     refused: u8,
 }
 
+/// What came of one turn.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Turn {
+    /// Readings that were taken.
+    pub count: u8,
+    /// Readings for which there was no room.
+    pub refused: u8,
+    /// Samples of each waveform that were taken or refused.
+    pub samples: u32,
+    /// Samples of each waveform that the chip lost.
+    pub lost_samples: u32,
+}
+
 impl<'w> Readings<'w> {
-    pub(crate) fn new(writer: &'w mut DataWriter, channel_first: u16) -> Self {
-        Self { writer, channel_first, count: 0, refused: 0 }
+    pub(crate) const fn new(
+        writer: &'w mut DataWriter,
+        channel_first: u16,
+        sample_first: u64,
+    ) -> Self {
+        let (samples, lost_samples, count, refused) = (0, 0, 0, 0);
+        Self { writer, channel_first, sample_first, samples, lost_samples, count, refused }
     }
 
     /// Numerics of neighbouring channels; whether there was room.
     pub fn numerics(&mut self, channel: u16, values: &[Value]) -> bool {
         let taken = self.writer.numerics(self.channel_first + channel, values);
-        let counted = if taken { &mut self.count } else { &mut self.refused };
-        *counted = counted.saturating_add(values.len() as u8);
+        self.tally(taken, values.len());
         taken
     }
 
-    /// How many were taken, and for how many there was no room.
-    pub(crate) const fn counts(&self) -> (u8, u8) {
-        (self.count, self.refused)
+    /// Samples of neighbouring channels, the same count of each; `None` is an invalid one. Whether
+    /// there was room: at most 221 bytes in a turn, where a sample takes one to five.
+    pub fn wave(&mut self, channel: u16, status: Status, channels: &[&[Option<i32>]]) -> bool {
+        let first = self.sample_first + u64::from(self.samples + self.lost_samples);
+        let taken = self.writer.wave(self.channel_first + channel, first, status, channels);
+        let count = channels.first().map_or(0, |samples| samples.len());
+        self.samples += count as u32;
+        self.tally(taken, count * channels.len());
+        taken
+    }
+
+    /// So many samples of each waveform are missing here.
+    pub const fn lost(&mut self, samples: u32) {
+        self.lost_samples = self.lost_samples.saturating_add(samples);
+    }
+
+    const fn tally(&mut self, taken: bool, readings: usize) {
+        let counted = if taken { &mut self.count } else { &mut self.refused };
+        *counted = counted.saturating_add(if readings > 255 { 255 } else { readings as u8 });
+    }
+
+    pub(crate) const fn turn(&self) -> Turn {
+        let Self { samples, lost_samples, count, refused, .. } = *self;
+        Turn { count, refused, samples, lost_samples }
     }
 }
+
+/// A channel of numbers.
+pub(crate) const fn numeric(code: u32, unit: u32, exponent: i8) -> Channel<'static> {
+    let kind = ChannelKind::Numeric { exponent };
+    Channel { code, unit, kind, label: "", unit_label: "" }
+}
+
+/// MDC_DIM_DEGC.
+pub(crate) const DEGREE_CELSIUS: u32 = 268_192;
+/// MDC_TEMP_SKIN.
+pub(crate) const SKIN_TEMPERATURE: u32 = 150_388;
 
 /// A chip on a bus `B`.
 pub trait Sensor<B> {
     /// What it measures.
     fn channels(&self) -> &'static [Channel<'static>];
 
-    /// Milliseconds between two readings.
+    /// Milliseconds between two turns.
     fn period(&self) -> u32;
+
+    /// Samples of each waveform that are gone when so many turns in a row came too late; none where
+    /// the chip keeps them for the next one.
+    fn samples_missed(&self, _turns: u32) -> u32 {
+        0
+    }
 
     /// Looks whether it is the right chip, and sets it up.
     ///
@@ -94,7 +176,7 @@ pub trait Sensor<B> {
     /// [`Fault`]; nothing of it may be read then.
     fn start(&mut self, bus: &mut B) -> impl Future<Output = Result<(), Fault>>;
 
-    /// Reads all channels.
+    /// Reads what the chip has: numerics once a turn, samples as many as there are.
     ///
     /// # Errors
     /// [`Fault`]; what was written into `readings` is dropped then.
@@ -103,49 +185,4 @@ pub trait Sensor<B> {
         bus: &mut B,
         readings: &mut Readings<'_>,
     ) -> impl Future<Output = Result<(), Fault>>;
-}
-
-/// A blocking bus where a driver wants an asynchronous one.
-#[derive(Debug)]
-pub struct Blocking<T>(pub T);
-
-impl<T: embedded_hal::i2c::ErrorType> embedded_hal::i2c::ErrorType for Blocking<T> {
-    type Error = T::Error;
-}
-
-impl<T: embedded_hal::i2c::I2c> embedded_hal_async::i2c::I2c for Blocking<T> {
-    async fn read(&mut self, address: u8, bytes: &mut [u8]) -> Result<(), T::Error> {
-        self.0.read(address, bytes)
-    }
-
-    async fn write(&mut self, address: u8, bytes: &[u8]) -> Result<(), T::Error> {
-        self.0.write(address, bytes)
-    }
-
-    async fn write_read(
-        &mut self,
-        address: u8,
-        written: &[u8],
-        bytes: &mut [u8],
-    ) -> Result<(), T::Error> {
-        self.0.write_read(address, written, bytes)
-    }
-
-    async fn transaction(
-        &mut self,
-        address: u8,
-        operations: &mut [embedded_hal::i2c::Operation<'_>],
-    ) -> Result<(), T::Error> {
-        self.0.transaction(address, operations)
-    }
-}
-
-/// Runs what waits for nothing but a [`Blocking`] bus.
-pub fn block_on<F: Future>(future: F) -> F::Output {
-    let (mut future, mut context) = (pin!(future), Context::from_waker(Waker::noop()));
-    loop {
-        if let Poll::Ready(output) = future.as_mut().poll(&mut context) {
-            return output;
-        }
-    }
 }

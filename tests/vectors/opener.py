@@ -21,7 +21,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305
 from kyber_py.ml_kem import ML_KEM_768
 from pycose.keys import OKPKey
 from pycose.keys.curves import Ed25519
@@ -801,14 +801,58 @@ def link(data):
     need(16 <= len(raw) <= 254, "link: too short or too long")
     need(crc32c(raw[:-4]) == int.from_bytes(raw[-4:], "little"), "link: checksum")
     need(raw[0] == 1, "link: another version")
-    need(raw[1] <= 6, "link: an unknown kind")
+    need(raw[1] <= 7, "link: an unknown kind")
     payload = raw[12:-4]
     need(int.from_bytes(raw[10:12], "big") == len(payload), "link: another length")
+    return link_frame(raw[1], raw[2:6], raw[6:10], payload)
+
+
+def link_frame(kind, boot, sequence, payload):
     readers = {0: link_data, 2: link_hello, 3: link_gap, 6: link_standing}
-    read = readers.get(raw[1])
-    return {"kind": raw[1], "boot": int.from_bytes(raw[2:6], "big"),
-            "sequence": int.from_bytes(raw[6:10], "big"),
-            "payload": read(item(payload)) if read else payload.hex()}
+    if kind == 7:
+        said = link_open(boot, sequence, payload)
+    elif kind == 4 and payload:
+        level, challenge = fields(item(payload), 2)
+        need(uint(level, 8) >= 2 and len(blob(challenge)) == 12, "link: an offer")
+        said = payload.hex()
+    else:
+        said = readers[kind](item(payload)) if kind in readers else payload.hex()
+    return {"kind": kind, "boot": int.from_bytes(boot, "big"),
+            "sequence": int.from_bytes(sequence, "big"), "payload": said}
+
+
+LINK_KEY, LINK_CHALLENGE = bytes(range(0x20, 0x40)), bytes(range(0x40, 0x4C))
+
+
+def link_open(boot, sequence, payload):
+    """What stands in a sealed frame: XChaCha20-Poly1305 under the test key and challenge."""
+    need(len(payload) >= 17 and payload[0] < 7, "link: sealed")
+    nonce = LINK_CHALLENGE + bytes([1, payload[0], 0, 0]) + boot + sequence
+    cipher = ChaCha20Poly1305(hchacha20(LINK_KEY, nonce[:16]))
+    try:
+        opened = cipher.decrypt(bytes(4) + nonce[16:], payload[1:], None)
+    except InvalidTag:
+        need(False, "link: forged")
+    return link_frame(payload[0], boot, sequence, opened)
+
+
+def hchacha20(key, nonce):
+    words = [int.from_bytes(part, "little") for part in
+             (b"expa", b"nd 3", b"2-by", b"te k", *(key[at:at + 4] for at in range(0, 32, 4)),
+              *(nonce[at:at + 4] for at in range(0, 16, 4)))]
+
+    def turn(a, b, c, d):
+        for left, right, to, by in ((a, b, d, 16), (c, d, b, 12), (a, b, d, 8), (c, d, b, 7)):
+            words[left] = words[left] + words[right] & 0xFFFFFFFF
+            mixed = words[to] ^ words[left]
+            words[to] = (mixed << by | mixed >> 32 - by) & 0xFFFFFFFF
+
+    for _ in range(10):
+        for column in range(4):
+            turn(column, 4 + column, 8 + column, 12 + column)
+        for row in range(4):
+            turn(row, 4 + (row + 1) % 4, 8 + (row + 2) % 4, 12 + (row + 3) % 4)
+    return b"".join(word.to_bytes(4, "little") for word in words[:4] + words[12:])
 
 
 def link_gap(value):

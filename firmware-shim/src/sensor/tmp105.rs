@@ -5,10 +5,10 @@
 //! reading, so that a stuck line or a chip that was reset gives no number.
 
 use embedded_hal_async::i2c::I2c;
-use wire::link::Value;
-use wire::reading::{Channel, ChannelKind};
+use wire::reading::Channel;
 
-use super::{Fault, Readings, Sensor, bus};
+use super::bus::{expect8, read_from, write};
+use super::{DEGREE_CELSIUS, Fault, Readings, Sensor, numeric};
 
 /// Pointer of the temperature register: 12 bits, left-justified, two's complement, 1/16 °C.
 const TEMPERATURE: u8 = 0;
@@ -29,13 +29,7 @@ pub struct Tmp105 {
 }
 
 /// MDC_TEMP in MDC_DIM_DEGC.
-pub const TEMPERATURE_CHANNEL: Channel<'static> = Channel {
-    code: 150_344,
-    unit: 268_192,
-    kind: ChannelKind::Numeric { exponent: EXPONENT },
-    label: "",
-    unit_label: "",
-};
+pub const TEMPERATURE_CHANNEL: Channel<'static> = numeric(150_344, DEGREE_CELSIUS, EXPONENT);
 
 impl Tmp105 {
     /// The chip at an address, 0x48 to 0x4F by its pins; its readings are plain temperatures.
@@ -48,22 +42,15 @@ impl Tmp105 {
     ///
     /// # Errors
     /// [`Fault`]; there is no number then.
-    pub async fn temperature<B: I2c>(&self, bus_: &mut B) -> Result<i64, Fault> {
-        let mut register = [0; 2];
-        bus_.write_read(self.address, &[TEMPERATURE], &mut register).await.map_err(bus)?;
-        let temperature = convert(register)?;
+    pub async fn temperature<B: I2c>(&self, bus: &mut B) -> Result<i64, Fault> {
+        let temperature = convert(read_from(bus, self.address, TEMPERATURE).await?)?;
         // Only now: a line that got stuck in between, or a chip that was reset, shows here.
-        self.settings(bus_).await?;
+        self.settings(bus).await?;
         Ok(temperature)
     }
 
-    async fn settings<B: I2c>(&self, bus_: &mut B) -> Result<(), Fault> {
-        let mut found = [0];
-        bus_.write_read(self.address, &[CONFIGURATION], &mut found).await.map_err(bus)?;
-        match found[0] & SETTINGS_MASK {
-            SETTINGS => Ok(()),
-            found => Err(Fault::Identity { expected: SETTINGS.into(), found: found.into() }),
-        }
+    async fn settings<B: I2c>(&self, bus: &mut B) -> Result<(), Fault> {
+        expect8(bus, self.address, CONFIGURATION, (SETTINGS, SETTINGS_MASK)).await
     }
 }
 
@@ -88,14 +75,13 @@ impl<B: I2c> Sensor<B> for Tmp105 {
         1_000
     }
 
-    async fn start(&mut self, bus_: &mut B) -> Result<(), Fault> {
-        bus_.write(self.address, &[CONFIGURATION, SETTINGS]).await.map_err(bus)?;
-        self.settings(bus_).await
+    async fn start(&mut self, bus: &mut B) -> Result<(), Fault> {
+        write(bus, self.address, &[CONFIGURATION, SETTINGS]).await?;
+        self.settings(bus).await
     }
 
-    async fn read(&mut self, bus_: &mut B, readings: &mut Readings<'_>) -> Result<(), Fault> {
-        let value: Value = Ok(self.temperature(bus_).await?);
-        readings.numerics(0, &[value]);
+    async fn read(&mut self, bus: &mut B, readings: &mut Readings<'_>) -> Result<(), Fault> {
+        readings.numerics(0, &[Ok(self.temperature(bus).await?)]);
         Ok(())
     }
 }
@@ -104,16 +90,10 @@ impl<B: I2c> Sensor<B> for Tmp105 {
 mod tests {
     extern crate std;
     use super::*;
-    use crate::ring::Ring;
-    use crate::sampler::Sampler;
-    use crate::sensor::simulated::{Broken, Chip, Registers};
-    use crate::sensor::{Blocking, block_on};
+    use crate::sensor::Blocking;
+    use crate::sensor::simulated::{Chip, Registers, no_fault_becomes_a_number, turn};
     use embedded_hal::i2c::{ErrorKind, NoAcknowledgeSource};
     use embedded_hal_mock::eh1::i2c::{Mock, Transaction};
-    use std::vec::Vec;
-    use wire::decimal::{Absent, Number};
-    use wire::link::{Entries, Entry};
-    use wire::reading::STATUS_INVALID;
 
     const AT: u8 = 0x48;
 
@@ -138,63 +118,31 @@ mod tests {
 
     #[test]
     fn the_chip_is_set_up_and_read_as_the_data_sheet_says() {
-        let expected = [
+        let mut mock = Mock::new(&[
             Transaction::write(AT, std::vec![1, 0x60]),
             Transaction::write_read(AT, std::vec![1], std::vec![0x60]),
             Transaction::write_read(AT, std::vec![0], std::vec![0x24, 0x90]),
             Transaction::write_read(AT, std::vec![1], std::vec![0xE0]),
-        ];
-        let mut mock = Mock::new(&expected);
-        let (values, result) = read(&mut Blocking(&mut mock));
-        assert_eq!((values, result), (std::vec![Ok(365_625)], Ok(())));
+        ]);
+        let said = turn(&mut Tmp105::new(AT), &mut Blocking(&mut mock));
+        assert_eq!((said.values, said.result), (std::vec![Ok(365_625)], Ok(())));
         mock.done();
     }
 
-    /// What one turn says, and what became of it.
-    fn read<B: I2c>(bus: &mut B) -> (Vec<Value>, Result<(), Fault>) {
-        let mut sensor = Tmp105::new(AT);
-        let mut sampler = Sampler::new::<B, _>(&sensor, 0, 0);
-        let mut ring = Ring::<200>::default();
-        let (taken, result) = block_on(sampler.sample((0, 0), (&mut sensor, bus), &mut ring));
-        let record = ring.record(taken.expect("a record")).expect("it waits");
-        let entries = Entries::read(record.payload).expect("it is well formed");
-        let values = entries.flat_map(|entry| match entry {
-            Entry::Numerics(numerics) => numerics.values().collect::<Vec<_>>(),
-            _ => Vec::new(),
-        });
-        (values.collect(), result)
-    }
-
-    fn chip() -> Registers {
-        let mut registers = Registers::default();
-        registers.set(TEMPERATURE, &[0x24, 0x90]);
-        registers.set(CONFIGURATION, &[0]);
-        registers
+    fn chip() -> Chip {
+        let registers = Registers::of(&[(CONFIGURATION, &[0])]);
+        Chip::new(AT, registers.with_fixed(&[(TEMPERATURE, &[0x24, 0x90])]))
     }
 
     #[test]
     fn no_fault_of_bus_or_chip_becomes_a_number() {
-        let no_value: Value = Err((Number::Not(Absent::Missing), STATUS_INVALID));
-        for broken in Broken::ALL {
-            // A fault may come at any byte of the first turn.
-            for after in 0..Chip::bytes_of(|chip| drop(read(chip)), AT, chip()) {
-                let mut bus = Blocking(Chip::breaking(AT, chip(), broken, after));
-                let (values, result) = read(&mut bus);
-                let is_right = values == [Ok(365_625)];
-                assert!(values == [no_value] || is_right, "{broken:?} after {after}: {values:?}");
-                // A chip that was reset before it was set up is as good as new.
-                let may_be_right = broken == Broken::Reset;
-                assert!(result.is_err() || may_be_right && is_right, "{broken:?} after {after}");
-            }
-        }
-        let mut good = Blocking(Chip::new(AT, chip()));
-        assert_eq!(read(&mut good), (std::vec![Ok(365_625)], Ok(())));
+        no_fault_becomes_a_number(|| Tmp105::new(AT), chip);
     }
 
     #[test]
     fn nobody_at_the_address_is_named_so() {
-        let mut other = Blocking(Chip::new(AT + 1, chip()));
         let kind = ErrorKind::NoAcknowledge(NoAcknowledgeSource::Address);
-        assert_eq!(read(&mut other).1, Err(Fault::Bus(kind)));
+        let said = turn(&mut Tmp105::new(AT + 1), &mut Blocking(chip()));
+        assert_eq!(said.result, Err(Fault::Bus(kind)));
     }
 }

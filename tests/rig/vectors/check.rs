@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use serde_json::{Map, Value, json};
 use wire::batch::wave;
 use wire::command::Command;
@@ -12,8 +12,8 @@ use wire::frame::{Record, RecordKind, join, read_frame_payload};
 use wire::gap::Gap;
 use wire::identity::{RecordHash, SegmentId};
 use wire::keyring::{self, Keyring};
+use wire::link::{Challenge, SourceGap, Standing, write_gap, write_hello};
 use wire::link::{DataWriter, Deframer, ENCODED_BYTES_MAX, Entries, Entry, Frame, Hello, Kind};
-use wire::link::{SourceGap, Standing, write_gap, write_hello};
 use wire::receipt::Receipt;
 use wire::seal::{SegmentKeys, open_frame, seal_frame, unwrap_secret, verify_frame, verify_header};
 use wire::segment::header_payload;
@@ -260,7 +260,17 @@ fn payload_again(frame: &Frame<'_>) -> Result<Vec<u8>> {
         }
         Kind::Gap => write_gap(SourceGap::read(frame.payload)?),
         Kind::Standing => Standing::read(frame.payload)?.write(),
-        Kind::Ack | Kind::Query | Kind::Heard | Kind::Sealed => return Ok(Vec::new()),
+        Kind::Sealed => {
+            let sealing = expected::link_sealing();
+            let opened = sealing.open(frame).map_err(|_| anyhow!("not under the test key"))?;
+            let again = sealing.seal(&opened.frame()).context("it cannot be sealed")?;
+            return Ok(again.frame().payload.to_vec());
+        }
+        Kind::Query if !frame.payload.is_empty() => {
+            let challenge = Challenge::read(frame.payload).context("no challenge")?;
+            return Ok(challenge.write().as_slice().to_vec());
+        }
+        Kind::Ack | Kind::Query | Kind::Heard => return Ok(Vec::new()),
     };
     Ok(room.context("it does not fit")?.as_slice().to_vec())
 }

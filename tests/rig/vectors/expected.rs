@@ -2,14 +2,16 @@
 //!
 //! Numbers are numbers of the format, byte strings are hexadecimal, an absent value is `null`.
 
-use anyhow::Result;
+use anyhow::{Result, anyhow};
 use serde_json::{Value, json};
 use wire::batch::{Batch, Block, ChannelInfo, Note, NoteKind, Table, WaveRun};
 use wire::decimal::{Decimal, Number};
 use wire::frame::Core;
 use wire::gap::Gap;
 use wire::identity::RecordHash;
-use wire::link::{Entries, Entry, Frame, Hello, Kind, SourceGap, Standing};
+use wire::link::{
+    Challenge, Entries, Entry, Frame, Hello, Kind, LinkKey, Sealing, SourceGap, Standing,
+};
 use wire::reading::{Channel, ChannelKind, Status};
 use wire::seal::SegmentSecret;
 use wire::segment::{Header, Wrapped};
@@ -213,6 +215,14 @@ fn note(note: &Note) -> Result<Value> {
     Ok(json!({ "time_ticks": note.time_ticks, "sequence": note.sequence, "what": what }))
 }
 
+/// What the sealed link frames are sealed with: a test key and a challenge, worth nothing.
+pub fn link_sealing() -> Sealing {
+    Sealing {
+        key: LinkKey::new(std::array::from_fn(|at| 0x20 + at as u8)),
+        challenge: Challenge(std::array::from_fn(|at| 0x40 + at as u8)),
+    }
+}
+
 /// A link frame with what its payload says.
 pub fn link(frame: &Frame<'_>) -> Result<Value> {
     let payload = match frame.kind {
@@ -223,7 +233,12 @@ pub fn link(frame: &Frame<'_>) -> Result<Value> {
             json!({ "readings": gap.readings, "cause": gap.cause })
         }
         Kind::Standing => standing(&Standing::read(frame.payload)?),
-        Kind::Ack | Kind::Query | Kind::Heard | Kind::Sealed => json!(hex(frame.payload)),
+        Kind::Sealed => {
+            let opened =
+                link_sealing().open(frame).map_err(|_| anyhow!("not under the test key"))?;
+            link(&opened.frame())?
+        }
+        Kind::Ack | Kind::Query | Kind::Heard => json!(hex(frame.payload)),
     };
     Ok(json!({
         "kind": frame.kind as u8,

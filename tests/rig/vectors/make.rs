@@ -307,6 +307,9 @@ fn waves(folder: &Path) -> Result<()> {
     listing.close(folder)
 }
 
+/// Run of the device in every link frame; its last byte is one that COBS replaces.
+const LINK_BOOT: u32 = 0x0102_0300;
+
 fn links(folder: &Path) -> Result<()> {
     fs::create_dir_all(folder)?;
     let mut listing = Listing::default();
@@ -323,6 +326,13 @@ fn links(folder: &Path) -> Result<()> {
         firmware: "0.1.0",
     };
     let standing = standing.write().context("the standing does not fit")?;
+    let sealing = expected::link_sealing();
+    let offer = sealing.challenge.write();
+    let seal = |kind, sequence, payload: &[u8]| {
+        let frame = Frame { kind, boot: LINK_BOOT, sequence, payload };
+        sealing.seal(&frame).context("it cannot be sealed")
+    };
+    let (sealed, sealed_ack) = (seal(Kind::Data, 1, &data[0])?, seal(Kind::Ack, 3, &[])?);
     for (name, kind, sequence, payload) in [
         ("00-hello.bin", Kind::Hello, 0, hellos[0].as_slice()),
         ("01-hello.bin", Kind::Hello, 1, &hellos[1]),
@@ -334,8 +344,11 @@ fn links(folder: &Path) -> Result<()> {
         ("07-query.bin", Kind::Query, 0, &[]),
         ("08-heard.bin", Kind::Heard, 2, &[]),
         ("09-standing.bin", Kind::Standing, 1, standing.as_slice()),
+        ("10-offer.bin", Kind::Query, 0, offer.as_slice()),
+        ("11-sealed.bin", Kind::Sealed, 1, sealed.frame().payload),
+        ("12-sealed.bin", Kind::Sealed, 3, sealed_ack.frame().payload),
     ] {
-        let frame = Frame { kind, boot: 0x0102_0300, sequence, payload };
+        let frame = Frame { kind, boot: LINK_BOOT, sequence, payload };
         let mut out = [0; ENCODED_BYTES_MAX];
         let length = frame.encode(&mut out);
         listing.add(folder, name.to_owned(), &out[..length], expected::link(&frame)?)?;

@@ -24,6 +24,11 @@ impl DataWriter {
         Self { time_ticks, entries: 0, body: Room::default() }
     }
 
+    /// Another time than at the beginning: that of the first sample may be known only at the end.
+    pub const fn set_time(&mut self, time_ticks: i64) {
+        self.time_ticks = time_ticks;
+    }
+
     /// Whether nothing was written yet.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
