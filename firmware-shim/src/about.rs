@@ -58,6 +58,14 @@ impl About<'_> {
         (channels, RECORD_BYTES_MIN + channels)
     }
 
+    /// How many readings one record holds at most.
+    pub(crate) fn readings_a_record(&self) -> u64 {
+        match self.readings_by_bytes() {
+            (1, 1) => LINK_PAYLOAD_BYTES_MAX as u64,
+            (channels, _) => channels,
+        }
+    }
+
     fn write(&self, parts: u8, from: usize, to: usize) -> Option<Room<LINK_PAYLOAD_BYTES_MAX>> {
         let about = (self.device, DeviceClock::Tick, TICK_EXPONENT, self.mode);
         write_hello(about, parts, self.model, from as u16, &self.channels[from..to])

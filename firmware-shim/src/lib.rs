@@ -10,6 +10,8 @@ pub mod sensor;
 
 pub mod sampler;
 
+pub mod timeline;
+
 pub mod ring;
 
 pub mod about;
@@ -19,3 +21,6 @@ mod lock;
 pub mod sender;
 
 pub mod watchdog;
+
+#[cfg(feature = "flash")]
+pub mod flash;

@@ -28,9 +28,11 @@ pub enum Loss {
     Sensor = 2,
     /// The moment to take them was missed.
     Late = 4,
+    /// It could not be kept over a loss of power.
+    Storage = 5,
 }
 
-const LOSSES: [Loss; 3] = [Loss::Overflow, Loss::Sensor, Loss::Late];
+const LOSSES: [Loss; 4] = [Loss::Overflow, Loss::Sensor, Loss::Late, Loss::Storage];
 /// In place of a class: a gap.
 const GAP: u8 = 3;
 /// Class, readings, length.
@@ -69,6 +71,46 @@ impl<const BYTES: usize> Default for Ring<BYTES> {
 }
 
 impl<const BYTES: usize> Ring<BYTES> {
+    /// One whose first record has this number: of a run that goes on.
+    #[cfg(feature = "flash")]
+    pub(crate) fn resumed(first: u32) -> Self {
+        Self { first, ..Self::default() }
+    }
+
+    /// What a record is, as it can be put back.
+    #[cfg(feature = "flash")]
+    pub(crate) fn raw(&self, sequence: u32) -> Option<(u8, u8, &[u8])> {
+        let at = self.starts().nth(sequence.wrapping_sub(self.first) as usize)?;
+        let payload = &self.bytes[at + HEAD_BYTES..at + self.size(at)];
+        Some((self.bytes[at], self.bytes[at + 1], payload))
+    }
+
+    /// Puts a record back; whether there was room.
+    #[cfg(feature = "flash")]
+    pub(crate) fn put_back(&mut self, tag: u8, readings: u8, payload: &[u8]) -> bool {
+        tag <= GAP && self.put(tag, readings, payload)
+    }
+
+    /// Takes back this record and all behind it: they are lost for this reason, and what they had
+    /// said to be lost is said again.
+    #[cfg(feature = "flash")]
+    pub(crate) fn withdraw(&mut self, sequence: u32, why: Loss) {
+        let keep = sequence.wrapping_sub(self.first) as usize;
+        let Some(end) = self.starts().nth(keep) else { return };
+        let mut at = end;
+        while at < self.used {
+            let payload = &self.bytes[at + HEAD_BYTES..at + self.size(at)];
+            let gap = SourceGap::read(payload).ok().filter(|_| self.bytes[at] == GAP);
+            let cause = |gap: SourceGap| LOSSES.into_iter().find(|loss| *loss as u8 == gap.cause);
+            match gap.and_then(|gap| Some((gap.readings, cause(gap)?))) {
+                Some((readings, cause)) => self.lose(readings, cause),
+                None => self.lose(self.bytes[at + 1].into(), why),
+            }
+            at += self.size(at);
+        }
+        (self.used, self.count) = (end, keep as u32);
+    }
+
     /// Takes a payload of so many readings; gives its number, or none if it was counted as lost.
     pub fn push(&mut self, class: Class, readings: u8, payload: &[u8]) -> Option<u32> {
         loop {

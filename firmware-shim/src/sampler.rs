@@ -1,12 +1,16 @@
 //! Sampler: when to read a sensor, how late that was, and what to say when there is nothing.
+//!
+//! The turn in which a chip is set up says nothing of it: what stands in its registers then may be
+//! no measurement. Samples of waveforms are counted by time: what was not said between the last one
+//! that was and the next is declared, and keeps its numbers.
 
 use wire::decimal::{Absent, Number};
 use wire::link::{DataWriter, Value};
 use wire::reading::{Channel, ChannelKind, STATUS_INVALID};
-use wire::time::Rate;
 
 use crate::ring::{Class, Loss, Ring};
 use crate::sensor::{Fault, Readings, Sensor, Turn};
+use crate::timeline::Timeline;
 
 /// The times at which one sensor is read. All moments are milliseconds that may wrap.
 #[derive(Clone, Copy, Debug)]
@@ -14,9 +18,11 @@ pub struct Sampler {
     due: u32,
     period: u32,
     channel_first: u16,
-    /// Number of the next sample of each waveform, also of those that are missing.
-    sample_next: u64,
     is_ready: bool,
+    /// None before the first turn.
+    samples: Option<Timeline>,
+    /// Turns since numerics were due.
+    turns: u32,
     /// How late the latest reading was, and the worst one.
     pub late: (u32, u32),
     /// Readings whose moment had passed when their turn came.
@@ -27,9 +33,16 @@ impl Sampler {
     /// Reads a sensor from now on, whose channels begin with this number.
     #[must_use]
     pub fn new<B, S: Sensor<B>>(sensor: &S, channel_first: u16, now: u32) -> Self {
-        let period = sensor.period().max(1);
-        let (sample_next, is_ready, late, missed) = (0, false, (0, 0), 0);
-        Self { due: now, period, channel_first, sample_next, is_ready, late, missed }
+        Self {
+            due: now,
+            period: sensor.period().max(1),
+            channel_first,
+            is_ready: false,
+            samples: None,
+            turns: 0,
+            late: (0, 0),
+            missed: 0,
+        }
     }
 
     /// Whether it is time.
@@ -45,7 +58,8 @@ impl Sampler {
         let late = late % self.period;
         self.late = (late, self.late.1.max(late));
         self.missed = self.missed.saturating_add(missed);
-        self.due = self.due.wrapping_add((missed + 1).wrapping_mul(self.period));
+        let turns = missed.wrapping_add(1);
+        self.due = self.due.wrapping_add(turns.wrapping_mul(self.period));
         missed
     }
 
@@ -60,51 +74,60 @@ impl Sampler {
         ring: &mut Ring<BYTES>,
     ) -> (Option<u32>, Result<(), Fault>) {
         let channels = sensor.channels();
+        let mut samples = self.samples.unwrap_or_else(|| Timeline::new(channels, ticks));
         let missed = self.begin(now);
-        let (numerics, waves) = (numerics_of(channels), waves_of(channels));
-        ring.lose(u64::from(missed) * numerics, Loss::Late);
-        let skipped = sensor.samples_missed(missed);
-        ring.lose(u64::from(skipped) * waves, Loss::Late);
-        self.sample_next += u64::from(skipped);
-        let mut writer = DataWriter::new(ticks);
-        let mut readings = Readings::new(&mut writer, self.channel_first, self.sample_next);
-        let result = self.read(sensor, bus, &mut readings).await;
-        let turn = readings.turn();
-        if result.is_err() {
-            self.is_ready = false;
-            // Samples stay where they are in time: those of this turn are missing.
-            let samples = samples_a_turn(channels, self.period).max(turn.samples);
-            ring.lose(u64::from(samples + turn.lost_samples) * waves, Loss::Sensor);
-            self.sample_next += u64::from(samples + turn.lost_samples);
-            writer = DataWriter::new(ticks);
-            let kinds = channels.iter().map(|channel| channel.kind);
-            let count = say_absent(&mut writer, self.channel_first, kinds);
-            ring.lose(numerics - u64::from(count), Loss::Sensor);
-            return (push(ring, Class::Vital, count, writer), result);
+        if missed > 0 && sensor.forgets_when_late() {
+            samples.breaks();
         }
-        let Turn { count, refused, samples, lost_samples } = turn;
-        ring.lose(refused.into(), Loss::Overflow);
-        self.sample_next += u64::from(samples);
-        writer.set_time(ticks - span_ms(channels, samples));
-        let class = if numerics == 0 { Class::Wave } else { Class::Vital };
-        let taken = push(ring, class, count, writer);
-        ring.lose(u64::from(lost_samples) * waves, Loss::Sensor);
-        self.sample_next += u64::from(lost_samples);
-        (taken, result)
+        let (numerics, waves) = (numerics_of(channels), waves_of(channels));
+        let rounds = self.numerics_due(missed, sensor.turns_a_numeric());
+        ring.lose(u64::from(rounds.saturating_sub(1)) * numerics, Loss::Late);
+        let mut writer = DataWriter::new(ticks);
+        let mut readings = Readings::new(&mut writer, self.channel_first, (samples, ticks));
+        let was_ready = self.is_ready;
+        let result =
+            if was_ready { sensor.read(bus, &mut readings).await } else { sensor.start(bus).await };
+        self.is_ready = result.is_ok();
+        let turn = readings.turn();
+        if was_ready && self.is_ready {
+            self.samples = Some(turn.timeline);
+            return (say(turn, writer, (numerics, waves), ring), result);
+        }
+        samples.breaks();
+        ring.lose(samples.skip_to(ticks) * waves, Loss::Sensor);
+        self.samples = Some(samples);
+        if rounds == 0 {
+            return (None, result);
+        }
+        let mut writer = DataWriter::new(ticks);
+        let kinds = channels.iter().map(|channel| channel.kind);
+        let count = say_absent(&mut writer, self.channel_first, kinds);
+        ring.lose(numerics - u64::from(count), Loss::Sensor);
+        (push(ring, Class::Vital, count, writer), result)
     }
 
-    async fn read<B, S: Sensor<B>>(
-        &mut self,
-        sensor: &mut S,
-        bus: &mut B,
-        readings: &mut Readings<'_>,
-    ) -> Result<(), Fault> {
-        if !self.is_ready {
-            sensor.start(bus).await?;
-            self.is_ready = true;
-        }
-        sensor.read(bus, readings).await
+    /// How often numerics were due with this turn and those that were missed before it.
+    fn numerics_due(&mut self, missed: u32, every: u32) -> u32 {
+        let turns = self.turns.saturating_add(missed).saturating_add(1);
+        self.turns = turns % every.max(1);
+        turns / every.max(1)
     }
+}
+
+/// Puts what a turn brought into the ring, behind what is missing before it.
+fn say<const BYTES: usize>(
+    turn: Turn,
+    mut writer: DataWriter,
+    (numerics, waves): (u64, u64),
+    ring: &mut Ring<BYTES>,
+) -> Option<u32> {
+    ring.lose(turn.missing * waves, Loss::Sensor);
+    ring.lose(turn.refused.into(), Loss::Overflow);
+    if let Some(at) = turn.samples_at {
+        writer.set_time(at);
+    }
+    let class = if numerics == 0 { Class::Wave } else { Class::Vital };
+    push(ring, class, turn.count, writer)
 }
 
 fn push<const BYTES: usize>(
@@ -126,26 +149,6 @@ fn numerics_of(channels: &[Channel<'_>]) -> u64 {
 
 fn waves_of(channels: &[Channel<'_>]) -> u64 {
     channels.len() as u64 - numerics_of(channels)
-}
-
-/// The rate of a sensor's waveforms, if it has any.
-fn rate_of(channels: &[Channel<'_>]) -> Option<Rate> {
-    channels.iter().find_map(|channel| match channel.kind {
-        ChannelKind::Wave { rate, .. } => Some(rate),
-        ChannelKind::Numeric { .. } => None,
-    })
-}
-
-/// Samples that a turn brings at most, rounded up: rather one too many is said to be missing.
-fn samples_a_turn(channels: &[Channel<'_>], period_ms: u32) -> u32 {
-    let Some(rate) = rate_of(channels) else { return 0 };
-    (u64::from(period_ms) * rate.numerator).div_ceil(1000 * rate.denominator) as u32
-}
-
-/// From the first of so many samples to the moment behind the last one, milliseconds.
-fn span_ms(channels: &[Channel<'_>], samples: u32) -> i64 {
-    let Some(rate) = rate_of(channels) else { return 0 };
-    (u64::from(samples) * 1000 * rate.denominator / rate.numerator).cast_signed()
 }
 
 /// In place of each numeric: that there is none. How many.

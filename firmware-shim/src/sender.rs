@@ -68,6 +68,10 @@ pub struct Sender<'a, const BYTES: usize> {
     spoke: bool,
     standings: u32,
     said_standing: u32,
+    /// What is left of a run that ended: it says nothing of itself but who it was.
+    is_over: bool,
+    /// What waits is in flash, but for one record.
+    in_flash: bool,
     is_known: bool,
     noisy_since: Option<u32>,
     window: u32,
@@ -97,6 +101,8 @@ impl<'a, const BYTES: usize> Sender<'a, BYTES> {
             spoke: false,
             standings: 0,
             said_standing: now,
+            is_over: false,
+            in_flash: false,
             is_known: false,
             noisy_since: None,
             window: WINDOW.0,
@@ -106,10 +112,20 @@ impl<'a, const BYTES: usize> Sender<'a, BYTES> {
         }
     }
 
-    /// The same of a device that has a key: its readings go only to a gateway that has it, too.
-    #[must_use]
-    pub fn with_key(self, key: LinkKey) -> Self {
-        Self { lock: Lock::new(key), ..self }
+    /// This run has ended; what it left is in the ring, and its time is no longer known.
+    pub const fn is_over(&mut self) {
+        self.is_over = true;
+    }
+
+    /// What the ring takes is kept in flash before it is sent: only the record that is being written
+    /// goes with the power.
+    pub const fn keeps_in_flash(&mut self) {
+        self.in_flash = true;
+    }
+
+    /// The device has a key: its readings go only to a gateway that has it, too.
+    pub fn lock(&mut self, key: LinkKey) {
+        self.lock = Lock::new(key);
     }
 
     /// Takes what has come from the gateway.
@@ -215,7 +231,7 @@ impl<'a, const BYTES: usize> Sender<'a, BYTES> {
         if let Some(number) = self.word {
             return self.introduce(out, number, now);
         }
-        if now.wrapping_sub(self.said_standing) >= STANDING_EVERY {
+        if !self.is_over && now.wrapping_sub(self.said_standing) >= STANDING_EVERY {
             return self.stand(out, now, self.lock.is_agreed());
         }
         if self.looks_back(now) {
@@ -265,10 +281,14 @@ impl<'a, const BYTES: usize> Sender<'a, BYTES> {
     /// Sends one word of the introduction.
     fn introduce<W: Write>(&mut self, out: &mut W, number: u8, now: u32) -> Result<bool, W::Error> {
         let is_sealed = self.lock.is_agreed();
-        let standings = 1 + u8::from(is_sealed);
+        let standings = 1 + u8::from(is_sealed && !self.is_over);
         let Some(part) = number.checked_sub(standings) else {
-            // The first one is open, since it says whose key the next ones are sealed with.
-            self.stand(out, now, number > 0)?;
+            // The first word is open, since it says whose key the next ones are sealed with.
+            if self.is_over {
+                self.claim(out)?;
+            } else {
+                self.stand(out, now, number > 0)?;
+            }
             self.word = Some(number + 1);
             return Ok(true);
         };
@@ -285,6 +305,13 @@ impl<'a, const BYTES: usize> Sender<'a, BYTES> {
             (self.said_hello, self.spoke) = (now, false);
         }
         Ok(true)
+    }
+
+    /// Says openly who the device is, of a run whose time nobody knows.
+    fn claim<W: Write>(&self, out: &mut W) -> Result<(), W::Error> {
+        let Some(part) = self.about.part(0) else { return Ok(()) };
+        let (kind, boot, payload) = (Kind::Hello, self.boot, part.as_slice());
+        write(out, &Frame { kind, boot, sequence: 0, payload })
     }
 
     /// Sends what the device holds and its time; each has a number, so that no two are the same.
@@ -317,6 +344,9 @@ impl<'a, const BYTES: usize> Sender<'a, BYTES> {
     /// Readings that the ring holds at most.
     fn capacity(&self) -> u64 {
         let (readings, bytes) = self.about.readings_by_bytes();
+        if self.in_flash {
+            return self.about.readings_a_record();
+        }
         BYTES as u64 * readings / bytes
     }
 

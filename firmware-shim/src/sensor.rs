@@ -10,6 +10,8 @@ use embedded_hal::{i2c, spi};
 use wire::link::{DataWriter, Value};
 use wire::reading::{Channel, ChannelKind, Status};
 
+use crate::timeline::Timeline;
+
 mod bus;
 
 pub use bus::{Blocking, block_on};
@@ -46,6 +48,8 @@ pub enum Fault {
     Pin,
     /// The chip has given nothing new for too long.
     Silent,
+    /// The chip had no room for its samples: it was read too late.
+    Overrun,
     /// Another chip answers, or one that lost its settings: what was read in place of what.
     Identity {
         /// What the data sheet says.
@@ -64,6 +68,9 @@ impl fmt::Display for Fault {
             Self::Spi(kind) => write!(f, "bus: {kind}; check wiring and chip select"),
             Self::Pin => f.write_str("the pin of the chip cannot be read"),
             Self::Silent => f.write_str("the chip gives nothing new; check its supply and pin"),
+            Self::Overrun => {
+                f.write_str("the chip was read too late; look what keeps the processor")
+            }
             Self::Identity { expected, found } => {
                 write!(f, "identity is {found:#06x} in place of {expected:#06x}; check the address")
             }
@@ -75,17 +82,13 @@ impl fmt::Display for Fault {
 impl core::error::Error for Fault {}
 
 /// Readings of one turn, with the numbers of this sensor's channels from 0.
-///
-/// Samples are counted per channel; all waveforms of a sensor have one rate.
 #[derive(Debug)]
 pub struct Readings<'w> {
     writer: &'w mut DataWriter,
     channel_first: u16,
-    sample_first: u64,
-    samples: u32,
-    lost_samples: u32,
-    count: u8,
-    refused: u8,
+    now: i64,
+    behind: u32,
+    turn: Turn,
 }
 
 /// What came of one turn.
@@ -95,20 +98,22 @@ pub(crate) struct Turn {
     pub count: u8,
     /// Readings for which there was no room.
     pub refused: u8,
-    /// Samples of each waveform that were taken or refused.
-    pub samples: u32,
-    /// Samples of each waveform that the chip lost.
-    pub lost_samples: u32,
+    /// When the first sample was taken, if there was one.
+    pub samples_at: Option<i64>,
+    /// Samples of each waveform that are missing before it.
+    pub missing: u64,
+    /// What is known of samples then.
+    pub timeline: Timeline,
 }
 
 impl<'w> Readings<'w> {
     pub(crate) const fn new(
         writer: &'w mut DataWriter,
         channel_first: u16,
-        sample_first: u64,
+        (timeline, now): (Timeline, i64),
     ) -> Self {
-        let (samples, lost_samples, count, refused) = (0, 0, 0, 0);
-        Self { writer, channel_first, sample_first, samples, lost_samples, count, refused }
+        let turn = Turn { count: 0, refused: 0, samples_at: None, missing: 0, timeline };
+        Self { writer, channel_first, now, behind: 0, turn }
     }
 
     /// Numerics of neighbouring channels; whether there was room.
@@ -118,30 +123,31 @@ impl<'w> Readings<'w> {
         taken
     }
 
-    /// Samples of neighbouring channels, the same count of each; `None` is an invalid one. Whether
-    /// there was room: at most 221 bytes in a turn, where a sample takes one to five.
+    /// So many samples, newer than those that are said, still wait in the chip.
+    pub const fn behind(&mut self, samples: u32) {
+        self.behind = samples;
+    }
+
+    /// Samples of all waveforms, from this channel on, the same count of each; `None` is an invalid
+    /// one. Whether there was room: at most 200 bytes in a turn, where a sample takes one to five.
     pub fn wave(&mut self, channel: u16, status: Status, channels: &[&[Option<i32>]]) -> bool {
-        let first = self.sample_first + u64::from(self.samples + self.lost_samples);
-        let taken = self.writer.wave(self.channel_first + channel, first, status, channels);
         let count = channels.first().map_or(0, |samples| samples.len());
-        self.samples += count as u32;
+        let said = self.turn.timeline.say(count as u32, self.behind, self.now);
+        let channel = self.channel_first + channel;
+        let taken = self.writer.wave(channel, said.first, status, channels);
+        self.turn.samples_at = self.turn.samples_at.or(Some(said.at));
+        self.turn.missing += said.missing;
         self.tally(taken, count * channels.len());
         taken
     }
 
-    /// So many samples of each waveform are missing here.
-    pub const fn lost(&mut self, samples: u32) {
-        self.lost_samples = self.lost_samples.saturating_add(samples);
-    }
-
     const fn tally(&mut self, taken: bool, readings: usize) {
-        let counted = if taken { &mut self.count } else { &mut self.refused };
+        let counted = if taken { &mut self.turn.count } else { &mut self.turn.refused };
         *counted = counted.saturating_add(if readings > 255 { 255 } else { readings as u8 });
     }
 
     pub(crate) const fn turn(&self) -> Turn {
-        let Self { samples, lost_samples, count, refused, .. } = *self;
-        Turn { count, refused, samples, lost_samples }
+        self.turn
     }
 }
 
@@ -164,13 +170,19 @@ pub trait Sensor<B> {
     /// Milliseconds between two turns.
     fn period(&self) -> u32;
 
-    /// Samples of each waveform that are gone when so many turns in a row came too late; none where
-    /// the chip keeps them for the next one.
-    fn samples_missed(&self, _turns: u32) -> u32 {
-        0
+    /// Turns from one set of numerics to the next: of a sensor that has waveforms, too.
+    fn turns_a_numeric(&self) -> u32 {
+        1
     }
 
-    /// Looks whether it is the right chip, and sets it up.
+    /// A turn came too late: whether samples may be missing now. What was collected and not said
+    /// is then thrown away, and declared.
+    fn forgets_when_late(&mut self) -> bool {
+        false
+    }
+
+    /// Looks whether it is the right chip, and sets it up; it is read from the next turn on, when
+    /// its first measurement has ended.
     ///
     /// # Errors
     /// [`Fault`]; nothing of it may be read then.

@@ -100,6 +100,19 @@ fn emulator(firmware: &Path, folder: &Path, link: &Path) -> Command {
     command
 }
 
+/// Where the firmware keeps its key.
+const KEY_AT: usize = 32;
+
+/// Writes a key into the EEPROM of a board that is in `folder`, before its first start.
+///
+/// # Errors
+/// The file cannot be written.
+pub fn give_key(folder: &Path, key: &[u8; 32]) -> Result<()> {
+    let mut cells = [0xFF; EEPROM_BYTES];
+    cells[KEY_AT..KEY_AT + key.len()].copy_from_slice(key);
+    Ok(std::fs::write(folder.join("eeprom"), cells)?)
+}
+
 impl Board {
     /// Starts it with its processor at rest; its UART 0 goes to the socket `link`. Its EEPROM and
     /// its sockets are in `folder`.

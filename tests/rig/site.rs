@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use cloud_sink::store::db::Location;
 use serde_json::Value;
 use wire::identity::DeviceId;
@@ -282,6 +282,23 @@ impl Site {
         let said = self.layout.sink(&self.programs, &["link"], &["--role", role, "--json"])?;
         let answer: Value = serde_json::from_str(said.trim()).context("the link is no JSON")?;
         answer["url"].as_str().map(str::to_owned).context("the answer has no link")
+    }
+
+    /// Gives a device a key, with the gateway's own command; what the device is to hold.
+    ///
+    /// # Errors
+    /// The command fails.
+    pub fn add_device(&self, device: DeviceId) -> Result<[u8; 32]> {
+        let device = device.to_string();
+        let said = self.layout.gateway(&self.programs, &["device", "add", &device], &[])?;
+        let digits = said.trim();
+        ensure!(digits.len() == 64, "a key is not {} digits long", digits.len());
+        let byte = |at: usize| u8::from_str_radix(&digits[2 * at..2 * at + 2], 16);
+        let mut key = [0; 32];
+        for (at, place) in key.iter_mut().enumerate() {
+            *place = byte(at)?;
+        }
+        Ok(key)
     }
 
     /// How somebody gives the sink's own commands, in one line for a shell.

@@ -39,7 +39,9 @@ fn device(boot: u32) -> Sender<'static, 300> {
 }
 
 fn keyed(boot: u32) -> Sender<'static, 300> {
-    device(boot).with_key(LinkKey::new(KEY))
+    let mut sender = device(boot);
+    sender.lock(LinkKey::new(KEY));
+    sender
 }
 
 fn take(sender: &mut Sender<'_, 300>, class: Class, value: i64) {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use rig::board::{Board, Taken, mantissa_of};
+use rig::board::{Board, Taken, give_key, mantissa_of};
 use rig::cable::Cable;
 use rig::random::Random;
 use rig::site::{Intake, Plan, Programs, Site};
@@ -12,7 +12,7 @@ use rig::site::{Intake, Plan, Programs, Site};
 #[path = "board/oracle.rs"]
 mod oracle;
 
-use oracle::{Stored, judge};
+use oracle::{Stored, judge, stored_labels};
 
 /// Runs real firmware on an emulated board before a real gateway: temperatures are set, and exactly
 /// these must be in the sink's store. With `--kills`, its plug is pulled again and again.
@@ -27,6 +27,9 @@ pub struct BoardCommand {
     /// Of a thousand bytes on the cable so many are flipped, dropped or preceded by another.
     #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u64).range(0..=200))]
     noise: u64,
+    /// The board has a key, and its gateway too.
+    #[arg(long)]
+    keyed: bool,
     /// Seed of everything random; a new one without it.
     #[arg(long)]
     seed: Option<u64>,
@@ -66,6 +69,9 @@ impl BoardCommand {
         let gateway = site.intake_folder().join(SOCKET);
         let cable = Cable::new(site.folder().join("cable.sock"), gateway, seed)?;
         let mut random = Random::new(seed);
+        if self.keyed {
+            give_key(site.folder(), &site.add_device(oracle::DEVICE)?)?;
+        }
         // A gateway answers for what a device takes from the first time on that it hears it.
         let mut taken = self.be_heard(&site, &cable).await?;
         cable.damage(self.noise);
@@ -73,8 +79,13 @@ impl BoardCommand {
             taken.extend(self.live(&site, &cable, &mut random).await?);
         }
         let stored = self.end(&site, &cable, &mut taken).await;
-        let report =
+        let mut report =
             judge(seed, &taken, &stored.with_context(|| site.last_words())?, self.noise > 0);
+        let labels = stored_labels(&site)?;
+        let wanted = i64::from(self.keyed);
+        if labels.is_empty() || labels.iter().any(|label| *label != wanted) {
+            report.wrong.push(format!("runs are labelled {labels:?} in place of {wanted}"));
+        }
         if self.json {
             println!("{}", serde_json::to_string(&report)?);
         } else {

@@ -25,6 +25,9 @@ const HAS_STOPPED: u8 = 1 << 7;
 /// Two's complement, 1/4 °C in the highest ten bits.
 const TEMPERATURE: u8 = 0x11;
 const DAY_SECONDS: i64 = 86_400;
+/// Bits of the hour.
+const HALF_DAYS: u8 = 1 << 6;
+const AFTERNOON: u8 = 1 << 5;
 
 /// The chip.
 #[derive(Clone, Copy, Debug, Default)]
@@ -38,6 +41,15 @@ const CHANNELS: [Channel<'static>; 2] = [
 fn bcd(byte: u8) -> Option<i64> {
     let (tens, ones) = (byte >> 4, byte & 0xF);
     (tens < 10 && ones < 10).then(|| i64::from(tens * 10 + ones))
+}
+
+/// Hours of a day; a clock may have been set to count twice twelve.
+fn hours(byte: u8) -> Option<i64> {
+    if byte & HALF_DAYS == 0 {
+        return bcd(byte);
+    }
+    let hours = bcd(byte & 0x1F).filter(|hours| (1..=12).contains(hours))?;
+    Some(hours % 12 + if byte & AFTERNOON == 0 { 0 } else { 12 })
 }
 
 /// Days from 1970 to a date of the calendar that is used today; none if there is no such day.
@@ -55,7 +67,7 @@ fn days(year: i64, month: i64, day: i64) -> Option<i64> {
     Some(since_year_1 - 719_162)
 }
 
-/// Time registers as seconds since 1970; the clock counts 24 hours, of 2000 to 2199.
+/// Time registers as seconds since 1970, of 2000 to 2199.
 ///
 /// # Errors
 /// [`Fault::Implausible`]: no such moment.
@@ -64,7 +76,7 @@ pub fn convert(registers: [u8; 7]) -> Result<i64, Fault> {
     let moment = || {
         let century = i64::from(month >> 7) * 100;
         let days = days(2000 + century + bcd(year)?, bcd(month & 0x7F)?, bcd(day)?)?;
-        let [second, minute, hour] = [bcd(second)?, bcd(minute)?, bcd(hour)?];
+        let [second, minute, hour] = [bcd(second)?, bcd(minute)?, hours(hour)?];
         let exists = second < 60 && minute < 60 && hour < 24;
         exists.then_some(days * DAY_SECONDS + hour * 3600 + minute * 60 + second)
     };
@@ -72,7 +84,8 @@ pub fn convert(registers: [u8; 7]) -> Result<i64, Fault> {
 }
 
 impl Ds3231 {
-    /// Seconds since 1970, UTC if it was set so; none if the clock has stopped since it was set.
+    /// Seconds since 1970, UTC if it was set so; none if the clock has stopped since it was set, or
+    /// was never set to a date.
     ///
     /// # Errors
     /// [`Fault`]; there is no date then.
@@ -80,10 +93,7 @@ impl Ds3231 {
         let registers = read_from(bus, ADDRESS, TIME).await?;
         let [status] = read_from(bus, ADDRESS, STATUS).await?;
         expect8(bus, ADDRESS, CONTROL, SETTINGS).await?;
-        if status & HAS_STOPPED != 0 {
-            return Ok(None);
-        }
-        convert(registers).map(Some)
+        Ok(convert(registers).ok().filter(|_| status & HAS_STOPPED == 0))
     }
 }
 
@@ -140,7 +150,11 @@ mod tests {
         assert_eq!(convert([0, 0, 0, 1, 0x01, 0x01, 0x00]), Ok(946_684_800), "2000");
         assert_eq!(convert([0, 0, 0, 1, 0x29, 0x02, 0x24]), Ok(1_709_164_800), "a leap day");
         assert_eq!(convert([0, 0, 0, 1, 0x01, 0x81, 0x00]), Ok(4_102_444_800), "2100");
+        for (hour, seconds) in [(0x72, 43_200), (0x52, 0), (0x71, 82_800), (0x51, 39_600)] {
+            assert_eq!(convert([0, 0, hour, 1, 1, 1, 0]), Ok(946_684_800 + seconds), "{hour:#x}");
+        }
         for wrong in [
+            [0, 0, 0x53, 1, 1, 1, 0],
             [0x60, 0, 0, 1, 1, 1, 0],
             [0, 0, 0x24, 1, 1, 1, 0],
             [0x0A, 0, 0, 1, 1, 1, 0],

@@ -55,17 +55,15 @@ impl Lm75 {
 /// A temperature register as thousandths of a °C.
 ///
 /// # Errors
-/// [`Fault::Implausible`]: bits below the resolution are always 0.
+/// [`Fault::Implausible`]: of the finer chip, bits below the resolution are always 0; the others
+/// leave them undefined.
 pub fn convert(register: [u8; 2], resolution: Resolution) -> Result<i64, Fault> {
     let bits = i16::from_be_bytes(register);
-    let (shift, step) = match resolution {
-        Resolution::Nine => (7, 500),
-        Resolution::Eleven => (5, 125),
-    };
-    if bits & ((1 << shift) - 1) != 0 {
-        return Err(Fault::Implausible(bits.cast_unsigned()));
+    match resolution {
+        Resolution::Nine => Ok(i64::from(bits >> 7) * 500),
+        Resolution::Eleven if bits & 0x1F != 0 => Err(Fault::Implausible(bits.cast_unsigned())),
+        Resolution::Eleven => Ok(i64::from(bits >> 5) * 125),
     }
-    Ok(i64::from(bits >> shift) * step)
 }
 
 impl<B: I2c> Sensor<B> for Lm75 {
@@ -122,7 +120,8 @@ mod tests {
             let found = convert(u16::to_be_bytes(register), Resolution::Nine);
             assert_eq!(found, Ok(thousandths), "{register:#x}");
         }
-        assert_eq!(convert([0x19, 0x20], Resolution::Nine), Err(Fault::Implausible(0x1920)));
+        assert_eq!(convert([0x19, 0x2A], Resolution::Nine), Ok(25_000));
+        assert_eq!(convert([0x19, 0x01], Resolution::Eleven), Err(Fault::Implausible(0x1901)));
     }
 
     #[test]

@@ -34,6 +34,8 @@ const STALE_MAX: u8 = 2;
 #[derive(Clone, Copy, Debug)]
 pub struct Tmp117 {
     address: u8,
+    /// A conversion has ended, as the last look of the turn before said: looking takes it away.
+    was_ready: bool,
     stale: u8,
 }
 
@@ -43,7 +45,14 @@ impl Tmp117 {
     /// The chip at an address, 0x48 to 0x4B by its pin.
     #[must_use]
     pub const fn new(address: u8) -> Self {
-        Self { address, stale: 0 }
+        Self { address, was_ready: false, stale: 0 }
+    }
+
+    /// Checks the settings; whether a conversion has ended since the last look.
+    async fn settings<B: I2c>(&self, bus: &mut B) -> Result<bool, Fault> {
+        let found = u16::from_be_bytes(read_from(bus, self.address, CONFIGURATION).await?);
+        is(found & SETTINGS.1, SETTINGS.0)?;
+        Ok(found & IS_READY != 0)
     }
 }
 
@@ -64,7 +73,7 @@ impl<B: I2c> Sensor<B> for Tmp117 {
     }
 
     async fn start(&mut self, bus: &mut B) -> Result<(), Fault> {
-        self.stale = 0;
+        (self.was_ready, self.stale) = (false, 0);
         expect16(bus, self.address, IDENTITY, IDENTITY_IS).await?;
         let [high, low] = SETTINGS.0.to_be_bytes();
         write(bus, self.address, &[CONFIGURATION, high, low]).await?;
@@ -72,12 +81,12 @@ impl<B: I2c> Sensor<B> for Tmp117 {
     }
 
     async fn read(&mut self, bus: &mut B, readings: &mut Readings<'_>) -> Result<(), Fault> {
-        let ready = u16::from_be_bytes(read_from(bus, self.address, CONFIGURATION).await?);
-        is(ready & SETTINGS.1, SETTINGS.0)?;
+        let is_ready = self.settings(bus).await?;
         let register = read_from(bus, self.address, TEMPERATURE).await?;
         // A line that got stuck in between, or a chip that was reset, shows here.
-        expect16(bus, self.address, CONFIGURATION, SETTINGS).await?;
-        self.stale = if ready & IS_READY == 0 { self.stale + 1 } else { 0 };
+        let will_be_ready = self.settings(bus).await?;
+        self.stale = if is_ready || self.was_ready { 0 } else { self.stale + 1 };
+        self.was_ready = will_be_ready;
         if self.stale > STALE_MAX {
             return Err(Fault::Silent);
         }
@@ -158,8 +167,8 @@ mod tests {
         assert_eq!(said.result, Err(Fault::Identity { expected: 0x117, found: 0x116 }));
         // The settings are right, and the bit never comes.
         let said =
-            turns(&mut Tmp117::new(AT), &mut Blocking(chip(&[0x01, 0x17], &[0x02, 0x24])), 3);
-        assert_eq!(said[1].result, Ok(()));
-        assert_eq!(said[2].result, Err(Fault::Silent));
+            turns(&mut Tmp117::new(AT), &mut Blocking(chip(&[0x01, 0x17], &[0x02, 0x24])), 4);
+        assert_eq!(said[2].result, Ok(()));
+        assert_eq!(said[3].result, Err(Fault::Silent));
     }
 }

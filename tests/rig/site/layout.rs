@@ -234,6 +234,12 @@ impl Layout {
         run(command.args(words).arg("--config").arg(self.sink_config()).args(options))
     }
 
+    /// The same of `wardline`.
+    pub fn gateway(&self, programs: &Programs, words: &[&str], options: &[&str]) -> Result<String> {
+        let mut command = Command::new(&programs.agent);
+        run(command.args(words).arg("--config").arg(self.gateway_config()).args(options))
+    }
+
     pub fn folder(&self) -> &Path {
         &self.root
     }

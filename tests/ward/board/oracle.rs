@@ -5,14 +5,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use anyhow::Result;
 use cloud_sink::store::db::{Db, Location, Value};
 use rig::board::Taken;
+use rig::site::Site;
 use serde::Serialize;
+use wire::identity::DeviceId;
 
 /// The firmware's own name for itself.
-pub const DEVICE: &str = "025741FFFE696501";
+pub const DEVICE: DeviceId = DeviceId(0x0257_41FF_FE69_6501);
 /// Readings of ten-thousandths.
 const EXPONENT: i64 = -4;
 /// Of the number that stands for a run's end, the gateway's word.
 const RUN_ENDED: i64 = 1 << 32;
+/// Code of the event by which a gateway labels a run.
+const PROOF: i64 = 0xF0F1_0001;
 /// Temperature and number.
 const VALUES: i64 = 2;
 /// Stored times of a run are off by this at most, one against the other, milliseconds: what the
@@ -64,7 +68,8 @@ impl Stored {
     /// # Errors
     /// The store does not answer.
     pub fn read(store: &Location) -> Result<Self> {
-        let (db, device) = (Db::open(store)?, [Value::from(DEVICE)]);
+        let (db, name) = (Db::open(store)?, DEVICE.to_string());
+        let device = [Value::from(&name)];
         let mut moments: BTreeMap<i64, Vec<Number>> = BTreeMap::new();
         let sql = "SELECT at_ns, mantissa, exponent FROM reading WHERE device = ?1 AND label = ''";
         for row in db.rows(sql, &device)? {
@@ -85,7 +90,7 @@ impl Stored {
         let boots = |last: i64| {
             let sql = "SELECT DISTINCT boot FROM said JOIN device ON device.id = said.device
                        WHERE eui = ?1 AND last >= ?2";
-            let rows = db.rows(sql, &[Value::from(DEVICE), Value::Int(last)])?;
+            let rows = db.rows(sql, &[Value::from(&name), Value::Int(last)])?;
             rows.iter().map(|row| Ok(row.at(0)?)).collect::<Result<BTreeSet<i64>>>()
         };
         let (ended, heard) = (boots(RUN_ENDED)?, boots(0)?);
@@ -100,6 +105,19 @@ impl Stored {
     fn has(&self, taken: &Taken) -> bool {
         taken.number.is_some_and(|number| self.readings.contains_key(&number))
     }
+}
+
+/// How each run of the board is labelled: 1 if it had proven itself by its key.
+///
+/// # Errors
+/// The store does not answer.
+pub fn stored_labels(site: &Site) -> Result<Vec<i64>> {
+    let sql = "SELECT value FROM note JOIN device ON device.id = note.device
+               WHERE eui = ?1 AND kind = 'event' AND code = ?2";
+    let name = DEVICE.to_string();
+    let asked = [Value::from(&name), Value::Int(PROOF)];
+    let rows = Db::open(&site.location()?)?.rows(sql, &asked)?;
+    rows.iter().map(|row| Ok(row.at(0)?)).collect()
 }
 
 /// Compares.

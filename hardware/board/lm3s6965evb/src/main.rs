@@ -11,19 +11,18 @@ use firmware_shim::sender::Sender;
 use firmware_shim::sensor::tmp105::Tmp105;
 use firmware_shim::sensor::{Blocking, Sensor, block_on};
 use wire::identity::DeviceId;
+use wire::link::LinkKey;
 use wire::reading::Mode;
 
+use board::uart::Uart;
+use board::{i2c, register, tick};
 use mirror::Mirror;
 use numbered::Numbered;
-use uart::Uart;
 
 mod boot;
-mod i2c;
+mod key;
 mod mirror;
 mod numbered;
-mod register;
-mod tick;
-mod uart;
 
 /// An EUI-64 of the locally administered kind: this board has none of its own.
 const DEVICE: DeviceId = DeviceId(0x0257_41FF_FE69_6501);
@@ -40,16 +39,21 @@ fn main() -> ! {
     let mut bus = Blocking(i2c::I2c1::start());
     let mut mirror = Mirror(Uart::start(MIRROR_UART));
     let mut link = Uart::start(LINK_UART);
-    let Some(boot) = boot::next(&mut bus.0) else {
+    let (Some(boot), Ok(key)) = (boot::next(&mut bus.0), key::read(&mut bus.0)) else {
         mirror.has_no_boot();
         loop {
             register::wait();
         }
     };
-    run(boot, &mut bus, &mut link, &mut mirror)
+    run((boot, key), &mut bus, &mut link, &mut mirror)
 }
 
-fn run<B: I2c>(boot: u32, bus: &mut Blocking<B>, link: &mut Uart, mirror: &mut Mirror) -> ! {
+fn run<B: I2c>(
+    (boot, key): (u32, Option<LinkKey>),
+    bus: &mut Blocking<B>,
+    link: &mut Uart,
+    mirror: &mut Mirror,
+) -> ! {
     let mut sensor = Numbered::new(Tmp105::new(SENSOR_ADDRESS), boot);
     let about = About {
         device: DEVICE,
@@ -60,6 +64,9 @@ fn run<B: I2c>(boot: u32, bus: &mut Blocking<B>, link: &mut Uart, mirror: &mut M
         channels: Sensor::<Blocking<B>>::channels(&sensor),
     };
     let mut sender = Sender::<RING_BYTES>::new(about, boot, tick::now());
+    if let Some(key) = key {
+        sender.lock(key);
+    }
     let mut sampler = Sampler::new::<Blocking<B>, _>(&sensor, 0, tick::now());
     let mut heard = [0; 64];
     loop {

@@ -8,7 +8,7 @@ use embedded_io::Write;
 use firmware_shim::ring::Record;
 use wire::link::{Entries, Entry};
 
-use crate::uart::Uart;
+use board::uart::Uart;
 
 pub struct Mirror(pub Uart);
 
