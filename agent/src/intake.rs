@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::num::NonZeroU64;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::watch;
@@ -119,27 +120,22 @@ pub struct Chunk {
 pub struct Run {
     device: DeviceId,
     boot: SourceBoot,
+    proof: Proof,
     durable: watch::Sender<Option<u32>>,
     ticks: Mutex<Ticks>,
-    /// How the device had proven itself when that was noted last.
-    noted: Mutex<Proof>,
+    /// Whether it was noted with it how its device has proven itself.
+    noted: AtomicBool,
 }
 
 impl Run {
-    fn new(device: DeviceId, boot: SourceBoot) -> Self {
-        Self {
-            device,
-            boot,
-            durable: watch::Sender::new(None),
-            ticks: Mutex::default(),
-            noted: Mutex::default(),
-        }
+    fn new(device: DeviceId, boot: SourceBoot, proof: Proof) -> Self {
+        let (durable, ticks) = (watch::Sender::new(None), Mutex::default());
+        Self { device, boot, proof, durable, ticks, noted: AtomicBool::new(false) }
     }
 
     /// Whether it must be noted with this run how its device has proven itself.
-    pub fn is_news(&self, proof: Proof) -> bool {
-        let mut noted = self.noted.lock().unwrap_or_else(PoisonError::into_inner);
-        std::mem::replace(&mut *noted, proof) != proof
+    pub fn is_news(&self) -> bool {
+        !self.noted.swap(true, Ordering::Relaxed)
     }
 
     /// Everything up to a sequence survives a power cut: whoever holds the device's line says so.
@@ -196,12 +192,14 @@ impl Registry {
         self.complaints.clone()
     }
 
-    /// The run of a device, the same for each of its connections.
-    fn run(&self, device: DeviceId, boot: SourceBoot) -> Arc<Run> {
+    /// The run of a device, the same for each of its connections. What somebody said in its place
+    /// without its key is another one.
+    fn run(&self, device: DeviceId, boot: SourceBoot, proof: Proof) -> Arc<Run> {
         let mut runs = self.runs.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = runs.iter().position(|run| (run.device, run.boot) == (device, boot));
+        let is_it = |run: &Arc<Run>| (run.device, run.boot, run.proof) == (device, boot, proof);
+        let known = runs.iter().position(is_it);
         let run = known.and_then(|at| runs.remove(at));
-        let run = run.unwrap_or_else(|| Arc::new(Run::new(device, boot)));
+        let run = run.unwrap_or_else(|| Arc::new(Run::new(device, boot, proof)));
         runs.push_back(run.clone());
         if runs.len() > RUNS_MAX {
             runs.pop_front();
@@ -230,6 +228,7 @@ pub struct Introduction {
     wanted: u8,
     boot: u32,
     device: Option<DeviceId>,
+    proof: Proof,
 }
 
 fn owned(channel: &Channel<'_>) -> ChannelInfo {
@@ -248,13 +247,13 @@ impl Introduction {
         &mut self,
         boot: u32,
         part: u32,
-        hello: &Hello<'_>,
+        (hello, proof): (&Hello<'_>, Proof),
         registry: &Registry,
     ) -> Option<Device> {
-        let same = self.device == Some(hello.device) && self.boot == boot;
-        if !same || self.wanted != hello.parts {
+        let about = (Some(hello.device), boot, hello.parts, proof);
+        if (self.device, self.boot, self.wanted, self.proof) != about {
             self.parts.clear();
-            (self.device, self.boot, self.wanted) = (Some(hello.device), boot, hello.parts);
+            (self.device, self.boot, self.wanted, self.proof) = about;
         }
         if part >= u32::from(hello.parts) {
             return None;
@@ -268,7 +267,7 @@ impl Introduction {
         let channels: Vec<(usize, ChannelInfo)> =
             std::mem::take(&mut self.parts).into_values().flatten().collect();
         let in_order = channels.iter().enumerate().all(|(at, (number, _))| at == *number);
-        in_order.then(|| complete(boot, hello, channels, registry))
+        in_order.then(|| Device { proof, ..complete(boot, hello, channels, registry) })
     }
 }
 

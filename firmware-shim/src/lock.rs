@@ -29,6 +29,14 @@ impl Lock {
         matches!(self, Self::Agreed(_))
     }
 
+    /// What is agreed.
+    pub(crate) const fn challenge(&self) -> Option<Challenge> {
+        match self {
+            Self::Agreed(sealing) => Some(sealing.challenge),
+            Self::None | Self::Closed(_) => None,
+        }
+    }
+
     /// Whether readings may be said.
     pub(crate) const fn may_speak(&self) -> bool {
         !matches!(self, Self::Closed(_))

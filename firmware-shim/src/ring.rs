@@ -3,7 +3,7 @@
 //! What finds no room is counted and said as a gap in its place. An alert displaces waveforms, then
 //! vitals; a vital displaces waveforms. What is displaced keeps its sequence number, as a gap.
 
-use wire::limits::LINK_PAYLOAD_BYTES_MAX;
+use wire::limits::LINK_TEXT_BYTES_MAX;
 use wire::link::{SourceGap, write_gap};
 
 /// What a record holds; of a lower class goes first when room is short.
@@ -151,7 +151,7 @@ impl<const BYTES: usize> Ring<BYTES> {
 
     fn put(&mut self, tag: u8, readings: u8, payload: &[u8]) -> bool {
         let end = self.used + HEAD_BYTES + payload.len();
-        if end > BYTES || payload.len() > LINK_PAYLOAD_BYTES_MAX {
+        if end > BYTES || payload.len() > LINK_TEXT_BYTES_MAX {
             return false;
         }
         let body = self.used + HEAD_BYTES;

@@ -135,7 +135,10 @@ impl<'a, const BYTES: usize> Sender<'a, BYTES> {
             bytes = &bytes[taken..];
             match frame {
                 Some(Ok(frame)) => {
+                    let challenge = self.lock.challenge();
                     if let Some((kind, boot, sequence)) = self.lock.hear(&frame) {
+                        // Another challenge: what was said of ourselves under the last one is void.
+                        self.word = self.word.filter(|_| challenge == self.lock.challenge());
                         self.take(kind, boot, sequence, now);
                     }
                 }
@@ -147,8 +150,9 @@ impl<'a, const BYTES: usize> Sender<'a, BYTES> {
 
     fn take(&mut self, kind: Kind, boot: u32, sequence: u32, now: u32) {
         if kind == Kind::Query {
-            // It knows nothing of us until it says that it has heard us.
-            (self.is_known, self.word) = (false, Some(0));
+            // It knows nothing of us until it says that it has heard us. Who is just introducing
+            // himself goes on: on a slow line he would never come to an end.
+            (self.is_known, self.word) = (false, self.word.or(Some(0)));
             self.begin_again(now);
             return;
         }
@@ -328,12 +332,12 @@ impl<'a, const BYTES: usize> Sender<'a, BYTES> {
         Ok(true)
     }
 
-    /// Writes a frame, sealed as soon as that is agreed.
+    /// Writes a frame, sealed as soon as that is agreed, and never open after that.
     fn write<W: Write>(&self, out: &mut W, frame: &Frame<'_>) -> Result<(), W::Error> {
-        match self.lock.seal(frame) {
-            Some(sealed) => write(out, &sealed.frame()),
-            None => write(out, frame),
+        if !self.lock.is_agreed() {
+            return write(out, frame);
         }
+        self.lock.seal(frame).map_or(Ok(()), |sealed| write(out, &sealed.frame()))
     }
 
     /// Milliseconds since the start, without a wrap: the time of readings.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use agent::intake::admission::Proof;
 use agent::intake::{Device, Introduction, Registry};
 use wire::decimal::{Absent, Decimal, Number};
 use wire::identity::DeviceId;
@@ -51,7 +52,8 @@ fn introduced((number, clock): (u64, DeviceClock), boot: u32, label: &str) -> Ar
     let about = (DeviceId(number), clock, 6, Mode::Demo);
     let payload = write_hello(about, 1, "Scenario 1", 0, &channels).expect("a short hello fits");
     let hello = Hello::read(payload.as_slice()).expect("our own hello reads");
-    let complete = Introduction::default().take(boot, 0, &hello, &Registry::default());
+    let complete =
+        Introduction::default().take(boot, 0, (&hello, Proof::Unasked), &Registry::default());
     Arc::new(complete.expect("one part is all"))
 }
 

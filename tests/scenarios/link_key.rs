@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU64;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use agent::intake::admission::{self, Admission, Proof};
 use agent::intake::complaints::Complaint;
@@ -90,8 +90,12 @@ impl Gateway {
 
     fn knowing() -> Self {
         let gateway = Self::new(false);
-        admission::add(&admission::folder(gateway.state.path()), DEVICE, &KEY).unwrap();
+        admission::add(&gateway.keys(), DEVICE, &KEY).unwrap();
         gateway
+    }
+
+    fn keys(&self) -> PathBuf {
+        admission::folder(self.state.path())
     }
 
     /// Another line to it, or itself after a restart.
@@ -248,13 +252,146 @@ async fn a_device_with_a_key_says_nothing_to_a_gateway_that_has_none() {
     let (taken, bytes) = talk(&mut sender, &mut gateway, 0).await;
     let spoke = frames(&bytes[0]).iter().any(|frame| frame.0 == Kind::Data);
     assert_eq!((taken, spoke, sender.ring.waiting()), (vec![], false, 1));
-    admission::add(&admission::folder(gateway.state.path()), DEVICE, &KEY).unwrap();
+    admission::add(&gateway.keys(), DEVICE, &KEY).unwrap();
     let (taken, _) = talk(&mut sender, &mut gateway, 3_000).await;
     assert_eq!(taken, [(Proof::Key, 1)], "as soon as it has it");
-    assert!(admission::remove(&admission::folder(gateway.state.path()), DEVICE));
+    assert_eq!(admission::remove(&gateway.keys(), DEVICE).ok(), Some(true));
     take(&mut sender, Class::Vital, 2);
     let (taken, _) = talk(&mut sender, &mut gateway, 20_000).await;
     assert_eq!(taken, [], "and no longer than that");
+}
+
+/// Sealed records of a stream, each as its own bytes, and all else.
+fn parted(bytes: &[u8]) -> (Vec<Vec<u8>>, Vec<u8>) {
+    let (mut records, mut rest) = (Vec::new(), Vec::new());
+    for (kind, boot, sequence, payload) in frames(bytes) {
+        let bytes = encoded(kind, boot, sequence, &payload);
+        let is_record = kind == Kind::Sealed && payload.first() == Some(&0);
+        if is_record { records.push(bytes) } else { rest.extend(bytes) }
+    }
+    (records, rest)
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn records_that_are_taken_off_the_line_are_never_passed_over() {
+    let (mut sender, mut gateway) = (keyed(1), Gateway::knowing());
+    (0..6).for_each(|value| take(&mut sender, Class::Vital, value));
+    let mut taken = Vec::new();
+    for now in (0..30_000).step_by(50) {
+        let (records, rest) = parted(&said(&mut sender, now));
+        let kept = records.into_iter().filter(|record| !frames(record).iter().any(|of| of.2 <= 3));
+        let words = [rest, kept.collect::<Vec<_>>().concat()].concat();
+        let (answer, more) = gateway.hear(&words, now).await;
+        sender.hear(&answer, now);
+        taken.extend(more);
+    }
+    assert_eq!((taken, sender.ring.waiting()), (vec![], 6));
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn a_key_that_is_changed_or_taken_away_counts_for_a_device_that_is_present() {
+    for remove in [false, true] {
+        let (mut sender, mut gateway) = (keyed(1), Gateway::knowing());
+        take(&mut sender, Class::Vital, 1);
+        talk(&mut sender, &mut gateway, 0).await;
+        if remove {
+            admission::remove(&gateway.keys(), DEVICE).unwrap();
+        } else {
+            admission::add(&gateway.keys(), DEVICE, &[9; 32]).unwrap();
+        }
+        take(&mut sender, Class::Vital, 2);
+        // Records alone, so that nobody introduces himself.
+        let (records, _) = parted(&said(&mut sender, 4_000));
+        let (_, taken) = gateway.hear(&records.concat(), 4_000).await;
+        assert_eq!((records.len(), taken), (1, vec![]));
+    }
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn what_was_said_in_a_device_s_place_before_it_had_a_key_is_not_its_own() {
+    let (mut sender, mut gateway) = (keyed(1), Gateway::new(true));
+    let mut other = device(1);
+    (0..3).for_each(|value| take(&mut other, Class::Vital, value));
+    let (forged, _) = talk(&mut other, &mut gateway, 0).await;
+    assert_eq!(forged.len(), 3);
+    admission::add(&gateway.keys(), DEVICE, &KEY).unwrap();
+    (0..2).for_each(|value| take(&mut sender, Class::Vital, value));
+
+    let (taken, _) = talk(&mut sender, &mut gateway, 5_000).await;
+    take(&mut other, Class::Vital, 9);
+    let (more, _) = talk(&mut other, &mut gateway, 9_000).await;
+
+    assert_eq!(taken, [1, 2].map(|sequence| (Proof::Key, sequence)), "all of its own");
+    assert_eq!(more, [], "and nothing of the other's");
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn a_run_that_is_over_does_not_come_back_on_the_same_line() {
+    let (mut first, mut gateway) = (keyed(1), Gateway::knowing());
+    take(&mut first, Class::Vital, 1);
+    let (_, [recorded, _]) = talk(&mut first, &mut gateway, 0).await;
+    let mut second = keyed(2);
+    take(&mut second, Class::Vital, 1);
+    talk(&mut second, &mut gateway, 5_000).await;
+
+    let (_, replayed) = gateway.hear(&recorded, 9_000).await;
+    take(&mut second, Class::Vital, 2);
+    let (taken, _) = talk(&mut second, &mut gateway, 9_100).await;
+
+    assert_eq!((replayed, taken), (vec![], vec![(Proof::Key, 2)]));
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn a_device_that_never_proves_its_key_is_complained_of() {
+    let (mut sender, mut gateway) = (device(1), Gateway::knowing());
+    take(&mut sender, Class::Vital, 1);
+    for from in (0..16_000).step_by(2_000) {
+        let (taken, _) = talk(&mut sender, &mut gateway, from).await;
+        assert_eq!(taken, []);
+    }
+    let now = MonotonicNanos(16_000_000_000);
+    let words = gateway.registry.complaints().words(Complaint::Stranger, now);
+    assert!(words.len() == 1 && words[0].contains("does not prove its key"), "{words:?}");
+}
+
+/// Talks over a line of so many bytes a second, each way, one frame at a time; how long it takes
+/// until so many records are taken, milliseconds.
+async fn slowly(
+    sender: &mut Sender<'_, 300>,
+    gateway: &mut Gateway,
+    bytes_a_second: u32,
+    records: usize,
+) -> u32 {
+    let lasts = |bytes: &[u8]| bytes.len() as u32 * 1_000 / bytes_a_second + 1;
+    let (mut now, mut taken, mut on_their_way) = (0, 0, Vec::<(u32, Vec<u8>)>::new());
+    while taken < records && now < 120_000 {
+        let (come, not_yet) = on_their_way.into_iter().partition(|(at, _)| *at <= now);
+        on_their_way = not_yet;
+        let come: Vec<(u32, Vec<u8>)> = come;
+        come.iter().for_each(|(_, bytes)| sender.hear(bytes, now));
+        let mut bytes = [0; 2 * ENCODED_BYTES_MAX];
+        let mut room = &mut bytes[..];
+        sender.send(&mut room, now).unwrap();
+        let left = room.len();
+        let words = &bytes[..bytes.len() - left];
+        now += lasts(words);
+        let (answer, more) = gateway.hear(words, now).await;
+        taken += more.len();
+        if !answer.is_empty() {
+            on_their_way.push((now + lasts(&answer), answer));
+        }
+    }
+    now
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn on_a_slow_line_a_device_comes_to_the_end_of_its_introduction() {
+    for (bytes_a_second, within_ms) in [(30, 60_000), (120, 12_000), (960, 1_500), (11_520, 200)] {
+        let (mut sender, mut gateway) = (keyed(1), Gateway::knowing());
+        (0..3).for_each(|value| take(&mut sender, Class::Vital, value));
+        let lasted = slowly(&mut sender, &mut gateway, bytes_a_second, 3).await;
+        assert!(lasted < within_ms, "{bytes_a_second} bytes a second: {lasted} ms");
+    }
 }
 
 /// Every sealed text by what it was sealed under; both ways.

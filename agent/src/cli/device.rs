@@ -139,6 +139,10 @@ impl Add {
             return Err(anyhow!("device {device} has a key; --replace takes its place").into());
         }
         let given = self.key_file.as_deref().map(read_key).transpose()?;
+        if let Some(other) = given.and_then(|key| holder_of(&folder, key, device)) {
+            let words = "one key in two devices proves neither; give each its own";
+            return Err(anyhow!("device {other} has this key: {words}").into());
+        }
         let mut made = [0; LinkKey::BYTES];
         if given.is_none() {
             getrandom::fill(&mut made).context("the kernel gives no random bytes")?;
@@ -153,6 +157,16 @@ impl Add {
         );
         Ok(())
     }
+}
+
+/// Another device that has a key.
+fn holder_of(folder: &Path, key: [u8; LinkKey::BYTES], device: DeviceId) -> Option<DeviceId> {
+    let mut others = with_key(folder).into_iter().filter_map(|name| DeviceId::parse(&name));
+    let key = LinkKey::new(key);
+    let has_it = |other: &DeviceId| {
+        *other != device && admission::load(folder, *other).is_ok_and(|theirs| theirs == key)
+    };
+    others.find(has_it)
 }
 
 fn read_key(path: &Path) -> anyhow::Result<[u8; LinkKey::BYTES]> {
@@ -172,7 +186,7 @@ fn read_key(path: &Path) -> anyhow::Result<[u8; LinkKey::BYTES]> {
 impl Remove {
     fn run(self) -> Result<(), Failure> {
         let config = self.config.load_to_ask()?;
-        if !admission::remove(&admission::folder(&config.state), self.device) {
+        if !admission::remove(&admission::folder(&config.state), self.device)? {
             return Err(anyhow!("device {} has no key here", self.device).into());
         }
         let what = if config.strangers { "is taken without proof" } else { "is no longer taken" };

@@ -1,9 +1,12 @@
 //! Admission: which devices' readings are taken, and how each proves itself.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use wire::identity::DeviceId;
 use wire::link::LinkKey;
+use wire::time::MonotonicNanos;
 
 use crate::seal::keep::{self, KeepError};
 
@@ -48,7 +51,14 @@ pub struct Admission {
     /// Keys of devices; none: nobody is asked.
     folder: Option<PathBuf>,
     strangers: bool,
+    /// What was found, and when: a device may say who it is a thousand times a second.
+    found: Arc<Mutex<BTreeMap<DeviceId, (MonotonicNanos, Known)>>>,
 }
+
+/// What was found counts for so long.
+const LASTS_NANOS: u64 = 1_000_000_000;
+/// Devices whose keys are remembered; then all are forgotten.
+const FOUND_MAX: usize = 1_024;
 
 /// Where keys of devices are, below the state folder.
 #[must_use]
@@ -64,13 +74,29 @@ impl Admission {
     /// By the keys below a state folder.
     #[must_use]
     pub fn by_keys(state: &Path, strangers: bool) -> Self {
-        Self { folder: Some(folder(state)), strangers }
+        Self { folder: Some(folder(state)), strangers, found: Arc::default() }
     }
 
-    /// What is known of a device now: a key may come and go while the agent runs.
+    /// What is known of a device now: a key may come and go while the agent runs, and counts within
+    /// a second.
     #[must_use]
-    pub fn of(&self, device: DeviceId) -> Known {
+    pub fn of(&self, device: DeviceId, now: MonotonicNanos) -> Known {
         let Some(folder) = &self.folder else { return Known::Stranger };
+        let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((since, known)) = found.get(&device)
+            && now.0.saturating_sub(since.0) < LASTS_NANOS
+        {
+            return known.clone();
+        }
+        if found.len() >= FOUND_MAX {
+            found.clear();
+        }
+        let known = self.look(folder, device);
+        found.insert(device, (now, known.clone()));
+        known
+    }
+
+    fn look(&self, folder: &Path, device: DeviceId) -> Known {
         match load(folder, device) {
             Ok(key) => Known::Key(key),
             Err(KeepError::Missing { .. }) if self.strangers => Known::Stranger,
@@ -79,7 +105,8 @@ impl Admission {
                  `strangers = true` in [intake]"
             )),
             Err(error) => Known::Refused(format!(
-                "the key of device {device} cannot be read: {error}; `wardline device add` it again"
+                "the key of device {device} cannot be read: {error}; look who may read it, or \
+                 `wardline device add {device} --replace`"
             )),
         }
     }
@@ -95,12 +122,16 @@ impl Admission {
     }
 }
 
-fn load(folder: &Path, device: DeviceId) -> Result<LinkKey, KeepError> {
-    let understand = |bytes: &[u8]| match bytes.try_into() {
-        Ok(bytes) => Ok(LinkKey::new(bytes)),
-        Err(_) => Err(format!("{} bytes are no key", bytes.len())),
-    };
-    Ok(keep::load(&file(folder, device), understand)?.value)
+/// The key of a device.
+///
+/// # Errors
+/// [`KeepError::Missing`] if it certainly has none.
+pub fn load(folder: &Path, device: DeviceId) -> Result<LinkKey, KeepError> {
+    let path = file(folder, device);
+    let bytes = keep::peek(&path)?;
+    let reason = format!("{} bytes are no key", bytes.len());
+    let key = <[u8; LinkKey::BYTES]>::try_from(bytes);
+    key.map(LinkKey::new).map_err(|_| KeepError::Lost { path, reason })
 }
 
 /// Keeps a device's key.
@@ -114,16 +145,20 @@ pub fn add(folder: &Path, device: DeviceId, key: &[u8; LinkKey::BYTES]) -> Resul
 }
 
 /// Forgets a device's key; whether there was one.
-#[must_use]
-pub fn remove(folder: &Path, device: DeviceId) -> bool {
+///
+/// # Errors
+/// [`KeepError`]; it may still be there.
+pub fn remove(folder: &Path, device: DeviceId) -> Result<bool, KeepError> {
     let was_there = !matches!(load(folder, device), Err(KeepError::Missing { .. }));
-    keep::remove(&file(folder, device));
-    was_there
+    keep::remove(&file(folder, device))?;
+    Ok(was_there)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const AT: MonotonicNanos = MonotonicNanos(0);
 
     #[test]
     fn who_has_a_key_must_prove_it_and_others_are_taken_only_if_they_are_wanted() {
@@ -131,12 +166,14 @@ mod tests {
         let [strict, open] = [false, true].map(|open| Admission::by_keys(state.path(), open));
         let folder = folder(state.path());
         add(&folder, DeviceId(7), &[9; 32]).unwrap();
-        assert_eq!(strict.of(DeviceId(7)), Known::Key(LinkKey::new([9; 32])));
-        assert_eq!(open.of(DeviceId(8)), Known::Stranger);
-        let Known::Refused(words) = strict.of(DeviceId(8)) else { panic!("a stranger is taken") };
+        assert_eq!(strict.of(DeviceId(7), AT), Known::Key(LinkKey::new([9; 32])));
+        assert_eq!(open.of(DeviceId(7), AT), Known::Key(LinkKey::new([9; 32])));
+        assert_eq!(open.of(DeviceId(8), AT), Known::Stranger);
+        let Known::Refused(words) = strict.of(DeviceId(8), AT) else { panic!("it is taken") };
         assert!(words.contains("wardline device add"), "{words}");
-        assert!(remove(&folder, DeviceId(7)) && !remove(&folder, DeviceId(7)));
-        assert_eq!(open.of(DeviceId(7)), Known::Stranger);
+        assert_eq!(remove(&folder, DeviceId(7)).ok(), Some(true));
+        assert_eq!(remove(&folder, DeviceId(7)).ok(), Some(false));
+        assert_eq!(open.of(DeviceId(7), MonotonicNanos(LASTS_NANOS)), Known::Stranger);
     }
 
     #[test]
@@ -144,10 +181,13 @@ mod tests {
         let state = tempfile::tempdir().unwrap();
         let folder = folder(state.path());
         add(&folder, DeviceId(7), &[9; 32]).unwrap();
-        for name in ["0000000000000007", "0000000000000007.2"] {
-            std::fs::write(folder.join(name), b"torn").unwrap();
-        }
-        let open = Admission::by_keys(state.path(), true);
-        assert!(matches!(open.of(DeviceId(7)), Known::Refused(_)));
+        let open = || Admission::by_keys(state.path(), true);
+        std::fs::write(folder.join("0000000000000007"), b"torn").unwrap();
+        assert_eq!(open().of(DeviceId(7), AT), Known::Key(LinkKey::new([9; 32])), "there are two");
+        std::fs::write(folder.join("0000000000000007.2"), b"torn").unwrap();
+        assert!(matches!(open().of(DeviceId(7), AT), Known::Refused(_)));
+        std::fs::remove_dir_all(&folder).unwrap();
+        std::fs::write(&folder, b"no folder").unwrap();
+        assert!(matches!(open().of(DeviceId(7), AT), Known::Refused(_)));
     }
 }

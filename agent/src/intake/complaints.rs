@@ -20,7 +20,7 @@ pub struct Complaints(Arc<Mutex<BTreeMap<(Complaint, String), (String, Monotonic
 
 /// A complaint stands for so long.
 const LASTS_NANOS: u64 = 60_000_000_000;
-/// More than fit on a screen: the rest is one of them in a minute.
+/// Of each kind, more than fit on a screen: the rest is one of them in a minute.
 const COMPLAINTS_MAX: usize = 16;
 
 impl Complaints {
@@ -30,7 +30,7 @@ impl Complaints {
         all.retain(|_, (_, since)| now.0.saturating_sub(since.0) < LASTS_NANOS);
         let key = (what, of);
         if !all.contains_key(&key) {
-            if all.len() >= COMPLAINTS_MAX {
+            if all.keys().filter(|(kind, _)| *kind == what).count() >= COMPLAINTS_MAX {
                 return;
             }
             tracing::warn!("{words}");

@@ -15,6 +15,8 @@ use crate::limits::INTAKE_CHUNK_BYTES_MAX;
 
 mod speaker;
 
+use speaker::Speakers;
+
 /// A line without a damaged frame for so long is a good one, nanoseconds.
 const NOISY_NANOS: u64 = 60_000_000_000;
 
@@ -27,6 +29,7 @@ pub struct Session {
     introduction: Introduction,
     registry: Registry,
     lock: Lock,
+    speakers: Speakers,
     port: Arc<str>,
     device: Option<Arc<Device>>,
     expected: Option<u32>,
@@ -71,6 +74,7 @@ impl Session {
             introduction: Introduction::default(),
             registry,
             lock: Lock::default(),
+            speakers: Speakers::default(),
             port: "".into(),
             device: None,
             expected: None,
@@ -178,7 +182,8 @@ impl Session {
             return;
         }
         let Standing { device, now_ticks, oldest, capacity, is_counted, firmware, .. } = standing;
-        let last = Last { boot: frame.boot, is_counted, capacity };
+        let has_key = prover.is_some();
+        let last = Last { boot: frame.boot, is_counted, capacity, has_key };
         let (firmware, received) = (firmware.to_owned(), self.received);
         self.standing = Some(Stated { device, firmware, last, now_ticks, oldest, received });
         self.apply_standing();
@@ -214,13 +219,12 @@ impl Session {
         if !self.admits(hello.device, prover, frame.boot) {
             return;
         }
-        let Some(device) =
-            self.introduction.take(frame.boot, frame.sequence, &hello, &self.registry)
-        else {
+        let proof = self.registry.admission.proof(prover.is_some());
+        let (hello, part) = ((&hello, proof), frame.sequence);
+        let Some(device) = self.introduction.take(frame.boot, part, hello, &self.registry) else {
             return;
         };
-        let proof = self.registry.admission.proof(prover.is_some());
-        let device = Device { proof, port: self.port.clone(), ..device };
+        let device = Device { port: self.port.clone(), ..device };
         self.clean = true;
         self.tells = true;
         let known = self.device.as_ref().is_some_and(|known| {
@@ -232,8 +236,13 @@ impl Session {
             return;
         }
         let same_run = self.device.as_ref().is_some_and(|known| {
-            (known.source.device, known.source.boot) == (device.source.device, device.source.boot)
+            let of = |device: &Device| (device.source.device, device.source.boot, device.proof);
+            of(known) == of(&device)
         });
+        if !same_run && !self.speakers.may_introduce(self.received) {
+            self.link_errors += 1;
+            return;
+        }
         // What was heard before goes out under its own name.
         self.close_chunk();
         if !same_run {
@@ -241,12 +250,14 @@ impl Session {
         }
         tracing::info!(device = %device.source.device, boot = frame.boot, "device introduced");
         if !same_run {
-            let run = self.registry.run(device.source.device, device.source.boot);
+            let (id, boot) = (device.source.device, device.source.boot);
+            let run = self.registry.run(id, boot, device.proof);
             let mut durable = run.durable.subscribe();
             durable.mark_changed();
             self.run = Some((run, durable));
             // A new run, also if its standing was lost on the way.
-            self.begun = Some(Last { boot: frame.boot, is_counted: false, capacity: 0 });
+            let has_key = prover.is_some();
+            self.begun = Some(Last { boot: frame.boot, is_counted: false, capacity: 0, has_key });
         }
         self.device = Some(Arc::new(device));
         self.apply_standing();
@@ -257,16 +268,17 @@ impl Session {
         self.run.as_ref().and_then(|(_, durable)| *durable.borrow())
     }
 
-    /// Whether this frame is certainly the oldest that the device holds: its first ever, the one
-    /// after what is durable, or the first after an answer to our question, undamaged. Otherwise
-    /// the device is asked.
+    /// Whether this frame is certainly the oldest that the device holds: the one that it said to be
+    /// that, or the one after what is durable. A device that does not say it is believed after an
+    /// answer to our question that nothing damaged. Otherwise the device is asked.
     fn is_oldest(&mut self, frame: &Frame<'_>) -> bool {
         let next = self.durable().map_or(1, |durable| durable.wrapping_add(1));
         let device = self.device.as_ref().map(|device| device.source.device);
         let is_of = |said: &&Stated| (Some(said.device), said.last.boot) == (device, frame.boot);
         let said = self.standing.as_ref().filter(is_of);
+        let has_said = said.is_some();
         let next = said.map_or(next, |said| said.oldest.max(next));
-        if frame.sequence == next || self.asked && self.clean {
+        if frame.sequence == next || !has_said && self.asked && self.clean {
             return true;
         }
         (self.asked, self.clean) = (true, false);
@@ -379,6 +391,7 @@ const fn ack(boot: SourceBoot, sequence: u32) -> Frame<'static> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::intake::admission::Proof;
     use wire::link::{DataWriter, ENCODED_BYTES_MAX, Standing, write_hello};
     use wire::reading::{Channel, ChannelKind, Mode};
 
@@ -437,7 +450,7 @@ mod tests {
         let mut first = Session::new(registry.clone());
         let (taken, _) = hear(&mut first, &[hello(), data(1), data(2), data(3)]).await;
         drop(first);
-        registry.run(DeviceId(1), SourceBoot(BOOT)).is_durable_to(3);
+        registry.run(DeviceId(1), SourceBoot(BOOT), Proof::Unasked).is_durable_to(3);
 
         let mut second = Session::new(registry);
         let (repeated, answers) = hear(&mut second, &[hello(), data(1), data(2)]).await;
@@ -484,7 +497,7 @@ mod tests {
         let mut first = Session::new(registry.clone());
         let begun = [hello_of(DeviceClock::Tick), data_at(1, 500), data_at(2, 1_500)];
         assert_eq!(dated(&mut first, &begun, 9_000).await, [8_000, 9_000]);
-        registry.run(DeviceId(1), SourceBoot(BOOT)).is_durable_to(2);
+        registry.run(DeviceId(1), SourceBoot(BOOT), Proof::Unasked).is_durable_to(2);
 
         let mut second = Session::new(registry);
         let ring = [hello_of(DeviceClock::Tick), data_at(3, 2_500), data_at(4, 602_500)];
@@ -521,7 +534,10 @@ mod tests {
         let answers = session.push(&words.concat(), at, &line).await.unwrap();
         let chunk = chunks.recv().await.unwrap();
         assert_eq!(chunk.frames[0].age_ns, 100_000_000_000);
-        assert_eq!(chunk.begun, Some(Last { boot: BOOT, is_counted: true, capacity: 64 }));
+        assert_eq!(
+            chunk.begun,
+            Some(Last { boot: BOOT, is_counted: true, capacity: 64, has_key: false })
+        );
         assert_eq!(answers, heard(5), "nothing is asked");
     }
 
@@ -531,7 +547,7 @@ mod tests {
         let (line, mut chunks) = mpsc::channel(16);
         let words = [standing(BOOT + 1, 1), hello()].concat();
         session.push(&words, MonotonicNanos(0), &line).await.unwrap();
-        let unsaid = Last { boot: BOOT, is_counted: false, capacity: 0 };
+        let unsaid = Last { boot: BOOT, is_counted: false, capacity: 0, has_key: false };
         assert_eq!(chunks.try_recv().unwrap().begun, Some(unsaid));
         session.push(&standing(BOOT, 1), MonotonicNanos(0), &line).await.unwrap();
         let chunk = chunks.try_recv().unwrap();
@@ -543,7 +559,7 @@ mod tests {
         let registry = Registry::default();
         let mut session = Session::new(registry.clone());
         hear(&mut session, &[hello(), data(1)]).await;
-        let run = registry.run(DeviceId(1), SourceBoot(BOOT));
+        let run = registry.run(DeviceId(1), SourceBoot(BOOT), Proof::Unasked);
         let commit = async {
             tokio::task::yield_now().await;
             run.is_durable_to(1);
@@ -564,7 +580,7 @@ mod tests {
         let registry = Registry::default();
         let mut session = Session::new(registry.clone());
         hear(&mut session, &[hello()]).await;
-        let run = registry.run(DeviceId(1), SourceBoot(BOOT));
+        let run = registry.run(DeviceId(1), SourceBoot(BOOT), Proof::Unasked);
         run.is_durable_to(9);
         run.is_durable_to(4);
         assert_eq!(session.next_ack().await, encode_ack(SourceBoot(BOOT), 9));

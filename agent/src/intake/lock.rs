@@ -1,7 +1,8 @@
 //! Lock: the gateway's side of a line on which a device with a key may be.
 //!
-//! A device says openly who it is; it is offered a challenge; from then on it counts for what opens
-//! with its key under that challenge, and for nothing else.
+//! A device says openly who it is; it is offered a challenge; from then on its run counts for what
+//! opens with its key under that challenge, and for nothing else. Another run has another challenge,
+//! so that nothing of one before comes back.
 
 use wire::identity::DeviceId;
 use wire::limits::LINK_TEXT_BYTES_MAX;
@@ -14,50 +15,85 @@ use super::admission::Proof;
 
 /// Between two offers: a device hears the first one, unless its line damaged it.
 const OFFER_EVERY_NANOS: u64 = 100_000_000;
+/// A device that does not prove itself for so long has another key, or none.
+const PATIENCE_NANOS: u64 = 10_000_000_000;
 
-/// A device, and what its line is sealed with.
-type Holder = (DeviceId, Sealing);
+/// A run of a device, and what it is sealed with.
+#[derive(Debug)]
+struct Holder {
+    device: DeviceId,
+    boot: u32,
+    sealing: Sealing,
+    since: MonotonicNanos,
+}
+
+impl Holder {
+    fn is(&self, device: DeviceId, boot: u32, key: &LinkKey) -> bool {
+        (self.device, self.boot) == (device, boot) && self.sealing.key == *key
+    }
+
+    fn open(&self, frame: &Frame<'_>) -> Result<(DeviceId, Opened), Forged> {
+        if frame.boot != self.boot {
+            return Err(Forged);
+        }
+        Ok((self.device, self.sealing.open(frame)?))
+    }
+}
 
 /// What is agreed on one line.
 #[derive(Debug, Default)]
 pub struct Lock {
-    challenge: Option<Challenge>,
     /// Who has proven to hold its key.
     proven: Option<Holder>,
     /// Who says so, and has not proven it yet: it does not take the other one's place before.
     claimed: Option<Holder>,
+    /// What was offered to whoever seals, and said openly nothing yet.
+    to_anybody: Option<Challenge>,
     offered: Option<MonotonicNanos>,
+}
+
+/// What to do about a device that says openly who it is.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Claim {
+    /// It has proven that: nothing.
+    Proven,
+    /// It is to be offered its challenge.
+    Offer,
+    /// The same, and it should have proven itself long ago.
+    Late,
 }
 
 impl Lock {
     /// A device that has a key says openly who it is.
-    pub fn claim(&mut self, device: DeviceId, key: LinkKey) {
-        let Some(challenge) = self.challenge() else { return };
-        self.claimed = Some((device, Sealing { key, challenge }));
-    }
-
-    /// New at the first need of it on this line; none without random numbers, and then nobody can
-    /// prove anything.
-    fn challenge(&mut self) -> Option<Challenge> {
-        if self.challenge.is_none() {
-            let mut bytes = [0; 12];
-            match getrandom::fill(&mut bytes) {
-                Ok(()) => self.challenge = Some(Challenge(bytes)),
-                Err(error) => {
-                    tracing::error!(%error, "no random numbers: no device can prove itself")
-                }
-            }
+    pub fn claim(
+        &mut self,
+        device: DeviceId,
+        boot: u32,
+        key: LinkKey,
+        now: MonotonicNanos,
+    ) -> Claim {
+        if self.is_proven(device, boot, &key) {
+            return Claim::Proven;
         }
-        self.challenge
+        let known = self.claimed.as_ref().filter(|holder| holder.is(device, boot, &key));
+        if let Some(holder) = known {
+            let is_late = now.0.saturating_sub(holder.since.0) >= PATIENCE_NANOS;
+            return if is_late { Claim::Late } else { Claim::Offer };
+        }
+        if let Some(challenge) = self.to_anybody.take().or_else(random) {
+            let sealing = Sealing { key, challenge };
+            self.claimed = Some(Holder { device, boot, sealing, since: now });
+        }
+        Claim::Offer
     }
 
-    /// Whether a device proves itself here by this key.
+    /// Whether a device has proven itself here by this key, in this run.
     #[must_use]
-    pub fn is_proven(&self, device: DeviceId, key: &LinkKey) -> bool {
-        self.proven.as_ref().is_some_and(|(known, sealing)| *known == device && sealing.key == *key)
+    pub fn is_proven(&self, device: DeviceId, boot: u32, key: &LinkKey) -> bool {
+        self.proven.as_ref().is_some_and(|holder| holder.is(device, boot, key))
     }
 
-    /// Its key is no longer known.
+    /// Nobody has proven anything any more: a key was taken away, or is another one now.
     pub fn forget(&mut self) {
         (self.proven, self.claimed) = (None, None);
     }
@@ -67,26 +103,30 @@ impl Lock {
     /// # Errors
     /// [`Forged`]
     pub fn open(&mut self, frame: &Frame<'_>) -> Result<(DeviceId, Opened), Forged> {
-        let open = |holder: &Holder| Ok((holder.0, holder.1.open(frame)?));
-        if let Some(Ok(opened)) = self.proven.as_ref().map(open) {
+        if let Some(Ok(opened)) = self.proven.as_ref().map(|holder| holder.open(frame)) {
             return Ok(opened);
         }
-        let opened = self.claimed.as_ref().map_or(Err(Forged), open)?;
+        let opened = self.claimed.as_ref().map_or(Err(Forged), |holder| holder.open(frame))?;
         self.proven = self.claimed.take();
         Ok(opened)
     }
 
-    /// The payload of a query, which offers the challenge where one may be needed.
+    /// The payload of a query, which offers a challenge where one may be needed: that of whoever
+    /// has not proven itself yet, or of whoever has.
     #[must_use]
     pub fn query(&self) -> Room<LINK_TEXT_BYTES_MAX> {
-        self.challenge.map(|challenge| challenge.write()).unwrap_or_default()
+        let holder = self.claimed.as_ref().or(self.proven.as_ref());
+        let challenge = holder.map(|holder| holder.sealing.challenge).or(self.to_anybody);
+        challenge.map(|challenge| challenge.write()).unwrap_or_default()
     }
 
-    /// Whether to offer the challenge now.
+    /// Whether to offer a challenge now.
     pub fn may_offer(&mut self, now: MonotonicNanos) -> bool {
+        if self.claimed.is_none() && self.proven.is_none() && self.to_anybody.is_none() {
+            self.to_anybody = random();
+        }
         let since = self.offered.map(|offered| now.0.saturating_sub(offered.0));
-        let may =
-            self.challenge().is_some() && since.is_none_or(|since| since >= OFFER_EVERY_NANOS);
+        let may = since.is_none_or(|since| since >= OFFER_EVERY_NANOS);
         if may {
             self.offered = Some(now);
         }
@@ -102,9 +142,21 @@ impl Lock {
         let length = if !has_key || frame.kind == Kind::Query {
             frame.encode(&mut out)
         } else {
-            let sealed = self.proven.as_ref().and_then(|(_, sealing)| sealing.seal(frame));
+            let sealed = self.proven.as_ref().and_then(|holder| holder.sealing.seal(frame));
             sealed.map_or(0, |sealed| sealed.frame().encode(&mut out))
         };
         out[..length].to_vec()
+    }
+}
+
+/// None without random numbers, and then nobody can prove anything.
+fn random() -> Option<Challenge> {
+    let mut bytes = [0; 12];
+    match getrandom::fill(&mut bytes) {
+        Ok(()) => Some(Challenge(bytes)),
+        Err(error) => {
+            tracing::error!(%error, "no random numbers: no device can prove itself");
+            None
+        }
     }
 }

@@ -16,9 +16,12 @@ pub struct Last {
     pub is_counted: bool,
     /// Most readings that the device holds.
     pub capacity: u64,
+    /// Whether the device holds its key: who does is forgotten last.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub has_key: bool,
 }
 
-/// The last runs of devices, at most 4,096; who was heard of longest ago goes first.
+/// The last runs of devices, at most 4,096; who has no key and was heard of longest ago goes first.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Past {
     lasts: HashMap<DeviceId, (u64, Last)>,
@@ -68,7 +71,8 @@ impl Past {
         self.is_changed = true;
         self.lasts.insert(device, (self.changes, last));
         if self.lasts.len() > DEVICES_MAX {
-            let oldest = self.lasts.iter().min_by_key(|(_, (change, _))| *change);
+            let oldest =
+                self.lasts.iter().min_by_key(|(_, (change, last))| (last.has_key, *change));
             let oldest = oldest.map(|(device, _)| *device);
             if let Some(device) = oldest.filter(|device| self.lasts.remove(device).is_some()) {
                 tracing::error!(%device, "too many devices: the last run of one is forgotten");
@@ -131,7 +135,7 @@ mod tests {
     use super::*;
 
     fn run(boot: u32) -> Last {
-        Last { boot, is_counted: true, capacity: 64 }
+        Last { boot, is_counted: true, capacity: 64, has_key: false }
     }
 
     #[test]
@@ -161,5 +165,9 @@ mod tests {
         let mut past = Past::default();
         (0..=DEVICES_MAX as u64).for_each(|number| past.set(DeviceId(number), run(1)));
         assert_eq!((past.of(DeviceId(0)), past.lasts.len()), (None, DEVICES_MAX));
+        let proven = Last { has_key: true, ..run(2) };
+        past.set(DeviceId(1), proven);
+        (5_000..10_000).for_each(|number| past.set(DeviceId(number), run(1)));
+        assert_eq!(past.of(DeviceId(1)), Some(proven));
     }
 }

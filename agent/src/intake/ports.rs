@@ -1,6 +1,6 @@
 //! Where link frames come from: serial ports, pseudo-terminals, Unix sockets, TCP.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -10,6 +10,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio::sync::{Semaphore, mpsc};
+use tokio::task::JoinHandle;
 
 use super::link::Session;
 use super::pace::Pace;
@@ -42,6 +43,11 @@ const KEEP_IDLE: Duration = Duration::from_secs(30);
 const KEEP_INTERVAL: Duration = Duration::from_secs(10);
 /// Questions without answer before the connection ends: its place is free after a minute.
 const KEEP_PROBES: u32 = 3;
+/// A connection on which nobody who may speak has introduced himself for so long gives its place
+/// to others.
+const INTRODUCED_WITHIN: Duration = Duration::from_secs(60);
+/// For a device to take an answer.
+const TAKEN_WITHIN: Duration = Duration::from_secs(10);
 /// Bytes that one read may bring.
 const READ_BYTES: usize = 16 * 1024;
 
@@ -68,17 +74,37 @@ fn is_pattern(path: &Path) -> bool {
 
 /// Serves each port whose name fits, from when it is there: plugs come and go.
 async fn serve_matching(path: &Path, baud: u32, registry: Registry, line: mpsc::Sender<Chunk>) {
-    let mut served = BTreeSet::new();
+    let mut served: BTreeMap<PathBuf, JoinHandle<()>> = BTreeMap::new();
+    let mut reported = false;
     let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let (before, after) = name.split_once('*').unwrap_or((&name, ""));
     while !line.is_closed() {
         for path in matching(path.parent().unwrap_or(Path::new("/")), before, after).await {
-            if served.len() < CONNECTIONS_MAX && served.insert(path.clone()) {
-                let (registry, line) = (registry.clone(), line.clone());
-                tokio::spawn(async move { serve_serial(&path, baud, registry, line).await });
+            if served.contains_key(&path) {
+                continue;
             }
+            if served.len() >= CONNECTIONS_MAX {
+                if !std::mem::replace(&mut reported, true) {
+                    tracing::error!(port = %path.display(), "too many ports: this one is not opened");
+                }
+                break;
+            }
+            let (of, registry, line) = (path.clone(), registry.clone(), line.clone());
+            let serve = async move { serve_plug(&of, baud, registry, line).await };
+            served.insert(path, tokio::spawn(serve));
         }
+        // A plug that was pulled may come back under another name.
+        served.retain(|_, serve| !serve.is_finished());
         tokio::time::sleep(REOPEN_WAIT).await;
+    }
+}
+
+/// Serves a port until it is no longer there.
+async fn serve_plug(path: &Path, baud: u32, registry: Registry, line: mpsc::Sender<Chunk>) {
+    let is_there = |path: &Path| path.symlink_metadata().is_ok();
+    tokio::select! {
+        () = serve_serial(path, baud, registry, line) => {}
+        () = async { while is_there(path) { tokio::time::sleep(REOPEN_WAIT).await } } => {}
     }
 }
 
@@ -104,7 +130,7 @@ async fn serve_serial(path: &Path, baud: u32, registry: Registry, line: mpsc::Se
             Ok(stream) => {
                 reported = false;
                 tracing::info!(port = %path.display(), "serial port open");
-                talk(stream, &path.display().to_string(), &registry, &line).await;
+                talk(stream, &path.display().to_string(), None, &registry, &line).await;
                 tracing::warn!(port = %path.display(), "serial port closed");
             }
             Err(error) if !reported => {
@@ -189,7 +215,7 @@ async fn accept_all<L: Listen>(
             Ok(stream) => {
                 let (name, registry, line) = (name.to_owned(), registry.clone(), line.clone());
                 tokio::spawn(async move {
-                    talk(stream, &name, &registry, &line).await;
+                    talk(stream, &name, Some(INTRODUCED_WITHIN), &registry, &line).await;
                     drop(permit);
                 });
             }
@@ -202,16 +228,26 @@ async fn accept_all<L: Listen>(
     }
 }
 
-/// Talks with one device until its stream ends.
+async fn sleep_until(moment: Option<tokio::time::Instant>) {
+    match moment {
+        Some(moment) => tokio::time::sleep_until(moment).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Talks with one device until its stream ends, or nobody who may speak has introduced himself.
 async fn talk<S: AsyncRead + AsyncWrite>(
     stream: S,
     port: &str,
+    introduced_within: Option<Duration>,
     registry: &Registry,
     line: &mpsc::Sender<Chunk>,
 ) {
     let (mut reader, mut writer) = tokio::io::split(stream);
     let mut session = Session::new(registry.clone()).at(port.into());
     let clock = Clock::new();
+    let until =
+        introduced_within.map(|within| tokio::time::Instant::from_std(clock.now() + within));
     let mut pace = Pace::new(registry.rate());
     let mut bytes = vec![0; READ_BYTES];
     loop {
@@ -229,10 +265,13 @@ async fn talk<S: AsyncRead + AsyncWrite>(
                 }
                 _ => None,
             },
+            () = sleep_until(until), if until.is_some() && !session.has_device() => None,
             ack = session.next_ack() => Some(ack),
         };
         let Some(answer) = answer else { return };
-        if !answer.is_empty() && writer.write_all(&answer).await.is_err() {
+        // Who does not take answers for so long hears nothing.
+        let written = tokio::time::timeout(TAKEN_WITHIN, writer.write_all(&answer)).await;
+        if !answer.is_empty() && !matches!(written, Ok(Ok(()))) {
             return;
         }
     }

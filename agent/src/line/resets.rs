@@ -53,7 +53,7 @@ impl Resets {
 impl<D: Disk, S: Sealer, H: Hands> Line<D, S, H> {
     /// A device has introduced a run: if it is a new one, what it held in the last one is lost.
     pub(super) fn begin_run(&mut self, device: &Arc<Device>, run: &Run, begun: Last) {
-        if run.is_news(device.proof) {
+        if run.is_news() {
             self.order += 1;
             let clock = self.clock.state();
             self.batcher.label_run(device, &clock, self.order);

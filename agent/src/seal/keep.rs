@@ -148,14 +148,39 @@ pub fn store(path: &Path, bytes: &[u8]) -> Result<(), KeepError> {
 }
 
 /// Deletes what was stored twice.
-pub fn remove(path: &Path) {
+///
+/// # Errors
+/// [`KeepError::Write`]: a copy is still there.
+pub fn remove(path: &Path) -> Result<(), KeepError> {
     for path in copies(path) {
-        if let Err(error) = fs::remove_file(&path)
-            && error.kind() != ErrorKind::NotFound
-        {
-            tracing::warn!(path = %path.display(), %error, "could not be removed");
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                return Err(KeepError::Write { path, error });
+            }
+            _ => {}
         }
     }
+    Ok(())
+}
+
+/// Reads what was stored twice and mends nothing, whoever else writes it just now.
+///
+/// # Errors
+/// [`KeepError::Missing`] if there is certainly no copy; [`KeepError::Lost`] else.
+pub fn peek(path: &Path) -> Result<Vec<u8>, KeepError> {
+    let [first, second] = copies(path);
+    let found = read_copy(&first).or_else(|reason| read_copy(&second).map_err(|_| reason));
+    found.map_err(|reason| {
+        let is_absent = |path: &Path| {
+            matches!(path.symlink_metadata(), Err(error) if error.kind() == ErrorKind::NotFound)
+        };
+        let path = path.to_owned();
+        if is_absent(&first) && is_absent(&second) {
+            KeepError::Missing { path }
+        } else {
+            KeepError::Lost { path, reason }
+        }
+    })
 }
 
 /// Loads what was stored twice. A copy counts if its checksum holds and `understand` takes it; a

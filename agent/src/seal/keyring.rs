@@ -170,7 +170,9 @@ pub fn take_enrolled(
     let provisional = load_kept_seed(&files.provisional()).ok().filter(is_it);
     let Some(Kept { value: key, .. }) = provisional else { return Ok(false) };
     store(&files.signing(), key.as_bytes())?;
-    keep::remove(&files.provisional());
+    if let Err(error) = keep::remove(&files.provisional()) {
+        tracing::warn!(%error, "the provisional key could not be removed");
+    }
     Ok(true)
 }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use agent::intake::admission::Proof;
 use agent::intake::{Device, Introduction, Registry};
 use agent::seal::batcher::{Batcher, Said};
 use wire::batch;
@@ -81,7 +82,8 @@ impl Listener {
             && let Ok(hello) = Hello::read(payload)
         {
             let part = sequence;
-            let device = self.introduction.take(boot, part, &hello, &self.registry);
+            let device =
+                self.introduction.take(boot, part, (&hello, Proof::Unasked), &self.registry);
             self.device = device.map(Arc::new).or(self.device.take());
         }
         let gap = kind == Kind::Gap;

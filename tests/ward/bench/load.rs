@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use agent::intake::admission::Proof;
 use agent::intake::{Device, Introduction, Registry};
 use agent::seal::batcher::{Batcher, Closed, Said};
 use anyhow::{Context, Result};
@@ -61,7 +62,7 @@ pub fn introduce(number: u64, channels: &[Channel<'_>], shapes: &Registry) -> Re
         let first = (part * 5) as u16;
         let payload = write_hello(about, parts, "bench", first, list).context("hello too long")?;
         let hello = Hello::read(payload.as_slice())?;
-        device = introduction.take(7, part as u32, &hello, shapes);
+        device = introduction.take(7, part as u32, (&hello, Proof::Unasked), shapes);
     }
     Ok(Arc::new(device.context("the introduction is not complete")?))
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use wire::batch::{NoteKind, Source};
 use wire::identity::{Lane, SourceBoot};
-use wire::time::ClockState;
+use wire::time::{ClockState, DeviceClock};
 
 use super::{Batcher, Said};
 use crate::intake::Device;
@@ -18,7 +18,7 @@ const RUN_ENDED: i64 = 1 << 32;
 /// Code of the event by which a run is labelled; a private one. Its value is 1 if the device holds
 /// its key, 0 if it has none.
 const EVENT_PROOF: u32 = 0xF0F1_0001;
-/// The number under which that stands in its run.
+/// The number under which that stands in its run, less its value.
 const PROOF_NOTED: i64 = RUN_ENDED + 1;
 
 impl Batcher {
@@ -45,7 +45,10 @@ impl Batcher {
             Proof::Key => 1,
         };
         let what = NoteKind::Event { code: EVENT_PROOF, value };
-        self.note_run(device, PROOF_NOTED, Some(0), what, clock, order);
+        // It is the gateway's word, at the gateway's time: the device's dates nothing by it.
+        let source = Source { clock: DeviceClock::None, ..device.source };
+        let device = &Arc::new(Device { source, ..Device::clone(device) });
+        self.note_run(device, PROOF_NOTED + value, Some(0), what, clock, order);
     }
 
     fn note_run(
