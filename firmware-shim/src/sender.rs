@@ -112,9 +112,12 @@ impl<'a, const BYTES: usize> Sender<'a, BYTES> {
         }
     }
 
-    /// This run has ended; what it left is in the ring, and its time is no longer known.
-    pub const fn is_over(&mut self) {
-        self.is_over = true;
+    /// It speaks for an earlier run, which has ended: what that left is in the ring, and its time is
+    /// no longer known. Its channels must be those of today.
+    pub const fn is_over(&mut self, boot: u32) {
+        let first = self.ring.first();
+        (self.next, self.unheard, self.written) = (first, first, first);
+        (self.boot, self.is_over) = (boot, true);
     }
 
     /// What the ring takes is kept in flash before it is sent: only the record that is being written
