@@ -15,6 +15,9 @@ use crate::seal::batcher::Intervals;
 use crate::seal::keep::{self, Kept};
 
 mod file;
+mod onboard;
+
+pub use onboard::{Onboard, SensorKind};
 
 use file::{BrokerSection, BufferSection, File, IntakeSection, SealSection, known_keys};
 
@@ -29,6 +32,8 @@ pub struct Config {
     pub broker: Broker,
     /// Where devices speak.
     pub ports: Vec<Port>,
+    /// Sensors on our own buses.
+    pub onboard: Vec<Onboard>,
     /// Whether devices without a key are taken.
     pub strangers: bool,
     /// What one port may say, bytes a second.
@@ -202,7 +207,7 @@ fn within(
 }
 
 impl File {
-    fn check(self, folder: &Path) -> Result<Config, ConfigError> {
+    fn check(mut self, folder: &Path) -> Result<Config, ConfigError> {
         let gateway = GatewayId::new(&self.gateway.id).map_err(|error| ConfigError::Value {
             key: "gateway.id",
             value: self.gateway.id.clone(),
@@ -211,6 +216,8 @@ impl File {
         let state = folder.join(&self.gateway.state);
         let strangers = self.intake.strangers;
         let port_kib = within("intake.port_kib_s", self.intake.port_kib_s, 1..=65_536, "KiB")?;
+        let onboard = std::mem::take(&mut self.intake.onboard).into_iter();
+        let onboard = onboard.map(|section| section.check(gateway)).collect::<Result<_, _>>()?;
         let ports = self.intake.ports(folder)?;
         let metrics = self.metrics.map(|section| section.listen);
         if let Some(listen) = metrics.filter(|listen| !listen.ip().is_loopback()) {
@@ -226,6 +233,7 @@ impl File {
             gateway,
             broker: self.broker.check(folder, &state)?,
             ports,
+            onboard,
             strangers,
             port_rate: NonZeroU64::new(port_kib * 1024).unwrap_or(NonZeroU64::MIN),
             quota: self.buffer.quota()?,

@@ -20,6 +20,9 @@ pub mod link;
 
 mod lock;
 
+#[cfg(feature = "onboard")]
+pub mod onboard;
+
 mod pace;
 
 pub mod past;
@@ -170,6 +173,12 @@ impl Registry {
     #[must_use]
     pub fn admitting(admission: Admission, rate: NonZeroU64) -> Self {
         Self { admission, rate: Some(rate), ..Self::default() }
+    }
+
+    /// The same for sensors on our own buses, which nobody can take the place of.
+    #[must_use]
+    pub fn trusting(&self) -> Self {
+        Self { admission: Admission::default(), ..self.clone() }
     }
 
     const fn rate(&self) -> Option<NonZeroU64> {

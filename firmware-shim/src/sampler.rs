@@ -45,6 +45,18 @@ impl Sampler {
         }
     }
 
+    /// The same less often, of a sensor that gives numbers alone.
+    #[must_use]
+    pub fn every(self, period: u32) -> Self {
+        Self { period: period.max(1), ..self }
+    }
+
+    /// Milliseconds until it is time.
+    #[must_use]
+    pub fn due_in(&self, now: u32) -> u32 {
+        u32::try_from(self.due.wrapping_sub(now).cast_signed()).unwrap_or(0)
+    }
+
     /// Whether it is time.
     #[must_use]
     pub const fn is_due(&self, now: u32) -> bool {

@@ -17,6 +17,8 @@ pub mod board;
 
 pub mod cable;
 
+pub mod uart;
+
 pub mod http;
 
 pub mod ledger;

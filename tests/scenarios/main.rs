@@ -38,6 +38,10 @@ mod device_reset;
 
 mod link_key;
 
+mod onboard;
+
+mod noise;
+
 mod held;
 
 mod incidents;

@@ -6,6 +6,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::Result;
+use rig::uart::{Carried, carry_ecg};
 
 #[path = "bench/blast.rs"]
 mod blast;
@@ -77,6 +78,8 @@ pub enum What {
     Storm,
     /// A thousand gateways on one sink, and what its page answers meanwhile.
     Fleet,
+    /// An ECG of three leads over a line of a megabit.
+    Link,
     /// The same readings through a mosquitto bridge, its loss and its draining.
     Bridge,
 }
@@ -97,9 +100,10 @@ pub fn row(name: impl Into<String>, value: f64, unit: &'static str) -> Row {
     Row { name: name.into(), value, unit }
 }
 
-const ALL: [What; 10] = [
+const ALL: [What; 11] = [
     What::Seal,
     What::Wire,
+    What::Link,
     What::Append,
     What::Recover,
     What::Line,
@@ -143,6 +147,7 @@ impl Bench {
                     let time = Duration::from_secs(self.seconds);
                     fleet::measure(self.broker.kind(), time).await?
                 }
+                What::Link => link_rows(&carry_ecg(1_000_000, 600).await?),
                 What::Bridge => bridge::measure(self.backlog()).await?,
             };
             let command = self.command(what);
@@ -182,6 +187,21 @@ impl Bench {
         };
         format!("cargo demo -- bench {name}{minutes}")
     }
+}
+
+/// What a line of a megabit carries in ten minutes.
+fn link_rows(carried: &Carried) -> Vec<Row> {
+    let of = |name: &str, value: u64, unit| {
+        row(format!("link, 1 Mbit/s, 3 leads at 500 Hz, 600 s: {name}"), value as f64, unit)
+    };
+    vec![
+        of("samples given", carried.given, "count"),
+        of("samples that came", carried.came, "count"),
+        of("gaps", carried.gaps, "count"),
+        of("bytes of the device", carried.bytes, "B"),
+        of("line busy", carried.busy_permille, "1/1000"),
+        of("records that waited, most", carried.waiting_max.into(), "count"),
+    ]
 }
 
 fn figure(value: f64) -> String {

@@ -102,7 +102,7 @@ impl BoardCommand {
         board.go_on().await?;
         let (mut taken, location, until) =
             (Vec::new(), site.location()?, Instant::now() + PATIENCE);
-        while Stored::read(&location)?.count_of(&taken) == 0 {
+        while !Stored::read(&location)?.has_any(&taken) {
             taken.extend(board.take().await?);
             if Instant::now() > until {
                 bail!("nothing of {} readings is stored\n{}", taken.len(), site.last_words());

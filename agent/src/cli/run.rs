@@ -15,7 +15,7 @@ use crate::config::Config;
 use crate::health::host::Host;
 use crate::health::{Alarm, Health, metrics, watchdog};
 use crate::intake::admission::Admission;
-use crate::intake::{Registry, ports};
+use crate::intake::{Chunk, Registry, ports};
 use crate::limits::INTAKE_CHUNKS_MAX;
 use crate::line::{Line, Resets, Trust};
 use crate::local;
@@ -71,6 +71,7 @@ impl Run {
         for port in config.ports.clone() {
             runtime.spawn(ports::serve(port, registry.clone(), chunks.clone()));
         }
+        serve_onboard(&config, &registry, &chunks, runtime.handle())?;
         runtime.spawn(watchdog::feed(screen.clone()));
         runtime.spawn(local::serve_tap(config.state.clone(), line.taps()));
         runtime.spawn(local::serve_test(config.state.clone(), line.take_probes()));
@@ -93,6 +94,37 @@ impl Run {
         runtime.shutdown_timeout(Duration::from_millis(500));
         Ok(())
     }
+}
+
+#[cfg(feature = "onboard")]
+fn serve_onboard(
+    config: &Config,
+    registry: &Registry,
+    line: &mpsc::Sender<Chunk>,
+    runtime: &tokio::runtime::Handle,
+) -> anyhow::Result<()> {
+    use crate::intake::onboard::{self, Outlet};
+    let folder = onboard::folder(&config.state);
+    keep::folder(&folder).with_context(|| folder.display().to_string())?;
+    for sensor in config.onboard.clone() {
+        let (registry, line, runtime) = (registry.clone(), line.clone(), runtime.clone());
+        let outlet = Outlet { registry, line, runtime, folder: folder.clone() };
+        let thread = std::thread::Builder::new().name("sensor".into());
+        thread.spawn(move || onboard::serve(&sensor, &outlet)).context("no thread")?;
+    }
+    Ok(())
+}
+
+/// The configuration of such a build names no sensors.
+#[cfg(not(feature = "onboard"))]
+#[allow(clippy::unnecessary_wraps, reason = "the same shape as with the feature")]
+fn serve_onboard(
+    _: &Config,
+    _: &Registry,
+    _: &mpsc::Sender<Chunk>,
+    _: &tokio::runtime::Handle,
+) -> anyhow::Result<()> {
+    Ok(())
 }
 
 async fn wait_for_stop() {

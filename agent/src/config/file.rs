@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::onboard::SensorKind;
+
 /// Configuration of the Wardline gateway agent. Relative paths count from the file's folder.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -75,6 +77,8 @@ pub(super) struct IntakeSection {
     /// What one port or connection may say, KiB a second; who says more is slowed down.
     #[schemars(range(min = 1, max = 65_536))]
     pub(super) port_kib_s: u64,
+    /// Sensors on the gateway's own buses, one block each.
+    pub(super) onboard: Vec<OnboardSection>,
     /// Serial ports or pseudo-terminals, one block each.
     pub(super) serial: Vec<SerialSection>,
     /// Unix sockets.
@@ -86,9 +90,41 @@ pub(super) struct IntakeSection {
 
 impl Default for IntakeSection {
     fn default() -> Self {
-        let (serial, unix, tcp) = (Vec::new(), Vec::new(), Vec::new());
-        Self { strangers: false, port_kib_s: 128, serial, unix, tcp }
+        Self {
+            strangers: false,
+            port_kib_s: 128,
+            onboard: Vec::new(),
+            serial: Vec::new(),
+            unix: Vec::new(),
+            tcp: Vec::new(),
+        }
     }
+}
+
+/// A sensor on the gateway's own bus.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct OnboardSection {
+    /// The chip.
+    pub(super) sensor: SensorKind,
+    /// The bus: `/dev/i2c-1`, or `/dev/spidev0.0`.
+    pub(super) bus: PathBuf,
+    /// Its address on an I2C bus; the chip's usual one without it.
+    #[schemars(range(min = 3, max = 0x77))]
+    pub(super) address: Option<u8>,
+    /// Milliseconds from one reading to the next, of a chip that gives numbers alone; as fast as it
+    /// measures without it.
+    #[schemars(range(min = 1, max = 3_600_000))]
+    pub(super) every_ms: Option<u32>,
+    /// EUI-64 of the device that it is to be; made from the gateway's name, bus and address without
+    /// it.
+    #[schemars(regex(pattern = "^[0-9A-Fa-f]{16}$"))]
+    pub(super) device: Option<String>,
+    /// Beside an INA219, thousandths of an ohm; 100 without it.
+    #[schemars(range(min = 1))]
+    pub(super) shunt_milliohms: Option<u16>,
+    /// Chip and line of the pin by which an ADS1292R says that a sample waits.
+    pub(super) ready: Option<(PathBuf, u32)>,
 }
 
 /// A serial port.

@@ -55,6 +55,8 @@ pub struct Stored {
     /// By the firmware's own number: UTC nanoseconds, and the values of that moment.
     readings: BTreeMap<i64, (i64, Vec<Number>)>,
     rows: usize,
+    /// Moments of which it is stored that there was no number.
+    absent: usize,
     /// Values declared as lost with runs that ended, and which ended.
     declared: i64,
     ended: BTreeSet<i64>,
@@ -83,6 +85,9 @@ impl Stored {
             readings.insert(number, (at, moments.get(&at).cloned().unwrap_or_default()));
             rows += 1;
         }
+        let sql = "SELECT count(*) FROM reading WHERE device = ?1 AND label = 'number'
+                     AND mantissa IS NULL";
+        let absent = db.one::<i64>(sql, &device)? as usize;
         let sql = "SELECT CAST(sum(value) AS BIGINT) FROM note
                      JOIN device ON device.id = note.device
                    WHERE eui = ?1 AND kind = 'loss' AND code = 65";
@@ -94,7 +99,7 @@ impl Stored {
             rows.iter().map(|row| Ok(row.at(0)?)).collect::<Result<BTreeSet<i64>>>()
         };
         let (ended, heard) = (boots(RUN_ENDED)?, boots(0)?);
-        Ok(Self { readings, rows, declared, ended, heard })
+        Ok(Self { readings, rows, absent, declared, ended, heard })
     }
 
     /// How many readings are stored of these.
@@ -102,8 +107,14 @@ impl Stored {
         taken.iter().filter(|one| self.has(one)).count()
     }
 
+    /// Whether any of these is stored.
+    pub fn has_any(&self, taken: &[Taken]) -> bool {
+        taken.iter().any(|one| one.number.is_some() && self.has(one))
+    }
+
+    /// What has no number is counted, and not known again.
     fn has(&self, taken: &Taken) -> bool {
-        taken.number.is_some_and(|number| self.readings.contains_key(&number))
+        taken.number.is_none_or(|number| self.readings.contains_key(&number))
     }
 }
 
@@ -143,6 +154,10 @@ pub fn judge(seed: u64, taken: &[Taken], stored: &Stored, is_noisy: bool) -> Rep
     let most = if is_noisy { OFF_MAX_NOISY_MS } else { OFF_MAX_MS };
     if times_off_ms > most {
         wrong.push(format!("times of a run are off by {times_off_ms} ms"));
+    }
+    let absent = taken.iter().filter(|one| one.number.is_none()).count();
+    if stored.absent == 0 || stored.absent > absent {
+        wrong.push(format!("{} of {absent} readings without a number are stored", stored.absent));
     }
     twice(taken, stored, &mut wrong);
     undeclared(&boots, stored, &mut wrong);
