@@ -3,6 +3,7 @@
 //! Each names the oracle that it speaks for and says what was wrong.
 
 mod bedside;
+mod device;
 mod log;
 mod seal;
 mod sending;
@@ -35,6 +36,14 @@ pub const ALL: &[Trial] = &[
     Trial { name: "reconnects", oracle: "O7 alive", run: sending::reconnects },
     Trial { name: "repeated link frame", oracle: "O1 lost", run: bedside::repeated_frame },
     Trial { name: "acknowledgement of another boot", oracle: "O1 lost", run: bedside::other_boot },
+    Trial { name: "heard is kept", oracle: "O1 lost", run: device::heard_is_kept },
+    Trial { name: "no room is declared", oracle: "O1 lost", run: device::no_room_is_declared },
+    Trial { name: "age is known", oracle: "O2 bytes", run: device::age_is_known },
+    Trial { name: "run's end is declared", oracle: "O1 lost", run: device::run_end_is_declared },
+    Trial { name: "unheard runs", oracle: "O1 lost", run: device::unheard_runs_are_counted },
+    Trial { name: "open words", oracle: "O4 chain", run: device::open_words_are_nobodys },
+    Trial { name: "oldest record", oracle: "O1 lost", run: device::oldest_is_waited_for },
+    Trial { name: "new challenges", oracle: "O3 nonce", run: device::challenges_are_new },
 ];
 
 /// `Err` with these words unless `good`.
