@@ -189,8 +189,8 @@ impl Registry {
     fn is_babbling(&self, port: &str, now: MonotonicNanos) {
         let kib = self.rate.map_or(0, NonZeroU64::get) / 1024;
         let words = format!(
-            "{port}: a device says more than {kib} KiB a second and is slowed down; look whether it \
-             babbles, or raise `port_kib_s` in [intake]"
+            "{port}: a device says more than {kib} KiB a second and is slowed down; look whether \
+             it babbles, or raise `port_kib_s` in [intake]"
         );
         self.complaints.say(Complaint::Babble, port.to_owned(), words, now);
     }

@@ -1,8 +1,8 @@
 //! Flash: what is not durable at the gateway, kept over a loss of power.
 //!
-//! With it a reading counts as taken once it is in flash, and goes out only then. After a start what
-//! an earlier run left is given back, oldest run first, to be sent under that run's number before
-//! the present run says anything.
+//! With it a reading counts as taken once it is in flash, and goes out only then. After a start
+//! what an earlier run left is given back, oldest run first, to be sent under that run's number
+//! before the present run says anything.
 
 use core::ops::Range;
 

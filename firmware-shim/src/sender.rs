@@ -59,8 +59,8 @@ pub struct Sender<'a, const BYTES: usize> {
     unheard: u32,
     /// Everything before this one was sent, once at least.
     written: u32,
-    /// The next word of the introduction to be sent, if one is due: 0 is the standing, then it comes
-    /// once more if it can be sealed, then come the parts of the hello.
+    /// The next word of the introduction to be sent, if one is due: 0 is the standing, then it
+    /// comes once more if it can be sealed, then come the parts of the hello.
     word: Option<u8>,
     ticks: Ticks,
     said_hello: u32,
@@ -112,16 +112,16 @@ impl<'a, const BYTES: usize> Sender<'a, BYTES> {
         }
     }
 
-    /// It speaks for an earlier run, which has ended: what that left is in the ring, and its time is
-    /// no longer known. Its channels must be those of today.
+    /// It speaks for an earlier run, which has ended: what that left is in the ring, and its time
+    /// is no longer known. Its channels must be those of today.
     pub const fn is_over(&mut self, boot: u32) {
         let first = self.ring.first();
         (self.next, self.unheard, self.written) = (first, first, first);
         (self.boot, self.is_over) = (boot, true);
     }
 
-    /// What the ring takes is kept in flash before it is sent: only the record that is being written
-    /// goes with the power.
+    /// What the ring takes is kept in flash before it is sent: only the record that is being
+    /// written goes with the power.
     pub const fn keeps_in_flash(&mut self) {
         self.in_flash = true;
     }

@@ -5,8 +5,8 @@ use wire::time::Rate;
 
 /// Samples of a sensor's waveforms, which have one rate.
 ///
-/// Invariant: every sample before `told_to` was said, or counted as missing; `next` is the number of
-/// the first one behind it.
+/// Invariant: every sample before `told_to` was said, or counted as missing; `next` is the number
+/// of the first one behind it.
 #[derive(Clone, Copy, Debug)]
 pub struct Timeline {
     rate: Option<Rate>,

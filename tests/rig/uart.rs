@@ -153,7 +153,8 @@ fn count(is_gap: bool, payload: &[u8], carried: &mut Carried) -> Result<()> {
     Ok(())
 }
 
-/// Carries three leads of an ECG at 500 Hz for so many seconds over a line of so many bits a second.
+/// Carries three leads of an ECG at 500 Hz for so many seconds over a line of so many bits a
+/// second.
 ///
 /// # Errors
 /// The gateway's end fails.

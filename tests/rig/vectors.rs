@@ -18,6 +18,7 @@ use serde_json::{Map, Value};
 mod check;
 mod expected;
 mod keys;
+mod links;
 mod make;
 mod reports;
 mod sample;

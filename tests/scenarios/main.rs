@@ -42,6 +42,8 @@ mod onboard;
 
 mod noise;
 
+mod no_std;
+
 mod held;
 
 mod incidents;

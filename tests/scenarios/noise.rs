@@ -1,5 +1,5 @@
-//! P7 on the line itself: ten million bytes of noise into each side, and the first whole frame behind
-//! a delimiter is heard.
+//! P7 on the line itself: ten million bytes of noise into each side, and the first whole frame
+//! behind a delimiter is heard.
 
 use std::path::Path;
 

@@ -13,7 +13,8 @@ use crate::intake::admission;
 /// What can be done with devices.
 #[derive(Debug, clap::Subcommand)]
 pub enum Device {
-    /// Lists devices: those that have spoken since the agent was started, and those that have a key.
+    /// Lists devices: those that have spoken since the agent was started, and those that have a
+    /// key.
     Ls(Ls),
     /// Gives a device a key, so that it must prove itself; makes one and prints it, or takes one.
     Add(Add),

@@ -14,9 +14,12 @@ pub enum Complaint {
     Babble,
 }
 
+/// By what is wrong and of whom: in words, and when it was said last.
+type Said = BTreeMap<(Complaint, String), (String, MonotonicNanos)>;
+
 /// Complaints of all ports; one that is not repeated is forgotten after a minute.
 #[derive(Clone, Debug, Default)]
-pub struct Complaints(Arc<Mutex<BTreeMap<(Complaint, String), (String, MonotonicNanos)>>>);
+pub struct Complaints(Arc<Mutex<Said>>);
 
 /// A complaint stands for so long.
 const LASTS_NANOS: u64 = 60_000_000_000;

@@ -1,8 +1,8 @@
 //! Lock: the gateway's side of a line on which a device with a key may be.
 //!
 //! A device says openly who it is; it is offered a challenge; from then on its run counts for what
-//! opens with its key under that challenge, and for nothing else. Another run has another challenge,
-//! so that nothing of one before comes back.
+//! opens with its key under that challenge, and for nothing else. Another run has another
+//! challenge, so that nothing of one before comes back.
 
 use wire::identity::DeviceId;
 use wire::limits::LINK_TEXT_BYTES_MAX;

@@ -11,6 +11,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinHandle;
+use tokio::time::sleep;
 
 use super::link::Session;
 use super::pace::Pace;
@@ -68,7 +69,9 @@ pub async fn serve(port: Port, registry: Registry, line: mpsc::Sender<Chunk>) {
     }
 }
 
-fn is_pattern(path: &Path) -> bool {
+/// Whether a path stands for all ports that fit.
+#[must_use]
+pub fn is_pattern(path: &Path) -> bool {
     path.file_name().is_some_and(|name| name.as_encoded_bytes().contains(&b'*'))
 }
 
@@ -85,7 +88,7 @@ async fn serve_matching(path: &Path, baud: u32, registry: Registry, line: mpsc::
             }
             if served.len() >= CONNECTIONS_MAX {
                 if !std::mem::replace(&mut reported, true) {
-                    tracing::error!(port = %path.display(), "too many ports: this one is not opened");
+                    tracing::error!(port = %path.display(), "too many ports: it is not opened");
                 }
                 break;
             }
@@ -95,7 +98,7 @@ async fn serve_matching(path: &Path, baud: u32, registry: Registry, line: mpsc::
         }
         // A plug that was pulled may come back under another name.
         served.retain(|_, serve| !serve.is_finished());
-        tokio::time::sleep(REOPEN_WAIT).await;
+        sleep(REOPEN_WAIT).await;
     }
 }
 
@@ -104,7 +107,7 @@ async fn serve_plug(path: &Path, baud: u32, registry: Registry, line: mpsc::Send
     let is_there = |path: &Path| path.symlink_metadata().is_ok();
     tokio::select! {
         () = serve_serial(path, baud, registry, line) => {}
-        () = async { while is_there(path) { tokio::time::sleep(REOPEN_WAIT).await } } => {}
+        () = async { while is_there(path) { sleep(REOPEN_WAIT).await } } => {}
     }
 }
 
@@ -139,7 +142,7 @@ async fn serve_serial(path: &Path, baud: u32, registry: Registry, line: mpsc::Se
             }
             Err(_) => {}
         }
-        tokio::time::sleep(REOPEN_WAIT).await;
+        sleep(REOPEN_WAIT).await;
     }
 }
 
@@ -199,7 +202,7 @@ async fn serve_listener<L: Listen, B: Future<Output = io::Result<L>>>(
             }
             Err(_) => {}
         }
-        tokio::time::sleep(REOPEN_WAIT).await;
+        sleep(REOPEN_WAIT).await;
     }
 }
 
@@ -222,7 +225,7 @@ async fn accept_all<L: Listen>(
             Err(error) => {
                 // One connection that failed, or no descriptors left: neither passes in no time.
                 tracing::warn!(port = name, %error, "a device could not connect");
-                tokio::time::sleep(REOPEN_WAIT).await;
+                sleep(REOPEN_WAIT).await;
             }
         }
     }
@@ -257,7 +260,7 @@ async fn talk<S: AsyncRead + AsyncWrite>(
         }
         let answer = tokio::select! {
             // A device that says too much is not read for a while, and then sends again.
-            () = tokio::time::sleep(wait.unwrap_or_default()), if wait.is_some() => Some(Vec::new()),
+            () = sleep(wait.unwrap_or_default()), if wait.is_some() => Some(Vec::new()),
             read = reader.read(&mut bytes), if wait.is_none() => match read {
                 Ok(count) if count > 0 => {
                     pace.took(count, clock.monotonic());

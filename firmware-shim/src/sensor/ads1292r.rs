@@ -1,10 +1,11 @@
 //! ADS1292R: one lead of ECG and respiration by impedance, 500 samples a second.
 //!
-//! Texas Instruments ADS1292R data sheet (SBAS502C), sections 8.5 (commands) and 8.6 (registers). SPI
-//! mode 1, at most 900 kHz: the chip wants 8 microseconds a byte. It keeps one sample, and says by a
-//! pin that there is one; the settings are read back behind each block of samples, which is said
-//! only then. Limit: a turn that comes 0.7 to 1 ms late at the end of a block may miss one sample
-//! unseen, since reading the chip takes the pin back; an interrupt that counts the pin would see it.
+//! Texas Instruments ADS1292R data sheet (SBAS502C), sections 8.5 (commands) and 8.6 (registers).
+//! SPI mode 1, at most 900 kHz: the chip wants 8 microseconds a byte. It keeps one sample, and says
+//! by a pin that there is one; the settings are read back behind each block of samples, which is
+//! said only then. Limit: a turn that comes 0.7 to 1 ms late at the end of a block may miss one
+//! sample unseen, since reading the chip takes the pin back; an interrupt that counts the pin would
+//! see it.
 
 use embedded_hal::digital::InputPin;
 use embedded_hal::spi::{self, Operation};

@@ -1,7 +1,7 @@
 //! BME280: temperature, humidity and pressure of the room.
 //!
-//! Bosch BME280 data sheet (BST-BME280-DS002), section 4.2.3 (compensation, here in whole numbers as
-//! there), 5.3 (registers). The identity is read at the start, the settings behind each reading.
+//! Bosch BME280 data sheet (BST-BME280-DS002), section 4.2.3 (compensation, here in whole numbers
+//! as there), 5.3 (registers). The identity is read at the start, the settings behind each reading.
 
 use embedded_hal_async::i2c::I2c;
 use wire::decimal::{Absent, Number};
@@ -24,7 +24,7 @@ const HUMIDITY_SETTINGS: [u8; 2] = [0xF2, 0b001];
 /// Filter off, half a second between two readings.
 const CONFIGURATION: [u8; 2] = [0xF5, 0b100 << 5];
 /// Temperature and pressure once a reading; the chip goes on by itself.
-const SETTINGS: [u8; 2] = [0xF4, 0b001_001_11];
+const SETTINGS: [u8; 2] = [0xF4, 0b0010_0111];
 const DATA: u8 = 0xF7;
 /// What stands where nothing was measured.
 const NONE_YET: [u32; 3] = [0x80000, 0x80000, 0x8000];

@@ -47,7 +47,6 @@ impl Ina219 {
 }
 
 /// Shunt register and resistance as microamperes.
-#[must_use]
 pub fn current(register: [u8; 2], shunt_milliohms: u16) -> Value {
     let ten_microvolts = i64::from(i16::from_be_bytes(register));
     (ten_microvolts * 10_000)

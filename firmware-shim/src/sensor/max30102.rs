@@ -1,8 +1,8 @@
 //! MAX30102: light through a finger, red and infrared, and an estimate of SpO2 and pulse rate.
 //!
 //! Maxim MAX30102 data sheet (19-7740), section "register maps and descriptions". 100 samples a
-//! second of each colour; the chip keeps 32, and counts those for which it had no room. The estimate
-//! and its limits stand in [`estimate`].
+//! second of each colour; the chip keeps 32, and counts those for which it had no room. The
+//! estimate and its limits stand in [`estimate`].
 
 use embedded_hal_async::i2c::I2c;
 use wire::decimal::Decimal;

@@ -1,8 +1,8 @@
 //! MLX90614: temperature of a surface by its infrared light, and of the chip itself.
 //!
-//! Melexis MLX90614 data sheet (3901090614), sections 8.4 and 8.7: words of 16 bits over SMBus, each
-//! with a packet error code. The chip has no identity but the code, which covers its address; a
-//! stuck line never gives a right one.
+//! Melexis MLX90614 data sheet (3901090614), sections 8.4 and 8.7: words of 16 bits over SMBus,
+//! each with a packet error code. The chip has no identity but the code, which covers its address;
+//! a stuck line never gives a right one.
 
 use embedded_hal_async::i2c::I2c;
 use wire::decimal::{Absent, Number};
@@ -58,7 +58,6 @@ fn packet_error_code(bytes: &[u8]) -> u8 {
 }
 
 /// A word as hundredths of a °C.
-#[must_use]
 pub fn convert(word: u16) -> Value {
     if RANGE.contains(&word) {
         return Ok(i64::from(word) * 2 - ZERO);

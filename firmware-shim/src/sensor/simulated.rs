@@ -192,8 +192,8 @@ pub fn turns<B, S: Sensor<B>>(sensor: &mut S, bus: &mut B, count: u32) -> Vec<Sa
     (0..count).map(of).collect()
 }
 
-/// Breaks a chip in each way at each byte of three turns: what a sensor says then is what it says of a
-/// good one, or nothing.
+/// Breaks a chip in each way at each byte of three turns: what a sensor says then is what it says
+/// of a good one, or nothing.
 pub fn no_fault_becomes_a_number<S: Sensor<Blocking<Chip>>>(
     sensor: impl Fn() -> S,
     chip: impl Fn() -> Chip,

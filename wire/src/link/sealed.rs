@@ -1,11 +1,11 @@
-//! Sealed frames: a device with a key proves itself, and so does its gateway; nobody between the two
-//! reads, changes, repeats or invents anything.
+//! Sealed frames: a device with a key proves itself, and so does its gateway; nobody between the
+//! two reads, changes, repeats or invents anything.
 //!
-//! Shape:  payload = kind 1 ‖ ciphertext ‖ tag 16, under XChaCha20-Poly1305 without associated data;
-//! nonce = challenge 12 ‖ version 1 ‖ kind 1 ‖ 00 00 ‖ boot 4 ‖ sequence 4.
-//! Order:  the challenge is the gateway's, new on each line, so that nothing said before counts. The
-//! boot is the device's, new at each start, so that a challenge that comes twice repeats no nonce: one
-//! kind and sequence of a boot has one text.
+//! Shape:  payload = kind 1 ‖ ciphertext ‖ tag 16, under XChaCha20-Poly1305 without associated
+//! data; nonce = challenge 12 ‖ version 1 ‖ kind 1 ‖ 00 00 ‖ boot 4 ‖ sequence 4.
+//! Order:  the challenge is the gateway's, new on each line, so that nothing said before counts.
+//! The boot is the device's, new at each start, so that a challenge that comes twice repeats no
+//! nonce: one kind and sequence of a boot has one text.
 
 use chacha20poly1305::{AeadInOut, Key, KeyInit, Tag, XChaCha20Poly1305, XNonce};
 use zeroize::Zeroize;

@@ -9,7 +9,7 @@ use wire::time::UnixNanos;
 
 use crate::cli::finding::{Code, Findings, Level};
 use crate::config::Config;
-use crate::intake::ports::Port;
+use crate::intake::ports::{Port, is_pattern};
 use crate::seal::keyring::{KeyFiles, load_keyring, load_roots, load_signing_key};
 use crate::uplink::tls;
 
@@ -110,15 +110,18 @@ fn used(folder: &Path) -> u64 {
 }
 
 fn intake(config: &Config) -> Result<String, String> {
-    if config.ports.is_empty() {
+    if config.ports.is_empty() && config.onboard.is_empty() {
         return Err("no port is configured; add [[intake.serial]], unix or tcp".into());
     }
-    let missing = config.ports.iter().find_map(|port| match port {
-        Port::Serial { path, .. } if !path.exists() => Some(path.display().to_string()),
-        Port::Serial { .. } | Port::Unix(_) | Port::Tcp(_) => None,
+    let ports = config.ports.iter().filter_map(|port| match port {
+        // What fits a pattern comes and goes.
+        Port::Serial { path, .. } if is_pattern(path) => path.parent(),
+        Port::Serial { path, .. } => Some(path.as_path()),
+        Port::Unix(_) | Port::Tcp(_) => None,
     });
-    match missing {
-        Some(path) => Err(format!("{path} is not there; is the device plugged in?")),
-        None => Ok(format!("{} ports", config.ports.len())),
+    let mut paths = ports.chain(config.onboard.iter().map(|sensor| sensor.bus.as_path()));
+    match paths.find(|path| !path.exists()) {
+        Some(path) => Err(format!("{} is not there; is the device plugged in?", path.display())),
+        None => Ok(format!("{} ports, {} sensors", config.ports.len(), config.onboard.len())),
     }
 }

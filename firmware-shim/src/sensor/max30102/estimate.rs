@@ -1,4 +1,5 @@
-//! An estimate of SpO2 and pulse rate from the two colours: for trials of a line, not for a patient.
+//! An estimate of SpO2 and pulse rate from the two colours: for trials of a line, not for a
+//! patient.
 //!
 //! R = (AC red / DC red) / (AC infrared / DC infrared) over the last four seconds, where AC is the
 //! standard deviation; SpO2 = 110 - 25 R, the straight line that application notes give and nobody

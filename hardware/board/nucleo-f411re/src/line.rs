@@ -1,5 +1,5 @@
-//! The line to the gateway: USART2, which the board's own debugger brings to a USB cable. What comes
-//! is kept by an interrupt, since the program may wait for the bus of its sensor.
+//! The line to the gateway: USART2, which the board's own debugger brings to a USB cable. What
+//! comes is kept by an interrupt, since the program may wait for the bus of its sensor.
 
 use core::cell::RefCell;
 use core::convert::Infallible;

@@ -1,5 +1,5 @@
-//! A sensor on a Nucleo board: its readings to the gateway over the board's USB cable, kept in flash
-//! until they are durable there.
+//! A sensor on a Nucleo board: its readings to the gateway over the board's USB cable, kept in
+//! flash until they are durable there.
 #![no_std]
 #![no_main]
 
