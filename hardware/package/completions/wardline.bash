@@ -61,17 +61,29 @@ _wardline() {
             wardline,test-send)
                 cmd="wardline__subcmd__test__subcmd__send"
                 ;;
+            wardline__subcmd__device,add)
+                cmd="wardline__subcmd__device__subcmd__add"
+                ;;
             wardline__subcmd__device,help)
                 cmd="wardline__subcmd__device__subcmd__help"
                 ;;
             wardline__subcmd__device,ls)
                 cmd="wardline__subcmd__device__subcmd__ls"
                 ;;
+            wardline__subcmd__device,remove)
+                cmd="wardline__subcmd__device__subcmd__remove"
+                ;;
+            wardline__subcmd__device__subcmd__help,add)
+                cmd="wardline__subcmd__device__subcmd__help__subcmd__add"
+                ;;
             wardline__subcmd__device__subcmd__help,help)
                 cmd="wardline__subcmd__device__subcmd__help__subcmd__help"
                 ;;
             wardline__subcmd__device__subcmd__help,ls)
                 cmd="wardline__subcmd__device__subcmd__help__subcmd__ls"
+                ;;
+            wardline__subcmd__device__subcmd__help,remove)
+                cmd="wardline__subcmd__device__subcmd__help__subcmd__remove"
                 ;;
             wardline__subcmd__help,check)
                 cmd="wardline__subcmd__help__subcmd__check"
@@ -118,8 +130,14 @@ _wardline() {
             wardline__subcmd__help,test-send)
                 cmd="wardline__subcmd__help__subcmd__test__subcmd__send"
                 ;;
+            wardline__subcmd__help__subcmd__device,add)
+                cmd="wardline__subcmd__help__subcmd__device__subcmd__add"
+                ;;
             wardline__subcmd__help__subcmd__device,ls)
                 cmd="wardline__subcmd__help__subcmd__device__subcmd__ls"
+                ;;
+            wardline__subcmd__help__subcmd__device,remove)
+                cmd="wardline__subcmd__help__subcmd__device__subcmd__remove"
                 ;;
             wardline__subcmd__help__subcmd__log,export)
                 cmd="wardline__subcmd__help__subcmd__log__subcmd__export"
@@ -207,7 +225,7 @@ _wardline() {
             return 0
             ;;
         wardline__subcmd__device)
-            opts="-h --help ls help"
+            opts="-h --help ls add remove help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -220,9 +238,45 @@ _wardline() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
-        wardline__subcmd__device__subcmd__help)
-            opts="ls help"
+        wardline__subcmd__device__subcmd__add)
+            opts="-h --config --key-file --replace --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --key-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wardline__subcmd__device__subcmd__help)
+            opts="ls add remove help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wardline__subcmd__device__subcmd__help__subcmd__add)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -262,8 +316,40 @@ _wardline() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        wardline__subcmd__device__subcmd__help__subcmd__remove)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         wardline__subcmd__device__subcmd__ls)
             opts="-h --config --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wardline__subcmd__device__subcmd__remove)
+            opts="-h --config --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -367,7 +453,7 @@ _wardline() {
             return 0
             ;;
         wardline__subcmd__help__subcmd__device)
-            opts="ls"
+            opts="ls add remove"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -380,7 +466,35 @@ _wardline() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        wardline__subcmd__help__subcmd__device__subcmd__add)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         wardline__subcmd__help__subcmd__device__subcmd__ls)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wardline__subcmd__help__subcmd__device__subcmd__remove)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )

@@ -67,13 +67,23 @@ complete -c wardline -n "__fish_wardline_using_subcommand tap" -l config -d 'Con
 complete -c wardline -n "__fish_wardline_using_subcommand tap" -l phi -d 'With the values. They are a patient\'s: the look is logged and reported to the sink, which writes it into its audit trail'
 complete -c wardline -n "__fish_wardline_using_subcommand tap" -l json -d 'One line of JSON for each, with "schema": 1'
 complete -c wardline -n "__fish_wardline_using_subcommand tap" -s h -l help -d 'Print help'
-complete -c wardline -n "__fish_wardline_using_subcommand device; and not __fish_seen_subcommand_from ls help" -s h -l help -d 'Print help'
-complete -c wardline -n "__fish_wardline_using_subcommand device; and not __fish_seen_subcommand_from ls help" -f -a "ls" -d 'Lists the devices that have spoken since the agent was started'
-complete -c wardline -n "__fish_wardline_using_subcommand device; and not __fish_seen_subcommand_from ls help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c wardline -n "__fish_wardline_using_subcommand device; and not __fish_seen_subcommand_from ls add remove help" -s h -l help -d 'Print help'
+complete -c wardline -n "__fish_wardline_using_subcommand device; and not __fish_seen_subcommand_from ls add remove help" -f -a "ls" -d 'Lists devices: those that have spoken since the agent was started, and those that have a key'
+complete -c wardline -n "__fish_wardline_using_subcommand device; and not __fish_seen_subcommand_from ls add remove help" -f -a "add" -d 'Gives a device a key, so that it must prove itself; makes one and prints it, or takes one'
+complete -c wardline -n "__fish_wardline_using_subcommand device; and not __fish_seen_subcommand_from ls add remove help" -f -a "remove" -d 'Forgets a device\'s key'
+complete -c wardline -n "__fish_wardline_using_subcommand device; and not __fish_seen_subcommand_from ls add remove help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c wardline -n "__fish_wardline_using_subcommand device; and __fish_seen_subcommand_from ls" -l config -d 'Configuration file' -r -F
 complete -c wardline -n "__fish_wardline_using_subcommand device; and __fish_seen_subcommand_from ls" -l json -d 'One line of JSON with "schema": 1'
 complete -c wardline -n "__fish_wardline_using_subcommand device; and __fish_seen_subcommand_from ls" -s h -l help -d 'Print help'
-complete -c wardline -n "__fish_wardline_using_subcommand device; and __fish_seen_subcommand_from help" -f -a "ls" -d 'Lists the devices that have spoken since the agent was started'
+complete -c wardline -n "__fish_wardline_using_subcommand device; and __fish_seen_subcommand_from add" -l config -d 'Configuration file' -r -F
+complete -c wardline -n "__fish_wardline_using_subcommand device; and __fish_seen_subcommand_from add" -l key-file -d 'The key that it has: 64 hexadecimal digits in a file. Without this a new one is printed, once, to be written into the device' -r -F
+complete -c wardline -n "__fish_wardline_using_subcommand device; and __fish_seen_subcommand_from add" -l replace -d 'Takes the place of a key that is there'
+complete -c wardline -n "__fish_wardline_using_subcommand device; and __fish_seen_subcommand_from add" -s h -l help -d 'Print help'
+complete -c wardline -n "__fish_wardline_using_subcommand device; and __fish_seen_subcommand_from remove" -l config -d 'Configuration file' -r -F
+complete -c wardline -n "__fish_wardline_using_subcommand device; and __fish_seen_subcommand_from remove" -s h -l help -d 'Print help'
+complete -c wardline -n "__fish_wardline_using_subcommand device; and __fish_seen_subcommand_from help" -f -a "ls" -d 'Lists devices: those that have spoken since the agent was started, and those that have a key'
+complete -c wardline -n "__fish_wardline_using_subcommand device; and __fish_seen_subcommand_from help" -f -a "add" -d 'Gives a device a key, so that it must prove itself; makes one and prints it, or takes one'
+complete -c wardline -n "__fish_wardline_using_subcommand device; and __fish_seen_subcommand_from help" -f -a "remove" -d 'Forgets a device\'s key'
 complete -c wardline -n "__fish_wardline_using_subcommand device; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c wardline -n "__fish_wardline_using_subcommand test-send" -l config -d 'Configuration file' -r -F
 complete -c wardline -n "__fish_wardline_using_subcommand test-send" -l wait -d 'Longest wait for each hop, seconds' -r
@@ -119,7 +129,9 @@ complete -c wardline -n "__fish_wardline_using_subcommand help; and not __fish_s
 complete -c wardline -n "__fish_wardline_using_subcommand help; and not __fish_seen_subcommand_from init provision check run status doctor tap device test-send diag log completions man schema help" -f -a "man" -d 'Writes the manual, one page a command'
 complete -c wardline -n "__fish_wardline_using_subcommand help; and not __fish_seen_subcommand_from init provision check run status doctor tap device test-send diag log completions man schema help" -f -a "schema" -d 'Prints the JSON Schema of the configuration, for editors'
 complete -c wardline -n "__fish_wardline_using_subcommand help; and not __fish_seen_subcommand_from init provision check run status doctor tap device test-send diag log completions man schema help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
-complete -c wardline -n "__fish_wardline_using_subcommand help; and __fish_seen_subcommand_from device" -f -a "ls" -d 'Lists the devices that have spoken since the agent was started'
+complete -c wardline -n "__fish_wardline_using_subcommand help; and __fish_seen_subcommand_from device" -f -a "ls" -d 'Lists devices: those that have spoken since the agent was started, and those that have a key'
+complete -c wardline -n "__fish_wardline_using_subcommand help; and __fish_seen_subcommand_from device" -f -a "add" -d 'Gives a device a key, so that it must prove itself; makes one and prints it, or takes one'
+complete -c wardline -n "__fish_wardline_using_subcommand help; and __fish_seen_subcommand_from device" -f -a "remove" -d 'Forgets a device\'s key'
 complete -c wardline -n "__fish_wardline_using_subcommand help; and __fish_seen_subcommand_from log" -f -a "ls" -d 'Lists the segments of a folder, one a line'
 complete -c wardline -n "__fish_wardline_using_subcommand help; and __fish_seen_subcommand_from log" -f -a "verify" -d 'Checks checksums, chain and signatures; exit code 1 and the first bad frame if any fails'
 complete -c wardline -n "__fish_wardline_using_subcommand help; and __fish_seen_subcommand_from log" -f -a "export" -d 'Writes the sealed records as lines of JSON'

@@ -113,6 +113,24 @@ _arguments "${_arguments_options[@]}" : \
 '--help[Print help]' \
 && ret=0
 ;;
+(add)
+_arguments "${_arguments_options[@]}" : \
+'--config=[Configuration file]:FILE:_files' \
+'--key-file=[The key that it has\: 64 hexadecimal digits in a file. Without this a new one is printed, once, to be written into the device]:FILE:_files' \
+'--replace[Takes the place of a key that is there]' \
+'-h[Print help]' \
+'--help[Print help]' \
+':device -- Its EUI-64, 16 hexadecimal digits:_default' \
+&& ret=0
+;;
+(remove)
+_arguments "${_arguments_options[@]}" : \
+'--config=[Configuration file]:FILE:_files' \
+'-h[Print help]' \
+'--help[Print help]' \
+':device -- Its EUI-64, 16 hexadecimal digits:_default' \
+&& ret=0
+;;
 (help)
 _arguments "${_arguments_options[@]}" : \
 ":: :_wardline__subcmd__device__subcmd__help_commands" \
@@ -126,6 +144,14 @@ _arguments "${_arguments_options[@]}" : \
         curcontext="${curcontext%:*:*}:wardline-device-help-command-$line[1]:"
         case $line[1] in
             (ls)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(add)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(remove)
 _arguments "${_arguments_options[@]}" : \
 && ret=0
 ;;
@@ -311,6 +337,14 @@ _arguments "${_arguments_options[@]}" : \
 _arguments "${_arguments_options[@]}" : \
 && ret=0
 ;;
+(add)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(remove)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
         esac
     ;;
 esac
@@ -410,18 +444,32 @@ _wardline__subcmd__completions_commands() {
 (( $+functions[_wardline__subcmd__device_commands] )) ||
 _wardline__subcmd__device_commands() {
     local commands; commands=(
-'ls:Lists the devices that have spoken since the agent was started' \
+'ls:Lists devices\: those that have spoken since the agent was started, and those that have a key' \
+'add:Gives a device a key, so that it must prove itself; makes one and prints it, or takes one' \
+'remove:Forgets a device'\''s key' \
 'help:Print this message or the help of the given subcommand(s)' \
     )
     _describe -t commands 'wardline device commands' commands "$@"
 }
+(( $+functions[_wardline__subcmd__device__subcmd__add_commands] )) ||
+_wardline__subcmd__device__subcmd__add_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardline device add commands' commands "$@"
+}
 (( $+functions[_wardline__subcmd__device__subcmd__help_commands] )) ||
 _wardline__subcmd__device__subcmd__help_commands() {
     local commands; commands=(
-'ls:Lists the devices that have spoken since the agent was started' \
+'ls:Lists devices\: those that have spoken since the agent was started, and those that have a key' \
+'add:Gives a device a key, so that it must prove itself; makes one and prints it, or takes one' \
+'remove:Forgets a device'\''s key' \
 'help:Print this message or the help of the given subcommand(s)' \
     )
     _describe -t commands 'wardline device help commands' commands "$@"
+}
+(( $+functions[_wardline__subcmd__device__subcmd__help__subcmd__add_commands] )) ||
+_wardline__subcmd__device__subcmd__help__subcmd__add_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardline device help add commands' commands "$@"
 }
 (( $+functions[_wardline__subcmd__device__subcmd__help__subcmd__help_commands] )) ||
 _wardline__subcmd__device__subcmd__help__subcmd__help_commands() {
@@ -433,10 +481,20 @@ _wardline__subcmd__device__subcmd__help__subcmd__ls_commands() {
     local commands; commands=()
     _describe -t commands 'wardline device help ls commands' commands "$@"
 }
+(( $+functions[_wardline__subcmd__device__subcmd__help__subcmd__remove_commands] )) ||
+_wardline__subcmd__device__subcmd__help__subcmd__remove_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardline device help remove commands' commands "$@"
+}
 (( $+functions[_wardline__subcmd__device__subcmd__ls_commands] )) ||
 _wardline__subcmd__device__subcmd__ls_commands() {
     local commands; commands=()
     _describe -t commands 'wardline device ls commands' commands "$@"
+}
+(( $+functions[_wardline__subcmd__device__subcmd__remove_commands] )) ||
+_wardline__subcmd__device__subcmd__remove_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardline device remove commands' commands "$@"
 }
 (( $+functions[_wardline__subcmd__diag_commands] )) ||
 _wardline__subcmd__diag_commands() {
@@ -482,14 +540,26 @@ _wardline__subcmd__help__subcmd__completions_commands() {
 (( $+functions[_wardline__subcmd__help__subcmd__device_commands] )) ||
 _wardline__subcmd__help__subcmd__device_commands() {
     local commands; commands=(
-'ls:Lists the devices that have spoken since the agent was started' \
+'ls:Lists devices\: those that have spoken since the agent was started, and those that have a key' \
+'add:Gives a device a key, so that it must prove itself; makes one and prints it, or takes one' \
+'remove:Forgets a device'\''s key' \
     )
     _describe -t commands 'wardline help device commands' commands "$@"
+}
+(( $+functions[_wardline__subcmd__help__subcmd__device__subcmd__add_commands] )) ||
+_wardline__subcmd__help__subcmd__device__subcmd__add_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardline help device add commands' commands "$@"
 }
 (( $+functions[_wardline__subcmd__help__subcmd__device__subcmd__ls_commands] )) ||
 _wardline__subcmd__help__subcmd__device__subcmd__ls_commands() {
     local commands; commands=()
     _describe -t commands 'wardline help device ls commands' commands "$@"
+}
+(( $+functions[_wardline__subcmd__help__subcmd__device__subcmd__remove_commands] )) ||
+_wardline__subcmd__help__subcmd__device__subcmd__remove_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardline help device remove commands' commands "$@"
 }
 (( $+functions[_wardline__subcmd__help__subcmd__diag_commands] )) ||
 _wardline__subcmd__help__subcmd__diag_commands() {
