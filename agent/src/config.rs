@@ -126,6 +126,17 @@ impl Config {
             .map_err(|error| ConfigError::Read { path: path.to_owned(), error })
             .and_then(|bytes| Ok((Self::understand(path, &bytes)?, bytes)));
         match read {
+            // A file that was cut off may be good as far as it goes, and lead nowhere.
+            Ok((value, _)) if value.hears_nobody() && Self::heard_somebody(path) => {
+                let words = format!(
+                    "the last good configuration is used, since this one names no port: add one, or \
+                     remove {}.good and {}.good.2 if nobody is to be heard",
+                    path.display(),
+                    path.display()
+                );
+                let value = Self::last_good(path).unwrap_or(value);
+                Ok(Kept { value, mended: Some(words) })
+            }
             Ok((value, bytes)) => {
                 let mended = keep::keep_good(path, &bytes).unwrap_or_else(|error| {
                     Some(format!("the configuration has no good copy to fall back to: {error}"))
@@ -141,6 +152,14 @@ impl Config {
                 Ok(Kept { value, mended: Some(words) })
             }
         }
+    }
+
+    const fn hears_nobody(&self) -> bool {
+        self.ports.is_empty() && self.onboard.is_empty()
+    }
+
+    fn heard_somebody(path: &Path) -> bool {
+        Self::last_good(path).is_some_and(|last| !last.hears_nobody())
     }
 
     /// The last good configuration that was kept beside a file.
@@ -323,6 +342,12 @@ mod tests {
         let text = TEMPLATE.replace("@GATEWAY@", "gw-1").replace("@HOST@", "localhost");
         std::fs::write(&path, &text).unwrap();
         assert_eq!(Config::load(&path).unwrap().gateway.as_str(), "gw-1");
+
+        std::fs::write(&path, text.replace("tcp = []", "tcp = [\"127.0.0.1:9\"]")).unwrap();
+        assert!(Config::load_to_run(&path).unwrap().mended.is_none());
+        std::fs::write(&path, &text).unwrap();
+        let cut_off = Config::load_to_run(&path).unwrap();
+        assert!(cut_off.value.ports.len() == 1 && cut_off.mended.is_some(), "nobody is heard");
 
         std::fs::write(&path, text.replace("quota_mib", "quota_mb")).unwrap();
         let message = Config::load(&path).unwrap_err().to_string();

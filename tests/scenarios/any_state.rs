@@ -109,7 +109,8 @@ async fn outlive(template: &Template, target: &Target, damage: Damage) -> Result
     if damage.is_kept_aside(target) && !nest.still_holds(&bad) {
         return Err("the bad bytes are gone".into());
     }
-    nest.check_books(((RUNS.0 - 1) * RUNS.1 + 1) * VALUES)
+    // Each run has a label beside its values.
+    nest.check_books(((RUNS.0 - 1) * RUNS.1 + 1) * (VALUES + 1))
 }
 
 #[test]
