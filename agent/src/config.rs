@@ -129,8 +129,8 @@ impl Config {
             // A file that was cut off may be good as far as it goes, and lead nowhere.
             Ok((value, _)) if value.hears_nobody() && Self::heard_somebody(path) => {
                 let words = format!(
-                    "the last good configuration is used, since this one names no port: add one, or \
-                     remove {}.good and {}.good.2 if nobody is to be heard",
+                    "the last good configuration is used, since this one names no port: add one, \
+                     or remove {}.good and {}.good.2 if nobody is to be heard",
                     path.display(),
                     path.display()
                 );
