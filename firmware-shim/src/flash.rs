@@ -11,10 +11,19 @@ use sequential_storage::cache::{Cache, Uncached};
 use sequential_storage::queue::{QueueConfig, QueueStorage};
 use wire::limits::LINK_PAYLOAD_BYTES_MAX;
 
-use crate::ring::{Loss, Ring};
+use crate::ring::{LOSSES, Loss, Ring};
 
 /// Boot, sequence, what it is, readings.
 const HEAD_BYTES: usize = 4 + 4 + 1 + 1;
+/// In place of what a record is: readings that are lost and found no room in the ring to be said.
+const LOST: u8 = 0xFE;
+/// They are written down when they have grown by a quarter, and by so many at least; what may have
+/// been lost since is added when they are read.
+const LOST_STEP: u64 = 16;
+/// Records that one call forgets: each takes a walk over a page.
+const FORGET_MAX: usize = 16;
+/// Records in a row that may be unreadable.
+const HOLE_MAX: u32 = 256;
 /// Longest record, and room for the alignment of a flash's words.
 const RECORD_BYTES: usize = HEAD_BYTES + LINK_PAYLOAD_BYTES_MAX + 8;
 
@@ -51,6 +60,8 @@ pub struct Flash<F: NorFlash> {
     boot: u32,
     /// The first record of the present run that is not in flash.
     unkept: u32,
+    /// Lost readings that are written down.
+    lost: u64,
 }
 
 /// A record as it lies in flash.
@@ -91,6 +102,7 @@ impl<F: MultiwriteNorFlash> Flash<F> {
             queue: QueueStorage::new(flash, config, Cache::new_uncached()),
             boot,
             unkept: 1,
+            lost: 0,
         })
     }
 
@@ -104,7 +116,7 @@ impl<F: MultiwriteNorFlash> Flash<F> {
         ring: &mut Ring<BYTES>,
     ) -> Result<Option<u32>, FlashFault> {
         let mut bytes = [0; RECORD_BYTES];
-        let mut run = None;
+        let (mut run, mut lost) = (None, [0; LOSSES.len()]);
         let mut items = self.queue.iter().await.map_err(fault)?;
         loop {
             let Some(item) = items.next(&mut bytes).await.map_err(fault)? else { break };
@@ -116,11 +128,22 @@ impl<F: MultiwriteNorFlash> Flash<F> {
                 *ring = Ring::resumed(kept.sequence);
                 run = Some(kept.boot);
             }
-            let follows = kept.sequence == ring.next();
-            if !follows || !ring.put_back(kept.tag, kept.readings, kept.payload) {
+            if kept.tag == LOST {
+                lost = read_lost(kept.payload);
+                continue;
+            }
+            // A record that follows has said them.
+            lost = [0; LOSSES.len()];
+            if !fill_hole(ring, kept.sequence)
+                || !ring.put_back(kept.tag, kept.readings, kept.payload)
+            {
                 break;
             }
         }
+        ring.lose_all(
+            lost.map(|readings| if readings == 0 { 0 } else { readings + step(readings) }),
+        );
+        ring.close_gaps();
         Ok(run)
     }
 
@@ -132,8 +155,11 @@ impl<F: MultiwriteNorFlash> Flash<F> {
         &mut self,
         ring: &mut Ring<BYTES>,
     ) -> Result<(), FlashFault> {
-        ring.close_gaps();
+        let is_said = ring.close_gaps();
         let mut bytes = [0; RECORD_BYTES];
+        if self.unkept.wrapping_sub(ring.first()).cast_signed() < 0 {
+            self.unkept = ring.first();
+        }
         while let Some((tag, readings, payload)) = ring.raw(self.unkept) {
             let kept = Kept { boot: self.boot, sequence: self.unkept, tag, readings, payload };
             let end = kept.write(&mut bytes);
@@ -143,28 +169,75 @@ impl<F: MultiwriteNorFlash> Flash<F> {
             }
             self.unkept = self.unkept.wrapping_add(1);
         }
+        if is_said {
+            self.lost = 0;
+            return Ok(());
+        }
+        self.keep_lost(ring.unsaid()).await
+    }
+
+    /// Writes down what was lost and finds no room to be said, now and then.
+    async fn keep_lost(&mut self, lost: [u64; LOSSES.len()]) -> Result<(), FlashFault> {
+        let all: u64 = lost.iter().sum();
+        if all < self.lost + if self.lost == 0 { 1 } else { step(self.lost) } {
+            return Ok(());
+        }
+        let mut payload = [0; 8 * LOSSES.len()];
+        for (place, readings) in payload.chunks_exact_mut(8).zip(lost) {
+            place.copy_from_slice(&readings.to_be_bytes());
+        }
+        let (boot, sequence) = (self.boot, self.unkept);
+        let kept = Kept { boot, sequence, tag: LOST, readings: 0, payload: &payload };
+        let mut bytes = [0; RECORD_BYTES];
+        let end = kept.write(&mut bytes);
+        self.queue.push(&bytes[..end], false).await.map_err(fault)?;
+        self.lost = all;
         Ok(())
     }
 
-    /// Forgets what is durable of a run: everything before `first`.
+    /// Forgets what is durable of a run: everything before `first`, at most sixteen records a call.
+    /// Whether there may be more.
     ///
     /// # Errors
     /// [`FlashFault`]; what is not forgotten is sent once more after the next start.
-    pub async fn forget(&mut self, boot: u32, first: u32) -> Result<(), FlashFault> {
+    pub async fn forget(&mut self, boot: u32, first: u32) -> Result<bool, FlashFault> {
         let mut bytes = [0; RECORD_BYTES];
-        loop {
-            let found = self.queue.peek(&mut bytes).await.map_err(fault)?;
-            let Some(found) = found else { return Ok(()) };
+        let mut items = self.queue.iter().await.map_err(fault)?;
+        for _ in 0..FORGET_MAX {
+            let Some(item) = items.next(&mut bytes).await.map_err(fault)? else {
+                return Ok(false);
+            };
             // What cannot be read is none of ours.
-            let is_durable = Kept::read(found).is_none_or(|kept| {
+            let is_durable = Kept::read(&item).is_none_or(|kept| {
                 kept.boot == boot && kept.sequence.wrapping_sub(first).cast_signed() < 0
             });
             if !is_durable {
-                return Ok(());
+                return Ok(false);
             }
-            self.queue.pop(&mut bytes).await.map_err(fault)?;
+            item.pop().await.map_err(fault)?;
         }
+        Ok(true)
     }
+}
+
+/// What may be lost before it is written down again.
+const fn step(lost: u64) -> u64 {
+    if lost / 4 > LOST_STEP { lost / 4 } else { LOST_STEP }
+}
+
+fn read_lost(payload: &[u8]) -> [u64; LOSSES.len()] {
+    let mut lost = [0; LOSSES.len()];
+    for (readings, place) in lost.iter_mut().zip(payload.as_chunks().0) {
+        *readings = u64::from_be_bytes(*place);
+    }
+    lost
+}
+
+/// Says of records that cannot be read that they are missing, up to this one; whether there was
+/// room for that.
+fn fill_hole<const BYTES: usize>(ring: &mut Ring<BYTES>, sequence: u32) -> bool {
+    let missing = sequence.wrapping_sub(ring.next());
+    missing <= HOLE_MAX && (0..missing).all(|_| ring.miss(Loss::Storage))
 }
 
 #[cfg(test)]
@@ -340,7 +413,7 @@ mod tests {
         let mut found = Vec::new();
         while let Some(run) = block_on(flash.restore(&mut ring)).unwrap() {
             found.push((run, ring.first(), ring.next()));
-            block_on(flash.forget(run, ring.next())).unwrap();
+            while block_on(flash.forget(run, ring.next())).unwrap() {}
         }
         assert_eq!(found, [(1, 1, 3), (2, 1, 3)]);
         assert_eq!(restored(chip, 4), (None, vec![]));
@@ -360,10 +433,57 @@ mod tests {
         let kept = ring.waiting();
         assert!(refused > 50 && ring.next() == kept + 1, "{refused} {kept}");
         ring.acknowledge(kept);
-        block_on(flash.forget(1, ring.first())).unwrap();
+        while block_on(flash.forget(1, ring.first())).unwrap() {}
         block_on(flash.keep(&mut ring)).unwrap();
         let gap = ring.record(kept + 1).filter(|record| record.gap).unwrap();
         let gap = wire::link::SourceGap::read(gap.payload).unwrap();
         assert_eq!((gap.readings, gap.cause), (200 - u64::from(kept), Loss::Storage as u8));
+    }
+
+    #[test]
+    fn what_found_no_room_in_the_ring_is_declared_after_a_loss_of_power() {
+        let chip = Chip::new();
+        let (mut flash, mut ring) = (open(chip.lasts(usize::MAX), 1), Small::default());
+        let mut taken = 0;
+        for value in 0..100 {
+            take(&mut ring, value);
+            taken += 1;
+            block_on(flash.keep(&mut ring)).unwrap();
+        }
+        let waiting = u64::from(ring.waiting());
+        let mut restored = Ring::<2_000>::default();
+        let run = block_on(open(chip.lasts(usize::MAX), 2).restore(&mut restored)).unwrap();
+        let records = (restored.first()..restored.next()).filter_map(|one| restored.record(one));
+        let gaps = records
+            .filter(|record| record.gap)
+            .map(|record| wire::link::SourceGap::read(record.payload).unwrap().readings);
+        let declared: u64 = gaps.sum();
+        let lost = taken - waiting;
+        assert_eq!(run, Some(1));
+        let most = lost + lost / 2 + 2 * LOST_STEP;
+        assert!((lost..=most).contains(&declared), "{declared} of {lost}");
+    }
+
+    #[test]
+    fn a_record_that_cannot_be_read_is_a_gap_in_its_place() {
+        let chip = Chip::new();
+        live(chip.lasts(usize::MAX), 1, 2);
+        let place = |sequence: u8| {
+            let head = [0, 0, 0, 1, 0, 0, 0, sequence, 1, 1];
+            let cells = chip.bytes.borrow();
+            cells.windows(head.len()).position(|window| window == head).unwrap()
+        };
+        let (mut flash, mut ring) = (open(chip.lasts(usize::MAX), 1), Small::resumed(3));
+        flash.unkept = 3;
+        take(&mut ring, 9);
+        block_on(flash.keep(&mut ring)).unwrap();
+        let second = place(2);
+        chip.bytes.borrow_mut()[second + 12] ^= 1;
+
+        let mut restored = Small::default();
+        block_on(open(chip.lasts(usize::MAX), 2).restore(&mut restored)).unwrap();
+
+        let gaps = [1, 2, 3].map(|sequence| restored.record(sequence).map(|record| record.gap));
+        assert_eq!(gaps, [Some(false), Some(true), Some(false)]);
     }
 }

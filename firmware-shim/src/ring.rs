@@ -32,7 +32,7 @@ pub enum Loss {
     Storage = 5,
 }
 
-const LOSSES: [Loss; 4] = [Loss::Overflow, Loss::Sensor, Loss::Late, Loss::Storage];
+pub(crate) const LOSSES: [Loss; 4] = [Loss::Overflow, Loss::Sensor, Loss::Late, Loss::Storage];
 /// In place of a class: a gap.
 const GAP: u8 = 3;
 /// Class, readings, length.
@@ -89,6 +89,27 @@ impl<const BYTES: usize> Ring<BYTES> {
     #[cfg(feature = "flash")]
     pub(crate) fn put_back(&mut self, tag: u8, readings: u8, payload: &[u8]) -> bool {
         tag <= GAP && self.put(tag, readings, payload)
+    }
+
+    /// Readings that are lost and not said yet, by cause.
+    #[cfg(feature = "flash")]
+    pub(crate) const fn unsaid(&self) -> [u64; LOSSES.len()] {
+        self.lost
+    }
+
+    /// So many more are lost, by cause.
+    #[cfg(feature = "flash")]
+    pub(crate) fn lose_all(&mut self, lost: [u64; LOSSES.len()]) {
+        for (readings, loss) in lost.into_iter().zip(LOSSES) {
+            self.lose(readings, loss);
+        }
+    }
+
+    /// Says that a record is missing here, of which nobody knows how many readings it held.
+    #[cfg(feature = "flash")]
+    pub(crate) fn miss(&mut self, why: Loss) -> bool {
+        let gap = write_gap(SourceGap { readings: 1, cause: why as u8 });
+        gap.is_some_and(|gap| self.put(GAP, 0, gap.as_slice()))
     }
 
     /// Takes back this record and all behind it: they are lost for this reason, and what they had

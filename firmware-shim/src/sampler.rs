@@ -102,7 +102,10 @@ impl Sampler {
         self.is_ready = result.is_ok();
         let turn = readings.turn();
         if was_ready && self.is_ready {
-            self.samples = Some(turn.timeline);
+            let mut timeline = turn.timeline;
+            // A hole that does not end is declared while it grows.
+            ring.lose(timeline.skip_old_hole(ticks) * waves, Loss::Late);
+            self.samples = Some(timeline);
             return (say(turn, writer, (numerics, waves), ring), result);
         }
         samples.breaks();

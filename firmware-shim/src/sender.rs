@@ -228,7 +228,10 @@ impl<'a, const BYTES: usize> Sender<'a, BYTES> {
     /// # Errors
     /// The writer's; the frame will be written again.
     pub fn send<W: Write>(&mut self, out: &mut W, now: u32) -> Result<bool, W::Error> {
-        self.ring.close_gaps();
+        // What is kept in flash is made a record there, before it is sent.
+        if !self.in_flash {
+            self.ring.close_gaps();
+        }
         let is_noisy = self.noisy_since.is_some();
         let hello_every = if is_noisy { HELLO_EVERY_NOISY } else { HELLO_EVERY };
         let is_time = now.wrapping_sub(self.said_hello) >= hello_every;

@@ -17,6 +17,9 @@ pub struct Timeline {
     is_broken: bool,
 }
 
+/// A hole that lasts for so long is declared before it ends.
+const HOLE_MS: i64 = 1_000;
+
 /// Samples that are said.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Said {
@@ -61,6 +64,12 @@ impl Timeline {
         missing
     }
 
+    /// The same of a hole that has not ended for a second.
+    pub fn skip_old_hole(&mut self, now: i64) -> u64 {
+        let is_old = self.is_broken && now - self.told_to >= HOLE_MS;
+        if is_old { self.skip_to(now) } else { 0 }
+    }
+
     /// So many samples are said now, and so many newer ones still wait in the chip.
     pub fn say(&mut self, count: u32, behind: u32, now: i64) -> Said {
         let end = now - self.span_ms(behind);
@@ -101,6 +110,18 @@ mod tests {
         assert_eq!(line.skip_to(1_259), 0, "the rest of the time is kept");
         assert_eq!(line.say(10, 2, 1_500), Said { first: 20 + 5 + 12, at: 1_380, missing: 12 });
         assert_eq!(line.say(2, 0, 1_500).first, 47);
+    }
+
+    #[test]
+    fn a_hole_that_does_not_end_is_declared_while_it_grows() {
+        let mut line = hundred_hertz();
+        line.say(10, 0, 1_100);
+        assert_eq!(line.skip_old_hole(9_000), 0, "there is none");
+        line.breaks();
+        assert_eq!(
+            [2_000, 2_100, 2_200, 3_200].map(|now| line.skip_old_hole(now)),
+            [0, 100, 0, 110]
+        );
     }
 
     #[test]

@@ -1,5 +1,6 @@
-//! Watchdog: fed only while frames go out, the ring drains, or nothing is due, so that a device
-//! that has stopped to deliver is started anew by its hardware.
+//! Watchdog: fed only while the program comes round and its line takes frames, or the ring drains,
+//! so that a device that hangs is started anew by its hardware. One that waits for its gateway
+//! does not hang.
 
 /// Judges whether the hardware's watchdog may be fed.
 #[derive(Clone, Copy, Debug, Default)]

@@ -243,6 +243,23 @@ async fn a_key_that_is_changed_or_taken_away_counts_for_a_device_that_is_present
 }
 
 #[tokio::test(flavor = "current_thread")]
+async fn what_an_earlier_run_left_is_heard_on_a_line_that_stayed_open() {
+    let (mut sender, mut gateway) = (keyed(1), Gateway::knowing());
+    (0..2).for_each(|value| take(&mut sender, Class::Vital, value));
+    talk(&mut sender, &mut gateway, 0).await;
+    // The board begins anew, and finds four records of that run in its flash.
+    let mut earlier = keyed(0);
+    (0..4).for_each(|value| take(&mut earlier, Class::Vital, value));
+    earlier.is_over(1);
+    let mut taken = Vec::new();
+    for from in (3_000..21_000).step_by(2_000) {
+        taken.extend(talk(&mut earlier, &mut gateway, from).await.0);
+    }
+    assert_eq!(taken, [3, 4].map(|sequence| (Proof::Key, sequence)));
+    assert_eq!(earlier.ring.waiting(), 0);
+}
+
+#[tokio::test(flavor = "current_thread")]
 async fn a_device_that_never_proves_its_key_is_complained_of() {
     let (mut sender, mut gateway) = (device(1), Gateway::knowing());
     take(&mut sender, Class::Vital, 1);

@@ -114,7 +114,7 @@ pub(super) struct OnboardSection {
     pub(super) address: Option<u8>,
     /// Milliseconds from one reading to the next, of a chip that gives numbers alone; as fast as it
     /// measures without it.
-    #[schemars(range(min = 1, max = 3_600_000))]
+    #[schemars(range(min = 1_000, max = 3_600_000))]
     pub(super) every_ms: Option<u32>,
     /// EUI-64 of the device that it is to be; made from the gateway's name, bus and address without
     /// it.

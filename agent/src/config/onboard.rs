@@ -55,6 +55,10 @@ pub struct Onboard {
     pub ready: Option<(PathBuf, u32)>,
 }
 
+/// The chips measure once a second at the most: sooner, one measurement would be said twice.
+const EVERY_MS_MIN: u32 = 1_000;
+const EVERY_MS_MAX: u32 = 3_600_000;
+
 impl SensorKind {
     /// The address that the chip has if no pin is tied.
     const fn address(self) -> u8 {
@@ -105,9 +109,11 @@ impl OnboardSection {
                 None => return wrong("intake.onboard.device", text, "holds 16 hexadecimal digits"),
             },
         };
-        if let Some(every) = self.every_ms.filter(|every| *every == 0 || self.sensor.has_samples())
-        {
-            let cure = "holds 1 to 3600000 ms, and nothing of a chip that gives samples";
+        let is_wrong = |every: &u32| {
+            !(EVERY_MS_MIN..=EVERY_MS_MAX).contains(every) || self.sensor.has_samples()
+        };
+        if let Some(every) = self.every_ms.filter(is_wrong) {
+            let cure = "holds 1000 to 3600000 ms, and nothing of a chip that gives samples";
             return wrong("intake.onboard.every_ms", every.to_string(), cure);
         }
         if self.sensor == SensorKind::Ads1292r && self.ready.is_none() {

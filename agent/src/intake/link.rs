@@ -153,7 +153,7 @@ impl Session {
         };
         if frame.kind != Kind::Sealed {
             self.word(&frame, None);
-        } else if let Ok((prover, opened)) = self.lock.open(&frame) {
+        } else if let Ok((prover, opened)) = self.lock.open(&frame, self.received) {
             self.word(&opened.frame(), Some(prover));
         } else {
             self.link_errors += 1;

@@ -50,6 +50,8 @@ pub struct Lock {
     /// What was offered to whoever seals, and said openly nothing yet.
     to_anybody: Option<Challenge>,
     offered: Option<MonotonicNanos>,
+    /// When something sealed was opened last.
+    heard: Option<MonotonicNanos>,
 }
 
 /// What to do about a device that says openly who it is.
@@ -72,7 +74,10 @@ impl Lock {
         key: LinkKey,
         now: MonotonicNanos,
     ) -> Claim {
-        if self.is_proven(device, boot, &key) {
+        let heard = self.heard.map(|heard| now.0.saturating_sub(heard.0));
+        let is_here = heard.is_some_and(|since| since < PATIENCE_NANOS);
+        // Who proved it long ago may have begun anew meanwhile, and know of no challenge.
+        if is_here && self.is_proven(device, boot, &key) {
             return Claim::Proven;
         }
         let known = self.claimed.as_ref().filter(|holder| holder.is(device, boot, &key));
@@ -102,12 +107,17 @@ impl Lock {
     ///
     /// # Errors
     /// [`Forged`]
-    pub fn open(&mut self, frame: &Frame<'_>) -> Result<(DeviceId, Opened), Forged> {
+    pub fn open(
+        &mut self,
+        frame: &Frame<'_>,
+        now: MonotonicNanos,
+    ) -> Result<(DeviceId, Opened), Forged> {
         if let Some(Ok(opened)) = self.proven.as_ref().map(|holder| holder.open(frame)) {
+            self.heard = Some(now);
             return Ok(opened);
         }
         let opened = self.claimed.as_ref().map_or(Err(Forged), |holder| holder.open(frame))?;
-        self.proven = self.claimed.take();
+        (self.proven, self.heard) = (self.claimed.take(), Some(now));
         Ok(opened)
     }
 

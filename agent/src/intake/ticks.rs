@@ -16,8 +16,8 @@ const BACK_NS: i128 = 60_000_000_000;
 /// Reception less device time, at its least: there the way and the waiting were shortest.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Ticks {
-    /// Nanoseconds, and since when it is known.
-    least: Option<(i128, MonotonicNanos)>,
+    /// Nanoseconds, since when it is known, and the device's time then.
+    least: Option<(i128, MonotonicNanos, i128)>,
     /// The newest frame, and its time.
     newest: Option<(u32, i128)>,
 }
@@ -40,21 +40,23 @@ impl Ticks {
     /// A device had this time, nanoseconds, when it said something that came now.
     pub fn hear(&mut self, device_ns: i128, received: MonotonicNanos) {
         let offset = i128::from(received.0) - device_ns;
-        let least = self.at(received).map_or(offset, |known| known.min(offset));
-        self.least = Some((least, received));
+        let least = self.at(device_ns, received).map_or(offset, |known| known.min(offset));
+        self.least = Some((least, received, device_ns));
     }
 
-    /// The least offset, as it may have grown since by drift.
-    fn at(&self, now: MonotonicNanos) -> Option<i128> {
-        let (offset, since) = self.least?;
-        Some(offset + i128::from(now.0.saturating_sub(since.0)) * DRIFT_PPM / 1_000_000)
+    /// The least offset, as it may have grown by drift since: while the device counted, and no
+    /// longer than we did.
+    fn at(&self, device_ns: i128, now: MonotonicNanos) -> Option<i128> {
+        let (offset, since, then) = self.least?;
+        let counted = (device_ns - then).abs().min(i128::from(now.0.saturating_sub(since.0)));
+        Some(offset + counted * DRIFT_PPM / 1_000_000)
     }
 
     /// How long before a reception a device's time was, nanoseconds; nothing, while nothing else is
     /// known.
     #[must_use]
     pub fn age_ns(&self, device_ns: i128, received: MonotonicNanos) -> u64 {
-        let Some(offset) = self.at(received) else { return 0 };
+        let Some(offset) = self.at(device_ns, received) else { return 0 };
         let age = i128::from(received.0) - (offset + device_ns);
         u64::try_from(age.max(0)).unwrap_or(AGE_MAX_NS).min(AGE_MAX_NS)
     }
@@ -117,6 +119,17 @@ mod tests {
             ticks.hear_frame(second as u32, device(second), at(hours));
             assert_eq!(ticks.age_ns(device(second), at(hours)), (hours - second) * SECOND);
         }
+    }
+
+    #[test]
+    fn what_a_device_kept_over_hours_without_power_is_dated_by_its_last_word() {
+        let mut ticks = Ticks::default();
+        ticks.hear_frame(1, device(100), at(100));
+        let hours = 10 * 3600;
+        // It had measured for a minute more when its power went.
+        let age = ticks.age_ns(device(160), at(hours));
+        let off = (hours - 160) * SECOND - age;
+        assert!(off <= 2 * SECOND, "{off}");
     }
 
     #[test]

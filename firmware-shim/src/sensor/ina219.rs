@@ -20,8 +20,12 @@ const SHUNT: u8 = 1;
 const BUS: u8 = 2;
 /// Up to 32 V, shunt up to ±320 mV, each the mean of 8, without an end.
 const SETTINGS: u16 = 0x3DDF;
-/// A conversion has ended since the last look.
+/// Reading it takes [`IS_READY`] back.
+const POWER: u8 = 3;
+/// A conversion has ended since then.
 const IS_READY: u16 = 1 << 1;
+/// Turns without a conversion, which takes 9 ms, before the chip counts as dead.
+const STALE_MAX: u8 = 2;
 /// Of the voltage.
 const LIMIT: u16 = 32_000 / 4;
 
@@ -30,6 +34,7 @@ const LIMIT: u16 = 32_000 / 4;
 pub struct Ina219 {
     address: u8,
     shunt_milliohms: u16,
+    stale: u8,
 }
 
 const CHANNELS: [Channel<'static>; 2] = [
@@ -42,7 +47,7 @@ impl Ina219 {
     /// an ohm; 100 on most boards.
     #[must_use]
     pub const fn new(address: u8, shunt_milliohms: u16) -> Self {
-        Self { address, shunt_milliohms }
+        Self { address, shunt_milliohms, stale: 0 }
     }
 }
 
@@ -76,6 +81,7 @@ impl<B: I2c> Sensor<B> for Ina219 {
     }
 
     async fn start(&mut self, bus: &mut B) -> Result<(), Fault> {
+        self.stale = 0;
         let [high, low] = SETTINGS.to_be_bytes();
         write(bus, self.address, &[CONFIGURATION, high, low]).await?;
         expect16(bus, self.address, CONFIGURATION, (SETTINGS, u16::MAX)).await
@@ -84,7 +90,12 @@ impl<B: I2c> Sensor<B> for Ina219 {
     async fn read(&mut self, bus: &mut B, readings: &mut Readings<'_>) -> Result<(), Fault> {
         let shunt = read_from(bus, self.address, SHUNT).await?;
         let voltage = voltage(read_from(bus, self.address, BUS).await?)?;
+        let _power: [u8; 2] = read_from(bus, self.address, POWER).await?;
         expect16(bus, self.address, CONFIGURATION, (SETTINGS, u16::MAX)).await?;
+        self.stale = if voltage.is_some() { 0 } else { self.stale + 1 };
+        if self.stale > STALE_MAX {
+            return Err(Fault::Silent);
+        }
         let none: Value = Err((Number::Not(Absent::Missing), STATUS_INVALID));
         let values = match voltage {
             Some(voltage) => [Ok(voltage), current(shunt, self.shunt_milliohms)],
@@ -100,7 +111,7 @@ mod tests {
     extern crate std;
     use super::*;
     use crate::sensor::Blocking;
-    use crate::sensor::simulated::{Chip, Registers, no_fault_becomes_a_number, turn};
+    use crate::sensor::simulated::{Chip, Registers, no_fault_becomes_a_number, turn, turns};
     use embedded_hal_mock::eh1::i2c::{Mock, Transaction};
 
     const AT: u8 = 0x40;
@@ -128,11 +139,21 @@ mod tests {
             read(0, 0x3D, 0xDF),
             read(1, 0x07, 0xD0),
             read(2, 0x5D, 0x9A),
+            read(3, 0x09, 0x60),
             read(0, 0x3D, 0xDF),
         ]);
         let said = turn(&mut Ina219::new(AT, 100), &mut Blocking(&mut mock));
         assert_eq!((said.values, said.result), (std::vec![Ok(11_980), Ok(200_000)], Ok(())));
         mock.done();
+    }
+
+    #[test]
+    fn a_chip_that_converts_nothing_more_is_named() {
+        let registers = Registers::of(&[(CONFIGURATION, &[0x39, 0x9F])]);
+        let registers = registers.with_fixed(&[(SHUNT, &[0, 1]), (BUS, &[0x5D, 0x98])]);
+        let mut chip = Blocking(Chip::new(AT, registers));
+        let said = turns(&mut Ina219::new(AT, 100), &mut chip, 4);
+        assert_eq!((said[2].result, said[3].result), (Ok(()), Err(Fault::Silent)));
     }
 
     #[test]

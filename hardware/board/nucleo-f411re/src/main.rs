@@ -5,7 +5,7 @@
 
 use cortex_m_rt::entry;
 use firmware_shim::about::About;
-use firmware_shim::flash::Flash;
+use firmware_shim::flash::{Flash, FlashFault};
 use firmware_shim::sampler::Sampler;
 use firmware_shim::sender::Sender;
 #[cfg(feature = "max30102")]
@@ -14,6 +14,7 @@ use firmware_shim::sensor::max30102::Max30102;
 use firmware_shim::sensor::tmp117::Tmp117;
 use firmware_shim::sensor::{Blocking, Sensor, block_on};
 use firmware_shim::watchdog::Watchdog;
+use stm32f4xx_hal::gpio::{OpenDrain, Output, PB8};
 use stm32f4xx_hal::i2c::I2c;
 use stm32f4xx_hal::pac::{CorePeripherals, I2C1, Peripherals};
 use stm32f4xx_hal::prelude::*;
@@ -26,6 +27,7 @@ use wire::reading::Mode;
 
 use line::Line;
 use sectors::Large;
+use tick::Clock;
 
 mod boot;
 mod line;
@@ -45,8 +47,12 @@ const BAUD: u32 = 115_200;
 const CORE_MEGAHERTZ: u32 = 84;
 /// The fastest of all the chips that firmware-shim knows.
 const BUS_KILOHERTZ: u32 = 100;
-/// A flash sector is erased in two seconds.
-const WATCHDOG_MS: u32 = 8_000;
+/// A flash sector is erased in four seconds at the most.
+const WATCHDOG_MS: u32 = 12_000;
+/// So long after the start nothing is measured while an earlier run has something to say.
+const OLD_FIRST_MS: u32 = 4_000;
+/// Half a clock of the bus, cycles.
+const HALF_CLOCK: u32 = CORE_MEGAHERTZ * 1_000 / BUS_KILOHERTZ / 2;
 const LARGE: core::ops::Range<u32> = 0..2 * 128 * 1024;
 
 #[cfg(feature = "max30102")]
@@ -81,23 +87,39 @@ fn key() -> Option<LinkKey> {
     (digits.len() == 2 * LinkKey::BYTES).then(|| LinkKey::new(key))
 }
 
+/// Frees a bus on which a chip still gives a byte of before our start: it holds its line until it
+/// has seen nine clocks.
+fn free_bus(clock: &mut PB8<Output<OpenDrain>>) {
+    for _ in 0..9 {
+        clock.set_low();
+        cortex_m::asm::delay(HALF_CLOCK);
+        clock.set_high();
+        cortex_m::asm::delay(HALF_CLOCK);
+    }
+}
+
 #[entry]
 fn main() -> ! {
     let (Some(chip), Some(core)) = (Peripherals::take(), CorePeripherals::take()) else {
         cortex_m::peripheral::SCB::sys_reset();
     };
     let mut rcc = chip.RCC.freeze(Config::hsi().sysclk(CORE_MEGAHERTZ.MHz()));
-    tick::start(core.SYST, CORE_MEGAHERTZ * 1_000_000);
+    let clock = Clock::start(chip.TIM5, core.SYST, CORE_MEGAHERTZ * 1_000_000, &mut rcc);
     let mut dog = IndependentWatchdog::new(chip.IWDG);
     dog.start(WATCHDOG_MS.millis());
     let (pins, pins_b) = (chip.GPIOA.split(&mut rcc), chip.GPIOB.split(&mut rcc));
     let serial = chip.USART2.serial((pins.pa2, pins.pa3), BAUD.bps(), &mut rcc);
-    let bus = I2c::new(chip.I2C1, (pins_b.pb8, pins_b.pb9), BUS_KILOHERTZ.kHz(), &mut rcc);
+    let mut scl = pins_b.pb8.into_open_drain_output();
+    free_bus(&mut scl);
+    // A bus from which everything was pulled is not held low.
+    let scl = scl.into_alternate_open_drain::<4>().internal_pull_up(true);
+    let sda = pins_b.pb9.into_alternate_open_drain::<4>().internal_pull_up(true);
+    let bus = I2c::new(chip.I2C1, (scl, sda), BUS_KILOHERTZ.kHz(), &mut rcc);
     let (flash, boot) = boot::next(chip.FLASH);
     // Without a number of its own no run may speak: the watchdog starts it anew.
     let (Ok(serial), Some(boot)) = (serial, boot) else { loop {} };
     let Some(flash) = Flash::open(Large::of(flash), LARGE, boot) else { loop {} };
-    run(boot, Blocking(bus), Line::start(serial), flash, dog)
+    run(boot, (Blocking(bus), Line::start(serial), clock), flash, dog)
 }
 
 fn about() -> About<'static> {
@@ -111,60 +133,76 @@ fn about() -> About<'static> {
     }
 }
 
-/// What an earlier run left, to be said before anything else.
-fn earlier(flash: &mut Flash<Large>) -> Option<(u32, Sender<'static, RING_BYTES>)> {
-    let mut sender = Sender::new(about(), 0, tick::now());
-    // A flash that fails gives nothing; the gateway declares it when this run introduces itself.
-    let boot = block_on(flash.restore(&mut sender.ring)).ok()??;
-    sender.is_over(boot);
+type Speaker = Sender<'static, RING_BYTES>;
+
+fn speaker(boot: u32, now: u32) -> Speaker {
+    let mut sender = Sender::new(about(), boot, now);
     if let Some(key) = key() {
         sender.lock(key);
     }
-    Some((boot, sender))
+    sender
+}
+
+/// What an earlier run left, to be said before anything else.
+fn earlier(flash: &mut Flash<Large>, now: u32) -> Result<Option<(u32, Speaker)>, FlashFault> {
+    let mut sender = speaker(0, now);
+    let run = block_on(flash.restore(&mut sender.ring))?;
+    Ok(run.filter(|_| sender.ring.waiting() > 0).map(|boot| {
+        sender.is_over(boot);
+        (boot, sender)
+    }))
 }
 
 fn run(
     boot: u32,
-    mut bus: Bus,
-    mut line: Line,
+    (mut bus, mut line, mut clock): (Bus, Line, Clock),
     mut flash: Flash<Large>,
     mut dog: IndependentWatchdog,
 ) -> ! {
     let mut sensor = chip();
-    let mut sender = Sender::<RING_BYTES>::new(about(), boot, tick::now());
-    sender.keeps_in_flash();
-    if let Some(key) = key() {
-        sender.lock(key);
+    let mut sender = speaker(boot, clock.now());
+    let found = earlier(&mut flash, clock.now());
+    // What a flash that cannot be read holds is lost; this run does without it, and says so.
+    let uses_flash = found.is_ok();
+    if uses_flash {
+        sender.keeps_in_flash();
     }
-    let mut old = earlier(&mut flash);
-    let mut sampler = Sampler::new::<Bus, _>(&sensor, 0, tick::now());
+    let mut old = found.unwrap_or(None);
+    let mut sampler = Sampler::new::<Bus, _>(&sensor, 0, clock.now());
+    let (mut last, mut to_forget) = ((boot, sender.ring.first()), false);
     let (mut watchdog, mut heard) = (Watchdog::default(), [0; 128]);
     loop {
-        let now = tick::now();
+        let now = clock.now();
         let count = line.receive(&mut heard);
         let moment = (now, sender.time(now));
-        if sampler.is_due(now) {
+        // A bus that hangs takes the program with it: what is there already goes first.
+        let is_first = old.is_some() && now < OLD_FIRST_MS;
+        if sampler.is_due(now) && !is_first {
             let chip = (&mut sensor, &mut bus);
             let _fault_is_said = block_on(sampler.sample(moment, chip, &mut sender.ring));
-            // What it does not take is counted as lost.
-            let _kept = block_on(flash.keep(&mut sender.ring));
+            if uses_flash {
+                // What it does not take is counted as lost.
+                let _kept = block_on(flash.keep(&mut sender.ring));
+            }
         }
         let (speaker, of) = match &mut old {
             Some((boot, earlier)) => (earlier, *boot),
             None => (&mut sender, boot),
         };
-        let first = speaker.ring.first();
         speaker.hear(&heard[..count], now);
         let sent = speaker.send(&mut line, now).ok();
-        if speaker.ring.first() != first {
-            // What is not forgotten is only sent once more.
-            let _forgotten = block_on(flash.forget(of, speaker.ring.first()));
-        }
-        if watchdog.may_feed(sent, speaker.ring.waiting()) {
+        let (first, waiting) = (speaker.ring.first(), speaker.ring.waiting());
+        to_forget |= (of, first) != last;
+        last = (of, first);
+        let forgotten =
+            if uses_flash && to_forget { block_on(flash.forget(of, first)) } else { Ok(false) };
+        to_forget = forgotten == Ok(true);
+        if watchdog.may_feed(sent, waiting) {
             dog.feed();
         }
-        if of != boot && speaker.ring.waiting() == 0 {
-            old = earlier(&mut flash);
+        if of != boot && waiting == 0 && forgotten != Ok(true) {
+            // A flash that forgets nothing would give the same again: it comes at the next start.
+            old = forgotten.and_then(|_| earlier(&mut flash, now)).unwrap_or(None);
         }
         if sent == Some(false) && count == 0 {
             cortex_m::asm::wfi();

@@ -33,6 +33,20 @@ impl Large {
 }
 
 impl<const BYTES: usize> Sectors<BYTES> {
+    /// An error that was seen once would make every later operation fail.
+    fn forget_errors(&mut self) {
+        self.chip.sr().modify(|_, w| {
+            w.pgserr()
+                .clear_bit_by_one()
+                .pgperr()
+                .clear_bit_by_one()
+                .pgaerr()
+                .clear_bit_by_one()
+                .wrperr()
+                .clear_bit_by_one()
+        });
+    }
+
     /// Where so many bytes lie in the whole flash.
     fn place(&self, offset: u32, length: usize) -> Result<usize, Error> {
         let end = (offset as usize).saturating_add(length);
@@ -70,6 +84,7 @@ impl<const BYTES: usize> NorFlash for Sectors<BYTES> {
 
     async fn erase(&mut self, from: u32, to: u32) -> Result<(), Error> {
         self.place(from, to.saturating_sub(from) as usize)?;
+        self.forget_errors();
         let sectors = from as usize / BYTES..to as usize / BYTES;
         let mut chip = self.chip.unlocked();
         sectors.into_iter().try_for_each(|sector| chip.erase(self.first + sector as u8))
@@ -77,6 +92,7 @@ impl<const BYTES: usize> NorFlash for Sectors<BYTES> {
 
     async fn write(&mut self, offset: u32, bytes: &[u8]) -> Result<(), Error> {
         let from = self.place(offset, bytes.len())?;
+        self.forget_errors();
         self.chip.unlocked().program(from, bytes.iter())
     }
 }
