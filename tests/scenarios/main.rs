@@ -40,6 +40,8 @@ mod link_key;
 
 mod onboard;
 
+mod ports;
+
 mod noise;
 
 mod no_std;
