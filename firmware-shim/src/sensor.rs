@@ -16,8 +16,6 @@ mod bus;
 
 pub use bus::{Blocking, block_on};
 
-pub mod tmp105;
-
 pub mod lm75;
 
 pub mod tmp117;

@@ -12,8 +12,7 @@ use firmware_shim::about::About;
 use firmware_shim::sampler::Sampler;
 use firmware_shim::sender::Sender;
 use firmware_shim::sensor::{
-    Blocking, Sensor, ads1292r, block_on, bme280, ds3231, ina219, lm75, max30102, mlx90614, tmp105,
-    tmp117,
+    Blocking, Sensor, ads1292r, block_on, bme280, ds3231, ina219, lm75, max30102, mlx90614, tmp117,
 };
 use linux_embedded_hal::gpio_cdev::{self, LineRequestFlags};
 use linux_embedded_hal::spidev::{SpiModeFlags, SpidevOptions};
@@ -123,7 +122,7 @@ pub fn serve(onboard: &Onboard, outlet: &Outlet) {
 }
 
 fn read(onboard: &Onboard, outlet: &Outlet) -> Result<(), OnboardError> {
-    use lm75::Resolution::{Eleven, Nine};
+    use lm75::Resolution::{Eleven, Nine, Twelve};
     let at = onboard.address;
     if onboard.sensor == SensorKind::Ads1292r {
         let pin = ready_pin(onboard)?;
@@ -133,7 +132,7 @@ fn read(onboard: &Onboard, outlet: &Outlet) -> Result<(), OnboardError> {
     let bus = I2cdev::new(&onboard.bus)
         .map_err(|error| OnboardError::Bus { path: path(), error: error.to_string() })?;
     match onboard.sensor {
-        SensorKind::Tmp105 => measure((tmp105::Tmp105::new(at), bus), onboard, outlet),
+        SensorKind::Tmp105 => measure((lm75::Lm75::new(at, Twelve), bus), onboard, outlet),
         SensorKind::Lm75 => measure((lm75::Lm75::new(at, Nine), bus), onboard, outlet),
         SensorKind::Lm75b => measure((lm75::Lm75::new(at, Eleven), bus), onboard, outlet),
         SensorKind::Tmp117 => measure((tmp117::Tmp117::new(at), bus), onboard, outlet),

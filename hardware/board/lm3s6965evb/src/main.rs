@@ -8,7 +8,7 @@ use embedded_hal::i2c::I2c;
 use firmware_shim::about::About;
 use firmware_shim::sampler::Sampler;
 use firmware_shim::sender::Sender;
-use firmware_shim::sensor::tmp105::Tmp105;
+use firmware_shim::sensor::lm75::{Lm75, Resolution};
 use firmware_shim::sensor::{Blocking, Sensor, block_on};
 use wire::identity::DeviceId;
 use wire::link::LinkKey;
@@ -54,7 +54,7 @@ fn run<B: I2c>(
     link: &mut Uart,
     mirror: &mut Mirror,
 ) -> ! {
-    let mut sensor = Numbered::new(Tmp105::new(SENSOR_ADDRESS), boot);
+    let mut sensor = Numbered::new(Lm75::new(SENSOR_ADDRESS, Resolution::Twelve), boot);
     let about = About {
         device: DEVICE,
         model: "lm3s6965evb",

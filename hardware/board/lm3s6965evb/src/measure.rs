@@ -13,7 +13,7 @@ use embedded_io::{ErrorType, Write};
 use firmware_shim::about::About;
 use firmware_shim::sampler::Sampler;
 use firmware_shim::sender::Sender;
-use firmware_shim::sensor::tmp105::Tmp105;
+use firmware_shim::sensor::lm75::{Lm75, Resolution};
 use firmware_shim::sensor::{Blocking, Sensor, block_on};
 use wire::identity::DeviceId;
 use wire::link::{Challenge, ENCODED_BYTES_MAX, Frame, Kind, LinkKey, Sealing};
@@ -67,7 +67,7 @@ fn steps(act: impl FnOnce()) -> u32 {
 
 /// Instructions of a reading: to take it, to send it, and to hear that it is durable.
 fn cost(bus: &mut Bus, key: Option<Sealing>) -> [u32; 3] {
-    let mut sensor = Tmp105::new(0x48);
+    let mut sensor = Lm75::new(0x48, Resolution::Twelve);
     let about = About {
         device: DeviceId(1),
         model: "measure",

@@ -2,13 +2,13 @@
 //! store.
 
 use embedded_hal_async::i2c::I2c;
-use firmware_shim::sensor::tmp105::{TEMPERATURE_CHANNEL, Tmp105};
+use firmware_shim::sensor::lm75::{Lm75, Resolution};
 use firmware_shim::sensor::{Fault, Readings, Sensor};
 use wire::reading::{Channel, ChannelKind};
 
 /// Temperature, then boot times a million and the reading's number in that run.
 const CHANNELS: [Channel<'static>; 2] = [
-    TEMPERATURE_CHANNEL,
+    Resolution::Twelve.channels()[0],
     Channel {
         code: 0,
         unit: 0,
@@ -24,12 +24,12 @@ const STOP: i64 = 1_250_000;
 const PERIOD: u32 = 50;
 
 pub struct Numbered {
-    chip: Tmp105,
+    chip: Lm75,
     number: i64,
 }
 
 impl Numbered {
-    pub fn new(chip: Tmp105, boot: u32) -> Self {
+    pub fn new(chip: Lm75, boot: u32) -> Self {
         Self { chip, number: i64::from(boot) * OF_A_BOOT }
     }
 }
