@@ -1,88 +1,132 @@
 //! Names, LOINC and UCUM for device codes; joined on export, never stored with a reading.
 //!
-//! Source: `data/codes.csv`, MDC codes as published in NIST RTMMS 2019; unknown codes pass through.
+//! Source: `data/codes.csv`. MDC codes and names as published in NIST RTMMS 2019; pairs with LOINC
+//! as published by HL7 (PoCD, PHD), the German MII and ISiK profiles, where `pairing` says
+//! `verified`. Only those are exported: the others wait for a clinician. Plausible ranges are ours:
+//! what a sensor can mean, not what is healthy. Unknown codes pass through unchanged.
+//!
+//! LOINC is a registered trademark of Regenstrief Institute; UCUM is copyright of Regenstrief
+//! Institute and the UCUM Organization. Both are used under their licences.
 
 use std::collections::HashMap;
 use std::sync::OnceLock;
 
-/// What the table says of one code.
-#[derive(Clone, Debug, Eq, PartialEq)]
+use serde::Deserialize;
+use wire::decimal::Decimal;
+
+mod units;
+
+pub use units::{NotExact, Unit, convert, unit_of};
+
+/// One pair of a code and a unit.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq)]
 pub struct CodeRow {
+    /// `num`, `pump`, `wave` or `device`.
+    pub group: String,
     /// Plain name.
     pub label: String,
-    /// Reference id of ISO/IEEE 11073-10101.
+    /// Reference id of ISO/IEEE 11073-10101; empty if it was not verified.
     pub refid: String,
+    /// The code.
+    pub code: u32,
+    /// Partition and term.
+    pub term: String,
+    /// Reference id of the unit.
+    pub unit_refid: String,
+    /// The unit's code, if one is fixed.
+    pub unit: Option<u32>,
     /// UCUM unit, empty if the table has none.
     pub ucum: String,
+    loinc: String,
+    loinc_also: String,
+    pairing: String,
+    /// Lowest value that a sensor can mean, in this unit.
+    pub low: Option<i64>,
+    /// Highest.
+    pub high: Option<i64>,
+}
+
+impl CodeRow {
+    /// LOINC codes of the same meaning that somebody has published as such.
+    pub fn loinc(&self) -> impl Iterator<Item = &str> {
+        let both = [self.loinc.as_str(), self.loinc_also.as_str()];
+        let verified = self.pairing == "verified";
+        both.into_iter().filter(move |loinc| verified && !loinc.is_empty())
+    }
+
+    /// Whether a number in this row's unit is one that a sensor can mean.
+    #[must_use]
+    pub fn is_plausible(&self, value: Decimal) -> bool {
+        let at_least = |bound: i64| compare(value, bound).is_ge();
+        let at_most = |bound: i64| compare(value, bound).is_le();
+        self.low.is_none_or(at_least) && self.high.is_none_or(at_most)
+    }
+}
+
+/// A decimal beside a whole number, exactly.
+fn compare(value: Decimal, bound: i64) -> std::cmp::Ordering {
+    let power = |n: i8| 10i128.checked_pow(n.unsigned_abs().into());
+    match (power(value.exponent), value.exponent >= 0) {
+        (Some(scale), true) => match i128::from(value.mantissa).checked_mul(scale) {
+            Some(value) => value.cmp(&bound.into()),
+            None => value.mantissa.cmp(&0),
+        },
+        (Some(scale), false) => match i128::from(bound).checked_mul(scale) {
+            Some(bound) => i128::from(value.mantissa).cmp(&bound),
+            None => 0.cmp(&bound),
+        },
+        (None, true) => value.mantissa.cmp(&0),
+        (None, false) => 0.cmp(&bound),
+    }
 }
 
 static TABLE: &str = include_str!("../data/codes.csv");
 
-/// Cells of one line; a cell in quotes may hold commas.
-fn cells(line: &str) -> Vec<String> {
-    let mut cells = vec![String::new()];
-    let mut quoted = false;
-    for letter in line.chars() {
-        match letter {
-            '"' => quoted = !quoted,
-            ',' if !quoted => cells.push(String::new()),
-            letter => {
-                if let Some(cell) = cells.last_mut() {
-                    cell.push(letter);
-                }
-            }
-        }
-    }
-    cells
+/// Every row.
+fn rows() -> &'static [CodeRow] {
+    static ROWS: OnceLock<Vec<CodeRow>> = OnceLock::new();
+    ROWS.get_or_init(|| {
+        let mut reader = csv::Reader::from_reader(TABLE.as_bytes());
+        let rows = reader.deserialize().collect::<Result<_, _>>();
+        rows.expect("the table is a part of the program, and a test reads it")
+    })
 }
 
-fn table() -> &'static (HashMap<u32, CodeRow>, HashMap<u32, String>) {
-    static PARSED: OnceLock<(HashMap<u32, CodeRow>, HashMap<u32, String>)> = OnceLock::new();
-    PARSED.get_or_init(|| {
-        let (mut codes, mut units) = (HashMap::new(), HashMap::new());
-        for row in TABLE.lines().skip(1).map(cells).filter(|row| row.len() == 12) {
-            let ucum = row[8].clone();
-            if let Ok(unit) = row[7].parse() {
-                units.entry(unit).or_insert_with(|| ucum.clone());
-            }
-            let (label, refid) = (row[1].clone(), row[2].clone());
-            if let Ok(code) = row[3].parse() {
-                codes.entry(code).or_insert(CodeRow { label, refid, ucum });
-            }
+fn by_code() -> &'static HashMap<u32, Vec<&'static CodeRow>> {
+    static BY_CODE: OnceLock<HashMap<u32, Vec<&'static CodeRow>>> = OnceLock::new();
+    BY_CODE.get_or_init(|| {
+        let mut by_code: HashMap<u32, Vec<&CodeRow>> = HashMap::new();
+        for row in rows() {
+            by_code.entry(row.code).or_default().push(row);
         }
-        (codes, units)
+        by_code
     })
 }
 
 /// What the table says of a code.
 #[must_use]
 pub fn code(code: u32) -> Option<&'static CodeRow> {
-    table().0.get(&code)
+    by_code().get(&code)?.first().copied()
+}
+
+/// What the table says of a code in a unit; none if the unit is another quantity's, or one that
+/// no exact factor leads to.
+#[must_use]
+pub fn code_in(code: u32, unit: u32) -> Option<&'static CodeRow> {
+    let rows = by_code().get(&code)?;
+    let same = rows.iter().find(|row| row.unit == Some(unit));
+    same.or_else(|| rows.iter().find(|row| row.unit.is_none_or(|own| units::agree(unit, own))))
+        .copied()
 }
 
 /// UCUM of a unit code; the code itself in brackets when the table has none.
 #[must_use]
 pub fn unit(unit: u32) -> String {
-    match table().1.get(&unit) {
-        Some(ucum) => ucum.clone(),
+    match unit_of(unit) {
+        Some(unit) => unit.ucum.clone(),
         None => format!("[MDC {unit}]"),
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_row_of_the_table_is_read_and_its_code_is_partition_and_term() {
-        let rows: Vec<Vec<String>> = TABLE.lines().skip(1).map(cells).collect();
-        assert!(rows.iter().all(|row| row.len() == 12));
-        for row in &rows {
-            let (partition, term) = row[4].split_once(':').unwrap();
-            let number = partition.parse::<u32>().unwrap() * 65_536 + term.parse::<u32>().unwrap();
-            assert_eq!(number, row[3].parse::<u32>().unwrap(), "{row:?}");
-        }
-        assert_eq!(code(150_456).unwrap().refid, "MDC_PULS_OXIM_SAT_O2");
-        assert_eq!(unit(266_016), "mm[Hg]");
-    }
-}
+mod tests;
