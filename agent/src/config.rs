@@ -10,11 +10,14 @@ use wire::identity::GatewayId;
 use wire::segment::Suite;
 
 use crate::buffer::Quota;
+use crate::intake::hl7 as messages;
+use crate::intake::patients::Naming;
 use crate::intake::ports::Port;
 use crate::seal::batcher::Intervals;
 use crate::seal::keep::{self, Kept};
 
 mod file;
+mod hl7;
 mod onboard;
 
 pub use onboard::{Onboard, SensorKind};
@@ -34,6 +37,10 @@ pub struct Config {
     pub ports: Vec<Port>,
     /// Sensors on our own buses.
     pub onboard: Vec<Onboard>,
+    /// Where HL7 v2 messages come, and how long they wait for others.
+    pub hl7: Vec<(messages::Port, Duration)>,
+    /// What becomes of patients' identifiers.
+    pub patients: Naming,
     /// Whether devices without a key are taken.
     pub strangers: bool,
     /// What one port may say, bytes a second.
@@ -155,7 +162,7 @@ impl Config {
     }
 
     const fn hears_nobody(&self) -> bool {
-        self.ports.is_empty() && self.onboard.is_empty()
+        self.ports.is_empty() && self.onboard.is_empty() && self.hl7.is_empty()
     }
 
     fn heard_somebody(path: &Path) -> bool {
@@ -237,6 +244,9 @@ impl File {
         let port_kib = within("intake.port_kib_s", self.intake.port_kib_s, 1..=65_536, "KiB")?;
         let onboard = std::mem::take(&mut self.intake.onboard).into_iter();
         let onboard = onboard.map(|section| section.check(gateway)).collect::<Result<_, _>>()?;
+        let hl7 = std::mem::take(&mut self.intake.hl7).into_iter();
+        let hl7 = hl7.map(|section| section.check(folder, &state)).collect::<Result<_, _>>()?;
+        let patients = self.intake.patients;
         let ports = self.intake.ports(folder)?;
         let metrics = self.metrics.map(|section| section.listen);
         if let Some(listen) = metrics.filter(|listen| !listen.ip().is_loopback()) {
@@ -253,6 +263,8 @@ impl File {
             broker: self.broker.check(folder, &state)?,
             ports,
             onboard,
+            hl7,
+            patients,
             strangers,
             port_rate: NonZeroU64::new(port_kib * 1024).unwrap_or(NonZeroU64::MIN),
             quota: self.buffer.quota()?,

@@ -250,9 +250,11 @@ impl Health {
             return;
         }
         self.shown = Some(now);
-        for (complaint, alarm) in
-            [(Complaint::Stranger, Alarm::Stranger), (Complaint::Babble, Alarm::Babble)]
-        {
+        for (complaint, alarm) in [
+            (Complaint::Stranger, Alarm::Stranger),
+            (Complaint::Babble, Alarm::Babble),
+            (Complaint::Message, Alarm::Message),
+        ] {
             let words = self.complaints.words(complaint, now);
             self.alarm(alarm, words);
         }

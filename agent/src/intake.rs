@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::num::NonZeroU64;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::watch;
 use wire::batch::{ChannelInfo, Source};
@@ -16,6 +17,8 @@ pub mod admission;
 
 pub mod complaints;
 
+pub mod hl7;
+
 pub mod link;
 
 mod lock;
@@ -27,7 +30,11 @@ mod pace;
 
 pub mod past;
 
+pub mod patients;
+
 pub mod ports;
+
+pub mod runs;
 
 mod ticks;
 
@@ -64,6 +71,8 @@ pub struct Device {
     pub numerics: Arc<Vec<ChannelInfo>>,
     /// Its wave channels.
     pub waves: Arc<Vec<ChannelInfo>>,
+    /// Whether its contexts name patients; else they are tokens already.
+    pub names_patients: bool,
 }
 
 impl Device {
@@ -79,6 +88,7 @@ impl Device {
             slots: Vec::new(),
             numerics: Arc::default(),
             waves: Arc::default(),
+            names_patients: true,
         }
     }
 }
@@ -116,6 +126,8 @@ pub struct Chunk {
     pub run: Arc<Run>,
     /// What the device said of this run, with the first chunk of it on this line.
     pub begun: Option<Last>,
+    /// How long it may wait for others at most, if somebody waits for its acknowledgement.
+    pub within: Option<Duration>,
 }
 
 /// One run of a device, from its start to its next, however often its line breaks in between.

@@ -213,6 +213,9 @@ impl<D: Disk, S: Sealer, H: Hands> Line<D, S, H> {
             }
         }
         self.health.devices.heard(&chunk.device, accepted, chunk.link_errors, clock.monotonic);
+        if let Some(within) = chunk.within {
+            self.batcher.hurry(chunk.received, within);
+        }
         if let Some(last) = chunk.frames.last() {
             let key = Arc::as_ptr(&chunk.run) as usize;
             let waiting =

@@ -14,6 +14,14 @@ pub type Status = u16;
 pub const STATUS_INVALID: Status = 1;
 /// Bit 1: the value is questionable.
 pub const STATUS_QUESTIONABLE: Status = 1 << 1;
+/// Bits 4 and 5: test and demonstration data, which never look clinical.
+pub const STATUS_NOT_CLINICAL: Status = 1 << 4 | 1 << 5;
+
+/// Source of an alert that is none: an observation in words, of the code that stands with it.
+pub const SOURCE_WORDS: Code = 0xF0F1_0002;
+/// Source of an alert that is none: the context of its block begins (phase 0) or ends (phase 5), by
+/// whom its text says.
+pub const SOURCE_ASSOCIATION: Code = 0xF0F1_0003;
 
 /// What a device is doing; only `Normal` may ever look clinical.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]

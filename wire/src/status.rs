@@ -177,8 +177,10 @@ pub mod alarm {
     pub const STRANGER: u8 = 6;
     /// A device says more than it may, and is slowed down.
     pub const BABBLE: u8 = 7;
+    /// An HL7 message is not taken.
+    pub const MESSAGES: u8 = 8;
     /// Each bit in words.
-    pub const NAMES: [(u8, &str); 8] = [
+    pub const NAMES: [(u8, &str); 9] = [
         (STORAGE, "nothing can be stored"),
         (KEYS, "keys are missing"),
         (CONFIG, "the configuration is wrong"),
@@ -187,6 +189,7 @@ pub mod alarm {
         (CERTIFICATE, "the certificate expires"),
         (STRANGER, "a device that is not known speaks"),
         (BABBLE, "a device says more than it may"),
+        (MESSAGES, "an HL7 message is not taken"),
     ];
 }
 

@@ -15,6 +15,8 @@ use crate::config::Config;
 use crate::health::host::Host;
 use crate::health::{Alarm, Health, metrics, watchdog};
 use crate::intake::admission::Admission;
+use crate::intake::patients::Patients;
+use crate::intake::runs::next_run;
 use crate::intake::{Chunk, Registry, ports};
 use crate::limits::INTAKE_CHUNKS_MAX;
 use crate::line::{Line, Resets, Trust};
@@ -72,6 +74,7 @@ impl Run {
             runtime.spawn(ports::serve(port, registry.clone(), chunks.clone()));
         }
         serve_onboard(&config, &registry, &chunks, runtime.handle())?;
+        serve_hl7(&config, &registry, &chunks, runtime.handle())?;
         runtime.spawn(watchdog::feed(screen.clone()));
         runtime.spawn(local::serve_tap(config.state.clone(), line.taps()));
         runtime.spawn(local::serve_test(config.state.clone(), line.take_probes()));
@@ -94,6 +97,33 @@ impl Run {
         runtime.shutdown_timeout(Duration::from_millis(500));
         Ok(())
     }
+}
+
+/// Opens the desk of HL7 messages and listens for them, if any are wanted.
+fn serve_hl7(
+    config: &Config,
+    registry: &Registry,
+    line: &mpsc::Sender<Chunk>,
+    runtime: &tokio::runtime::Handle,
+) -> anyhow::Result<()> {
+    use crate::intake::hl7::desk::{self, Ground};
+    use crate::intake::hl7::seen::Seen;
+    use crate::intake::hl7::{self, Cast, Office};
+    let Some(gather) = config.hl7.iter().map(|(_, gather)| *gather).min() else { return Ok(()) };
+    let folder = config.state.join("hl7");
+    let memory = Folder::open(&folder).and_then(Seen::open);
+    let seen = memory.with_context(|| folder.display().to_string())?;
+    let run = next_run(&folder, "run")?;
+    let patients = Patients::at(&config.state, config.patients)?;
+    let cast = Cast::new(registry.clone(), patients, run);
+    let ground = Ground { seen, run, line: line.clone(), gather, cast };
+    let desk = desk::open(ground).context("no thread")?;
+    let answers = std::sync::Arc::default();
+    let office = Office { gateway: config.gateway, registry: registry.clone(), desk, answers };
+    for (port, _) in config.hl7.clone() {
+        runtime.spawn(hl7::serve(port, office.clone()));
+    }
+    Ok(())
 }
 
 #[cfg(feature = "onboard")]
@@ -172,7 +202,8 @@ fn assemble(
     let health = Health::new(config.gateway, config.intervals[3], now.monotonic).on(host.clone());
     let certificate = config.broker.certificate.clone();
     let trust = Trust::watching(config.gateway, custody, files, certificate, clock.now());
-    let batcher = Batcher::new(config.intervals);
+    let patients = Patients::at(&config.state, config.patients)?;
+    let batcher = Batcher::new(config.intervals).naming(patients);
     let mut line = Line::new(clock, batcher, buffer, uplink, driver, health, trust);
     line.resets = Resets::kept(config.state.join("devices"));
     Ok(line)

@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::onboard::SensorKind;
+use crate::intake::patients::Naming;
 
 /// Configuration of the Wardline gateway agent. Relative paths count from the file's folder.
 #[derive(Deserialize, JsonSchema)]
@@ -79,6 +80,10 @@ pub(super) struct IntakeSection {
     pub(super) port_kib_s: u64,
     /// Sensors on the gateway's own buses, one block each.
     pub(super) onboard: Vec<OnboardSection>,
+    /// What becomes of patients' identifiers: `pseudonym`, `clear` or `none`.
+    pub(super) patients: Naming,
+    /// Where HL7 v2 messages come by MLLP, one block each.
+    pub(super) hl7: Vec<Hl7Section>,
     /// Serial ports or pseudo-terminals, one block each.
     pub(super) serial: Vec<SerialSection>,
     /// Unix sockets.
@@ -94,6 +99,8 @@ impl Default for IntakeSection {
             strangers: false,
             port_kib_s: 128,
             onboard: Vec::new(),
+            patients: Naming::default(),
+            hl7: Vec::new(),
             serial: Vec::new(),
             unix: Vec::new(),
             tcp: Vec::new(),
@@ -125,6 +132,32 @@ pub(super) struct OnboardSection {
     pub(super) shunt_milliohms: Option<u16>,
     /// Chip and line of the pin by which an ADS1292R says that a sample waits.
     pub(super) ready: Option<(PathBuf, u32)>,
+}
+
+/// A place where HL7 v2 messages come.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Hl7Section {
+    /// Address and port; 2575 is usual.
+    #[schemars(with = "String")]
+    pub(super) listen: SocketAddr,
+    /// Without TLS, on an address that is not loopback; never on all addresses.
+    #[serde(default)]
+    pub(super) plain: bool,
+    /// Our certificate, PEM. Default: `keys/gateway.pem` in the state folder.
+    pub(super) certificate: Option<PathBuf>,
+    /// Its key, PEM. Default: `keys/gateway-tls.key` in the state folder.
+    pub(super) key: Option<PathBuf>,
+    /// Who signs the certificates of senders, PEM. Default: `keys/ca.pem` in the state folder.
+    pub(super) ca: Option<PathBuf>,
+    /// How long a message waits for others before it is made durable, milliseconds.
+    #[serde(default = "default_gather")]
+    #[schemars(range(max = 1_000))]
+    pub(super) gather_ms: u64,
+}
+
+const fn default_gather() -> u64 {
+    10
 }
 
 /// A serial port.

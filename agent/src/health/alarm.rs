@@ -17,6 +17,8 @@ pub enum Alarm {
     Stranger,
     /// A device says more than it may, and is slowed down.
     Babble,
+    /// A message is not taken.
+    Message,
     /// The keyring expires.
     Keyring,
     /// Our certificate expires.
@@ -35,6 +37,7 @@ impl Alarm {
             Self::Mended => Some(alarm::MENDED),
             Self::Stranger => Some(alarm::STRANGER),
             Self::Babble => Some(alarm::BABBLE),
+            Self::Message => Some(alarm::MESSAGES),
             Self::Keyring => Some(alarm::KEYRING),
             Self::Certificate => Some(alarm::CERTIFICATE),
             Self::Link => None,

@@ -22,7 +22,7 @@ pub enum Known {
 }
 
 /// How a device whose readings are taken has proven itself; stands with each of its runs.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 pub enum Proof {
     /// Nobody asks here.
     #[default]

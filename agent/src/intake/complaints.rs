@@ -12,6 +12,8 @@ pub enum Complaint {
     Stranger,
     /// A device says more than it may.
     Babble,
+    /// A message is not taken.
+    Message,
 }
 
 /// By what is wrong and of whom: in words, and when it was said last.

@@ -369,6 +369,7 @@ impl Session {
             link_errors: std::mem::take(&mut self.link_errors),
             run: run.clone(),
             begun: self.begun.take(),
+            within: None,
         });
     }
 

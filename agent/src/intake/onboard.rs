@@ -18,10 +18,10 @@ use linux_embedded_hal::gpio_cdev::{self, LineRequestFlags};
 use linux_embedded_hal::spidev::{SpiModeFlags, SpidevOptions};
 use linux_embedded_hal::{CdevPin, I2cdev, SpidevDevice};
 use tokio::sync::mpsc;
-use wire::identity::DeviceId;
 use wire::reading::Mode;
 
 use super::link::Session;
+use super::runs::next_run;
 use super::{Chunk, Registry};
 use crate::clock::Clock;
 use crate::config::{Onboard, SensorKind};
@@ -56,23 +56,6 @@ pub enum OnboardError {
     /// The number of the run cannot be kept: without it, nothing may be said.
     #[error(transparent)]
     Boot(#[from] keep::KeepError),
-}
-
-/// The number of this run, one more than that of the one before.
-fn next_boot(folder: &Path, device: DeviceId) -> Result<u32, OnboardError> {
-    let understand = |bytes: &[u8]| {
-        let bytes = bytes.try_into().map_err(|_| "no number of a run".to_owned())?;
-        Ok(u32::from_be_bytes(bytes))
-    };
-    let path = folder.join(device.to_string());
-    let last = match keep::load(&path, understand) {
-        Ok(kept) => kept.value,
-        Err(keep::KeepError::Missing { .. }) => 0,
-        Err(error) => return Err(error.into()),
-    };
-    let next = last.wrapping_add(1);
-    keep::store(&path, &next.to_be_bytes())?;
-    Ok(next)
 }
 
 /// Bytes on their way to the session.
@@ -182,7 +165,7 @@ pub fn measure<B, S>(
 where
     S: Sensor<Blocking<B>>,
 {
-    let boot = next_boot(&outlet.folder, onboard.device)?;
+    let boot = next_run(&outlet.folder, &onboard.device.to_string())?;
     let (clock, mut bus) = (Clock::new(), Blocking(bus));
     let began = clock.now();
     let now = || (clock.now() - began).as_millis() as u32;

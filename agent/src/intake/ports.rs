@@ -147,7 +147,7 @@ async fn serve_serial(path: &Path, baud: u32, registry: Registry, line: mpsc::Se
 }
 
 /// A place where devices connect to us.
-trait Listen: Sized {
+pub(super) trait Listen: Sized {
     type Stream: AsyncRead + AsyncWrite + Send + 'static;
 
     fn accept(&self) -> impl Future<Output = io::Result<Self::Stream>> + Send;
@@ -181,20 +181,43 @@ async fn bind_unix(path: &Path) -> io::Result<UnixListener> {
     UnixListener::bind(path)
 }
 
-/// Listens until the line ends, and tries again when it cannot.
+/// Listens for devices.
 async fn serve_listener<L: Listen, B: Future<Output = io::Result<L>>>(
     name: String,
     bind: impl Fn() -> B,
     registry: Registry,
     line: mpsc::Sender<Chunk>,
 ) {
+    listen(
+        &name,
+        bind,
+        || line.is_closed(),
+        |stream| {
+            let (name, registry, line) = (name.clone(), registry.clone(), line.clone());
+            async move { talk(stream, &name, Some(INTRODUCED_WITHIN), &registry, &line).await }
+        },
+    )
+    .await;
+}
+
+/// Listens until it is over, tries again when it cannot, and talks with everybody who connects.
+pub(super) async fn listen<L, B, T>(
+    name: &str,
+    bind: impl Fn() -> B,
+    is_over: impl Fn() -> bool,
+    talk: impl Fn(L::Stream) -> T,
+) where
+    L: Listen,
+    B: Future<Output = io::Result<L>>,
+    T: Future<Output = ()> + Send + 'static,
+{
     let room = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     let mut reported = false;
-    while !line.is_closed() {
+    while !is_over() {
         match bind().await {
             Ok(listener) => {
                 reported = false;
-                accept_all(&name, &listener, &room, &registry, &line).await;
+                accept_all(name, &listener, &room, &talk).await;
             }
             Err(error) if !reported => {
                 reported = true;
@@ -206,19 +229,20 @@ async fn serve_listener<L: Listen, B: Future<Output = io::Result<L>>>(
     }
 }
 
-async fn accept_all<L: Listen>(
+async fn accept_all<L: Listen, T>(
     name: &str,
     listener: &L,
     room: &Arc<Semaphore>,
-    registry: &Registry,
-    line: &mpsc::Sender<Chunk>,
-) {
+    talk: &impl Fn(L::Stream) -> T,
+) where
+    T: Future<Output = ()> + Send + 'static,
+{
     while let Ok(permit) = room.clone().acquire_owned().await {
         match listener.accept().await {
             Ok(stream) => {
-                let (name, registry, line) = (name.to_owned(), registry.clone(), line.clone());
+                let talk = talk(stream);
                 tokio::spawn(async move {
-                    talk(stream, &name, Some(INTRODUCED_WITHIN), &registry, &line).await;
+                    talk.await;
                     drop(permit);
                 });
             }

@@ -15,6 +15,7 @@ mod context;
 mod growing;
 mod runs;
 
+use crate::intake::patients::Patients;
 use crate::intake::{Device, Slot};
 use crate::limits::{BATCH_BLOCKS_MAX, BATCH_PAYLOAD_BYTES_MAX};
 use context::Contexts;
@@ -63,6 +64,9 @@ pub struct Batcher {
     intervals: Intervals,
     growing: [Option<Growing>; 4],
     contexts: Contexts,
+    patients: Patients,
+    /// Changes of context in the present frame, two numbers each.
+    changes_of_frame: i64,
     closed: Vec<Closed>,
     lost: Vec<(Lane, u64)>,
     order: u64,
@@ -76,10 +80,18 @@ impl Batcher {
             intervals,
             growing: [const { None }; 4],
             contexts: Contexts::default(),
+            patients: Patients::default(),
+            changes_of_frame: 0,
             closed: Vec::new(),
             lost: Vec::new(),
             order: 0,
         }
+    }
+
+    /// The same, replacing the identifiers of patients.
+    #[must_use]
+    pub fn naming(self, patients: Patients) -> Self {
+        Self { patients, ..self }
     }
 
     /// Takes one link frame; what it fills up is closed and waits in [`Batcher::take_closed`].
@@ -95,7 +107,7 @@ impl Batcher {
         clock: &ClockState,
         order: u64,
     ) -> Result<u64, PayloadError> {
-        self.order = order;
+        (self.order, self.changes_of_frame) = (order, 0);
         self.close_full(said.payload.len());
         if said.gap {
             let SourceGap { readings, cause } = SourceGap::read(said.payload)?;
@@ -125,10 +137,7 @@ impl Batcher {
                     let what = NoteKind::Event { code: event.code, value: event.value };
                     self.note(Lane::Vital, said, Some(time), what, clock)
                 }
-                Entry::Context(token) => {
-                    self.contexts.set(said.device.source.device, token);
-                    0
-                }
+                Entry::Context(token) => self.change_context(said, time, token, clock),
             };
         }
         Ok(readings)
@@ -195,10 +204,19 @@ impl Batcher {
         std::mem::take(&mut self.lost)
     }
 
+    /// What was said so far waits no longer than this for others: somebody waits for the answer.
+    pub fn hurry(&mut self, received: MonotonicNanos, within: Duration) {
+        let until = MonotonicNanos(received.0.saturating_add(within.as_nanos() as u64));
+        for growing in self.growing.iter_mut().flatten() {
+            growing.hurry = Some(growing.hurry.map_or(until, |known| known.min(until)));
+        }
+    }
+
     fn due(&self, lane: Lane) -> Option<MonotonicNanos> {
-        let opened = self.growing[lane as usize].as_ref()?.batch.clock.monotonic.0;
+        let growing = self.growing[lane as usize].as_ref()?;
         let interval = self.intervals[lane as usize].as_nanos() as u64;
-        Some(MonotonicNanos(opened + interval))
+        let due = MonotonicNanos(growing.batch.clock.monotonic.0 + interval);
+        Some(growing.hurry.map_or(due, |hurry| hurry.min(due)))
     }
 
     /// Closes what has no room for another frame. Only between frames: one frame of a device never

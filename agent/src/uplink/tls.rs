@@ -4,9 +4,9 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use rustls::ClientConfig;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{ClientConfig, RootCertStore};
 use wire::time::UnixNanos;
 
 use crate::config::Broker;
@@ -21,28 +21,53 @@ pub fn expires(certificate: &Path) -> Option<UnixNanos> {
     Some(UnixNanos(end_s.saturating_mul(1_000_000_000)))
 }
 
+fn read(path: &Path) -> io::Result<Vec<u8>> {
+    std::fs::read(path)
+        .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display())))
+}
+
+fn wrong(path: &Path, error: &dyn std::fmt::Display) -> io::Error {
+    io::Error::other(format!("{}: {error}", path.display()))
+}
+
+/// The authorities in a file.
+///
+/// # Errors
+/// It is missing or holds something else; the message names it.
+pub(crate) fn authorities(ca: &Path) -> io::Result<RootCertStore> {
+    let mut roots = RootCertStore::empty();
+    for authority in CertificateDer::pem_slice_iter(&read(ca)?) {
+        roots
+            .add(authority.map_err(|error| wrong(ca, &error))?)
+            .map_err(|error| wrong(ca, &error))?;
+    }
+    Ok(roots)
+}
+
+/// A certificate and what leads to its authority.
+type Chain = Vec<CertificateDer<'static>>;
+
+/// A certificate with its key.
+///
+/// # Errors
+/// A file is missing or holds something else; the message names it.
+pub(crate) fn identity(
+    certificate: &Path,
+    key: &Path,
+) -> io::Result<(Chain, PrivateKeyDer<'static>)> {
+    let chain: Result<Chain, _> = CertificateDer::pem_slice_iter(&read(certificate)?).collect();
+    let chain = chain.map_err(|error| wrong(certificate, &error))?;
+    let secret = PrivateKeyDer::from_pem_slice(&read(key)?).map_err(|error| wrong(key, &error))?;
+    Ok((chain, secret))
+}
+
 /// Builds the client side of the connection to the broker.
 ///
 /// # Errors
 /// A file is missing or holds no PEM; the message names it.
 pub fn client(broker: &Broker) -> io::Result<ClientConfig> {
-    let read = |path: &Path| {
-        std::fs::read(path)
-            .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display())))
-    };
-    let wrong = |path: &Path, error: &dyn std::fmt::Display| {
-        io::Error::other(format!("{}: {error}", path.display()))
-    };
-    let mut roots = rustls::RootCertStore::empty();
-    for authority in CertificateDer::pem_slice_iter(&read(&broker.ca)?) {
-        let authority = authority.map_err(|error| wrong(&broker.ca, &error))?;
-        roots.add(authority).map_err(|error| wrong(&broker.ca, &error))?;
-    }
-    let chain: Result<Vec<_>, _> =
-        CertificateDer::pem_slice_iter(&read(&broker.certificate)?).collect();
-    let chain = chain.map_err(|error| wrong(&broker.certificate, &error))?;
-    let key = PrivateKeyDer::from_pem_slice(&read(&broker.key)?)
-        .map_err(|error| wrong(&broker.key, &error))?;
+    let roots = authorities(&broker.ca)?;
+    let (chain, key) = identity(&broker.certificate, &broker.key)?;
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     ClientConfig::builder_with_provider(provider)
         .with_protocol_versions(&[&rustls::version::TLS13])

@@ -1,3 +1,5 @@
+//! Lint of the tables, and the published errors as tests.
+
 use std::collections::HashSet;
 
 use super::*;

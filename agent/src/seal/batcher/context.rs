@@ -2,7 +2,12 @@
 
 use std::collections::HashMap;
 
-use wire::identity::DeviceId;
+use wire::batch::NoteKind;
+use wire::identity::{DeviceId, Lane};
+use wire::reading::SOURCE_ASSOCIATION;
+use wire::time::ClockState;
+
+use super::{Batcher, Said};
 
 /// Devices whose context is kept: more than the ports of a gateway can hold at once.
 const CONTEXTS_MAX: usize = 4096;
@@ -31,6 +36,68 @@ impl Contexts {
             }
         }
         self.tokens.insert(device, (self.changes, token.to_vec()));
+    }
+}
+
+/// Under numbers of their own, from this one on: two for each change, 32 changes for each frame.
+const CHANGED: i64 = 1 << 40;
+const NUMBERS_OF_A_FRAME: i64 = 64;
+/// Phases of an association, as those of an alert.
+const BEGINS: u8 = 0;
+const ENDS: u8 = 5;
+
+impl Batcher {
+    /// From now on a device measures somebody else: the old context ends with a note, and the new
+    /// one begins with a note.
+    pub(super) fn change_context(
+        &mut self,
+        said: &Said<'_>,
+        time: i64,
+        token: &[u8],
+        clock: &ClockState,
+    ) -> u64 {
+        let device = said.device.source.device;
+        let token = match said.device.names_patients {
+            true => self.patients.token_of(token),
+            false => token.to_vec(),
+        };
+        let before = self.contexts.of(device).to_vec();
+        if before == token {
+            return 0;
+        }
+        let mut noted = 0;
+        let number = CHANGED + said.sequence * NUMBERS_OF_A_FRAME + self.changes_of_frame;
+        self.changes_of_frame = (self.changes_of_frame + 2) % NUMBERS_OF_A_FRAME;
+        if !before.is_empty() {
+            noted += self.associate(said, time, number, ENDS, clock);
+        }
+        self.contexts.set(device, &token);
+        if !token.is_empty() {
+            noted += self.associate(said, time, number + 1, BEGINS, clock);
+        }
+        noted
+    }
+
+    /// A note that a context begins or ends, by whose word.
+    fn associate(
+        &mut self,
+        said: &Said<'_>,
+        time: i64,
+        sequence: i64,
+        phase: u8,
+        clock: &ClockState,
+    ) -> u64 {
+        let by: &str = &said.device.port;
+        let by = if by.is_empty() { "the device" } else { by };
+        let by: String = by.chars().take(24).collect();
+        let what = NoteKind::Alert {
+            code: SOURCE_ASSOCIATION,
+            source: SOURCE_ASSOCIATION,
+            levels: [phase, 0, 0],
+            text: by,
+        };
+        let said = Said { sequence, payload: &[], ..*said };
+        self.note(Lane::Vital, &said, Some(time), what, clock)
     }
 }
 

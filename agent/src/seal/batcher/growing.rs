@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use wire::batch::{Batch, Block, ChannelInfo, NoteKind, WaveRun};
 use wire::link::WaveEntry;
-use wire::time::{ClockState, DeviceClock, Rate};
+use wire::time::{ClockState, DeviceClock, MonotonicNanos, Rate};
 
 use super::Said;
 use crate::intake::Device;
@@ -18,6 +18,8 @@ pub(super) struct Growing {
     pub(super) payload_bytes: usize,
     pub(super) readings: u64,
     pub(super) order_first: u64,
+    /// It is closed by then, whatever its lane's interval.
+    pub(super) hurry: Option<MonotonicNanos>,
 }
 
 /// A block that is being filled, and the books of its batch.
@@ -63,6 +65,7 @@ impl Growing {
             payload_bytes: 256,
             readings: 0,
             order_first,
+            hurry: None,
         }
     }
 
