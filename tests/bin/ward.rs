@@ -23,6 +23,8 @@ mod demo;
 mod full_disk;
 #[path = "../ward/hazards.rs"]
 mod hazards;
+#[path = "../ward/hl7.rs"]
+mod hl7;
 #[path = "../ward/planted.rs"]
 mod planted;
 #[path = "../ward/recording.rs"]
@@ -80,6 +82,8 @@ enum Command {
     Sinks(sinks::Sinks),
     /// Real firmware on an emulated board, from its sensor to the store.
     Board(board::BoardCommand),
+    /// HL7 messages to an agent that is killed again and again.
+    Hl7(hl7::Hl7Command),
     /// Measures the stages and the whole line.
     Bench(bench::Bench),
     /// Writes the test vectors of every format.
@@ -109,6 +113,7 @@ fn main() -> ExitCode {
             Command::Restore(command) => command.run().await,
             Command::Sinks(command) => command.run().await,
             Command::Board(command) => command.run().await,
+            Command::Hl7(command) => command.run().await,
             Command::Bench(command) => command.run().await,
             Command::Vectors(command) => command.run(),
             Command::World(command) => command.run(),

@@ -21,6 +21,8 @@ pub mod uart;
 
 pub mod http;
 
+pub mod mllp;
+
 pub mod ledger;
 
 pub mod vectors;

@@ -21,7 +21,7 @@ mod process;
 mod programs;
 
 pub use forwarder::{Forwarder, Traffic};
-pub use layout::{BrokerKind, Ground, Intake, Plan};
+pub use layout::{BrokerKind, Ground, Intake, Plan, free_port};
 pub use programs::Programs;
 
 use layout::Layout;

@@ -14,6 +14,8 @@ mod blast;
 mod bridge;
 #[path = "bench/fleet.rs"]
 mod fleet;
+#[path = "bench/hl7.rs"]
+mod hl7;
 #[path = "bench/line.rs"]
 mod line;
 #[path = "bench/load.rs"]
@@ -80,6 +82,8 @@ pub enum What {
     Fleet,
     /// An ECG of three leads over a line of a megabit.
     Link,
+    /// HL7 messages of ten observations over fifty connections, each acknowledged when durable.
+    Hl7,
     /// The same readings through a mosquitto bridge, its loss and its draining.
     Bridge,
 }
@@ -100,10 +104,11 @@ pub fn row(name: impl Into<String>, value: f64, unit: &'static str) -> Row {
     Row { name: name.into(), value, unit }
 }
 
-const ALL: [What; 11] = [
+const ALL: [What; 12] = [
     What::Seal,
     What::Wire,
     What::Link,
+    What::Hl7,
     What::Append,
     What::Recover,
     What::Line,
@@ -148,6 +153,7 @@ impl Bench {
                     fleet::measure(self.broker.kind(), time).await?
                 }
                 What::Link => link_rows(&carry_ecg(1_000_000, 600).await?),
+                What::Hl7 => hl7::measure(Duration::from_secs(self.seconds)).await?,
                 What::Bridge => bridge::measure(self.backlog()).await?,
             };
             let command = self.command(what);
@@ -182,7 +188,7 @@ impl Bench {
         let name = format!("{what:?}").to_lowercase();
         let minutes = match what {
             What::Outage | What::Bridge => format!(" --backlog-minutes {}", self.backlog_minutes),
-            What::Fleet | What::Store => format!(" --seconds {}", self.seconds),
+            What::Fleet | What::Store | What::Hl7 => format!(" --seconds {}", self.seconds),
             _ => String::new(),
         };
         format!("cargo demo -- bench {name}{minutes}")

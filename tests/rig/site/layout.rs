@@ -34,6 +34,8 @@ pub enum Intake {
     Serial(PathBuf),
     /// A Unix socket of this name in the gateway's folder.
     Unix(String),
+    /// HL7 messages at this port of the loopback.
+    Hl7(u16),
 }
 
 /// What a site shall be.
@@ -283,10 +285,14 @@ fn adapt(written: &str, plan: &Plan, ground: Option<&Ground<'_>>, port: u16) -> 
         anyhow::Ok(())
     };
     set("broker", "port", i64::from(port).into())?;
-    let (mut unix, mut serial) = (Vec::new(), Vec::new());
+    let (mut unix, mut serial, mut hl7) = (Vec::new(), Vec::new(), Vec::new());
     for intake in &plan.intakes {
         match intake {
             Intake::Unix(name) => unix.push(toml::Value::from(name.as_str())),
+            Intake::Hl7(port) => {
+                let listen = toml::Value::from(format!("127.0.0.1:{port}"));
+                hl7.push(toml::Value::from(toml::Table::from_iter([("listen".into(), listen)])));
+            }
             Intake::Serial(path) => {
                 let path = path.to_str().context("a port's path is no UTF-8")?;
                 serial.push(toml::Value::from(toml::Table::from_iter([(
@@ -298,6 +304,7 @@ fn adapt(written: &str, plan: &Plan, ground: Option<&Ground<'_>>, port: u16) -> 
     }
     set("intake", "unix", unix.into())?;
     set("intake", "serial", serial.into())?;
+    set("intake", "hl7", hl7.into())?;
     set("intake", "strangers", true.into())?;
     // A simulated ward says in a second what real devices say in minutes.
     set("intake", "port_kib_s", 65_536.into())?;
@@ -332,7 +339,10 @@ static LOOKED_AT: AtomicU32 = AtomicU32::new(0);
 /// A port that is free now, below those that the system gives to outgoing connections: a client
 /// that tries again and again while nobody listens could otherwise connect to itself. Never the
 /// same twice: a broker that is down for a while comes back to its own.
-fn free_port() -> Result<u16> {
+///
+/// # Errors
+/// None is free.
+pub fn free_port() -> Result<u16> {
     let begin = std::process::id() % 12_000;
     for _ in 0..12_000 {
         let step = LOOKED_AT.fetch_add(1, Ordering::Relaxed);
