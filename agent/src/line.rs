@@ -194,8 +194,7 @@ impl<D: Disk, S: Sealer, H: Hands> Line<D, S, H> {
         if let Some(begun) = chunk.begun {
             self.begin_run(&chunk.device, &chunk.run, begun);
         }
-        let clock = self.clock.state();
-        let mut accepted = 0;
+        let (clock, mut accepted) = (self.clock.state(), 0);
         for frame in &chunk.frames {
             self.order += 1;
             let payload = &chunk.bytes[frame.start..frame.end];
@@ -213,14 +212,12 @@ impl<D: Disk, S: Sealer, H: Hands> Line<D, S, H> {
             }
         }
         self.health.devices.heard(&chunk.device, accepted, chunk.link_errors, clock.monotonic);
-        if let Some(within) = chunk.within {
-            self.batcher.hurry(chunk.received, within);
-        }
+        self.batcher.hurry(chunk.received, chunk.within);
         if let Some(last) = chunk.frames.last() {
             let key = Arc::as_ptr(&chunk.run) as usize;
-            let waiting =
-                self.waiting.entry(key).or_insert_with(|| (chunk.run.clone(), VecDeque::new()));
-            waiting.1.push_back(Due { order: self.order, sequence: last.sequence });
+            let of_run = || (chunk.run.clone(), VecDeque::new());
+            let due = Due { order: self.order, sequence: last.sequence };
+            self.waiting.entry(key).or_insert_with(of_run).1.push_back(due);
         }
     }
 

@@ -5,6 +5,8 @@ use wire::receipt::Range;
 
 use crate::verify::Disposed;
 
+mod at;
+
 pub mod commit;
 
 pub mod coverage;
@@ -32,6 +34,8 @@ mod said;
 pub mod schema;
 
 mod series;
+
+pub mod times;
 
 /// What a commit lets us sign for to one gateway.
 #[derive(Debug)]

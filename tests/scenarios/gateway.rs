@@ -86,7 +86,11 @@ pub struct Gateway {
     folder: PathBuf,
     order: u64,
     seconds: u64,
+    clock: ClockOf,
 }
+
+/// A gateway's clock, so many seconds after the story began.
+pub type ClockOf = Arc<dyn Fn(u64) -> ClockState>;
 
 /// The gateway's clock, so many seconds after the story began.
 pub fn clock(seconds: u64) -> ClockState {
@@ -103,16 +107,26 @@ pub fn clock(seconds: u64) -> ClockState {
 impl Gateway {
     /// Starts a gateway on a folder, new or left by a crash.
     pub fn start(fleet: &Fleet, id: GatewayId, folder: &Path) -> Self {
+        Self::start_run(fleet, id, folder, (BootId([0xB0; 16]), 0, Arc::new(clock)))
+    }
+
+    /// The same in another run of its machine, which begins so many seconds after the story.
+    pub fn start_run(
+        fleet: &Fleet,
+        id: GatewayId,
+        folder: &Path,
+        (boot, seconds, clock): (BootId, u64, ClockOf),
+    ) -> Self {
         let signer = Fleet::signer(id);
         let sealer = Seal::new(signer.clone(), fleet.keyring.clone(), fleet.suite);
         let software = "0.1.0".to_owned();
-        let writer = Writer { gateway: id, boot: BootId([0xB0; 16]), software };
+        let writer = Writer { gateway: id, boot, software };
         let disk = Folder::open(folder).expect("a temporary folder opens");
-        let (buffer, recovery) =
-            Buffer::recover(disk, sealer, writer, QUOTA, &clock(0)).expect("recovery always ends");
+        let (buffer, recovery) = Buffer::recover(disk, sealer, writer, QUOTA, &clock(seconds))
+            .expect("recovery always ends");
         let batcher = Batcher::new([Duration::from_secs(1); 4]);
         let folder = folder.to_owned();
-        Self { id, signer, buffer, recovery, batcher, folder, order: 0, seconds: 0 }
+        Self { id, signer, buffer, recovery, batcher, folder, order: 0, seconds, clock }
     }
 
     /// Ends without a word, as SIGKILL does, and starts again.
@@ -124,7 +138,12 @@ impl Gateway {
 
     /// Its clock now.
     pub fn now(&self) -> ClockState {
-        clock(self.seconds)
+        (self.clock)(self.seconds)
+    }
+
+    /// So many seconds pass.
+    pub fn wait(&mut self, seconds: u64) {
+        self.seconds += seconds;
     }
 
     /// Takes one link payload of a device.

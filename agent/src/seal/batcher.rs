@@ -205,7 +205,8 @@ impl Batcher {
     }
 
     /// What was said so far waits no longer than this for others: somebody waits for the answer.
-    pub fn hurry(&mut self, received: MonotonicNanos, within: Duration) {
+    pub fn hurry(&mut self, received: MonotonicNanos, within: Option<Duration>) {
+        let Some(within) = within else { return };
         let until = MonotonicNanos(received.0.saturating_add(within.as_nanos() as u64));
         for growing in self.growing.iter_mut().flatten() {
             growing.hurry = Some(growing.hurry.map_or(until, |known| known.min(until)));

@@ -20,6 +20,7 @@ use crate::retention::{self, Disposed, How, PolicyError, Rule};
 use crate::store::commit::SqlStore;
 use crate::store::db::{Db, Location};
 use crate::store::query::StoreRegistry;
+use crate::store::times;
 use crate::verify::dispose::Verifier;
 use crate::verify::keyring::Keys;
 use crate::view::access::Vault;
@@ -58,11 +59,27 @@ fn feed_watchdog() {
     }
 }
 
+/// Frames that are put right between two looks: a day of a gateway within minutes, and commits
+/// never wait for more than one group of them.
+const GROUPS_A_LOOK: usize = 8;
+
+/// Dates what was dated by a guess, as far as it became known.
+fn put_times_right(db: &Db) {
+    for _ in 0..GROUPS_A_LOOK {
+        match times::put_right(db) {
+            Ok(0) => return,
+            Ok(frames) => tracing::info!(frames, "dated anew: a gateway's clock became known"),
+            Err(error) => return tracing::error!(%error, "times cannot be put right"),
+        }
+    }
+}
+
 /// Opens and closes incidents, for as long as the sink runs.
 async fn watch(mut db: Db) {
     loop {
         tokio::time::sleep(LOOK).await;
         let look = move || {
+            put_times_right(&db);
             let changes = incident::look(&db, clock::now());
             // A rule that fails is no reason to start anew what goes on storing.
             let answers = changes.is_ok() || db.store_epoch().is_ok();

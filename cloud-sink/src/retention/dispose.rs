@@ -284,10 +284,10 @@ mod tests {
         let rows = if lane == 1 {
             format!(
                 "INSERT INTO numeric VALUES ({id}, {id}, 0, 1, 0, 0, NULL);
-                 INSERT INTO block VALUES ({id}, {id}, {id}, 0, 0, {id}, {id});"
+                 INSERT INTO block VALUES ({id}, {id}, {id}, 0, 0, {id}, {id}, NULL, 0);"
             )
         } else {
-            format!("INSERT INTO wave VALUES ({id}, {id}, {id}, 0, 0, 1, 0, x'00', NULL);")
+            format!("INSERT INTO wave VALUES ({id}, {id}, {id}, 0, 0, 1, 0, x'00', NULL, NULL, 0);")
         };
         db.batch(&format!(
             "INSERT INTO segment (id, segment, gateway, lane)

@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 
 use super::StoreError;
 
+mod appended;
+
 mod lite;
 
 mod numerics;
@@ -15,6 +17,7 @@ mod postgres;
 
 mod value;
 
+pub(super) use appended::Appended;
 pub use numerics::NumericRow;
 pub(crate) use value::values;
 pub use value::{FromValue, Row, Value};
@@ -66,46 +69,6 @@ pub enum Turn {
     Commit,
     /// Incidents: the rules' and people's.
     Incidents,
-}
-
-/// Tables of which there are many rows, and whose rows nobody asks for in the same transaction.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Appended {
-    /// Which rows of `numeric` one record brought of a series.
-    Block,
-    /// Runs of samples.
-    Wave,
-}
-
-impl Appended {
-    const ALL: [Self; 2] = [Self::Block, Self::Wave];
-
-    pub(super) const fn name(self) -> &'static str {
-        match self {
-            Self::Block => "block",
-            Self::Wave => "wave",
-        }
-    }
-
-    const fn columns(self) -> &'static str {
-        match self {
-            Self::Block => "evidence, series, from_ns, to_ns, first_row, last_row",
-            Self::Wave => "evidence, series, at_ns, sample_first, count, status, samples, invalid",
-        }
-    }
-
-    const fn insert(self) -> &'static str {
-        match self {
-            Self::Block => {
-                "INSERT INTO block (evidence, series, from_ns, to_ns, first_row, last_row)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6)"
-            }
-            Self::Wave => {
-                "INSERT INTO wave (evidence, series, at_ns, sample_first, count, status, samples,
-                   invalid) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)"
-            }
-        }
-    }
 }
 
 /// A connection.

@@ -29,7 +29,7 @@ macro_rules! table {
     };
 }
 
-const TABLES: [Table; 29] = [
+const TABLES: [Table; 32] = [
     table!("gateway", "id, name, signing_key, enrolled_ns", "?1, ?2, ?3, ?4", numbered),
     table!("gateway_key", "gateway, signing_key, enrolled_ns", "?1, ?2, ?3"),
     table!(
@@ -47,6 +47,17 @@ const TABLES: [Table; 29] = [
         numbered
     ),
     table!("device", "id, eui", "?1, ?2", numbered),
+    table!("context", "id, token", "?1, ?2", numbered),
+    table!(
+        "frame_time",
+        "evidence, gateway, boot, start_count, epoch, monotonic_ns, utc_ns, error_us, source",
+        "?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9"
+    ),
+    table!(
+        "anchor",
+        "gateway, boot, start_count, monotonic_ns, utc_ns, error_us, source",
+        "?1, ?2, ?3, ?4, ?5, ?6, ?7"
+    ),
     table!("heard", "device, boot, lane, gateway, first, last", "?1, ?2, ?3, ?4, ?5, ?6"),
     table!(
         "series",
@@ -57,8 +68,9 @@ const TABLES: [Table; 29] = [
     ),
     table!(
         "note",
-        "id, evidence, device, at_ns, kind, code, source, phase, state, priority, value, text",
-        "?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12",
+        "id, evidence, device, at_ns, kind, code, source, phase, state, priority, value, text,
+         context, dated",
+        "?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14",
         numbered
     ),
     table!(
@@ -140,9 +152,10 @@ const TABLES: [Table; 29] = [
 const NUMERICS: &str =
     "SELECT id, series, at_ns, mantissa, exponent, status, absent FROM numeric ORDER BY id";
 const BLOCKS: &str =
-    "SELECT id, evidence, series, from_ns, to_ns, first_row, last_row FROM block ORDER BY id";
+    "SELECT id, evidence, series, from_ns, to_ns, first_row, last_row, context, dated
+     FROM block ORDER BY id";
 const WAVES: &str = "
-SELECT id, evidence, series, at_ns, sample_first, count, status, samples, invalid
+SELECT id, evidence, series, at_ns, sample_first, count, status, samples, invalid, context, dated
 FROM wave ORDER BY id";
 
 /// Rows in one transaction: bounded memory, whatever the store holds.

@@ -2,18 +2,24 @@
 
 use wire::batch::{Note, NoteKind};
 use wire::gap::Gap;
+use wire::reading::{SOURCE_ASSOCIATION, SOURCE_WORDS};
 use wire::status::{HealthReport, counter};
 
 use super::StoreError;
+use super::at::At;
 use super::db::{Db, values};
 use super::hours::Hours;
-use super::rows::At;
 use crate::verify::{Content, Disposed};
 
 pub(super) fn insert_note(db: &Db, at: &At<'_>, note: &Note) -> Result<(), StoreError> {
     let (kind, code, source, levels, value, text) = match &note.what {
         NoteKind::Alert { code, source, levels, text } => {
-            ("alert", Some(*code), Some(*source), Some(*levels), None, Some(text.as_str()))
+            let kind = match *source {
+                SOURCE_WORDS => "words",
+                SOURCE_ASSOCIATION => "association",
+                _ => "alert",
+            };
+            (kind, Some(*code), Some(*source), Some(*levels), None, Some(text.as_str()))
         }
         NoteKind::Event { code, value } => ("event", Some(*code), None, None, Some(*value), None),
         NoteKind::Loss { readings, cause } => {
@@ -24,7 +30,8 @@ pub(super) fn insert_note(db: &Db, at: &At<'_>, note: &Note) -> Result<(), Store
     };
     db.later(
         "INSERT INTO note (evidence, device, at_ns, kind, code, source, phase, state, priority,
-           value, text) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+           value, text, context, dated)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
         values![
             at.evidence,
             at.device,
@@ -37,6 +44,8 @@ pub(super) fn insert_note(db: &Db, at: &At<'_>, note: &Note) -> Result<(), Store
             levels.map(|levels| levels[2]),
             value,
             text,
+            at.context,
+            at.dated_of(note),
         ],
     )?;
     Ok(())

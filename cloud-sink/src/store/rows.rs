@@ -2,13 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use wire::batch::{Batch, Block, Note, NoteKind, Table, WaveRun, wave};
+use wire::batch::{Batch, Block, NoteKind, Table, WaveRun, wave};
 use wire::decimal::Number;
 use wire::identity::DeviceId;
 use wire::reading::{ChannelKind, Mode};
-use wire::time::DeviceClock;
 
 use super::StoreError;
+use super::at::At;
 use super::coverage::Coverage;
 use super::db::{Appended, Db, NumericRow, values};
 use super::heard::RunKey;
@@ -18,6 +18,7 @@ use super::parked::Parked;
 use super::runs::Runs;
 use super::said::{self, Digests};
 use super::series::Series;
+use super::times::Times;
 use crate::verify::Disposed;
 
 /// What was learnt about devices and series, as the database has it.
@@ -28,52 +29,7 @@ pub(super) struct Rows {
     pub(super) coverage: Coverage,
     pub(super) hours: Hours,
     pub(super) parked: Parked,
-}
-
-/// What all rows of one block have in common.
-pub(super) struct At<'a> {
-    pub(super) evidence: i64,
-    pub(super) device: i64,
-    pub(super) gateway: i64,
-    /// UTC of the commit, nanoseconds.
-    pub(super) now: i64,
-    lane: u8,
-    pub(super) batch: &'a Batch,
-    pub(super) block: &'a Block,
-    /// UTC of the block's time, nanoseconds.
-    base_ns: i64,
-    tick_ns: i64,
-    /// Numbers that an earlier block of this batch brought under the same context.
-    seen: &'a BTreeSet<i64>,
-    /// Numbers under which other words are stored already.
-    conflicts: &'a BTreeSet<i64>,
-}
-
-impl At<'_> {
-    pub(super) fn moment(&self, ticks: i64) -> i64 {
-        self.base_ns.saturating_add(ticks.saturating_mul(self.tick_ns))
-    }
-
-    /// When the block came to the gateway, UTC nanoseconds.
-    pub(super) fn received(&self) -> i64 {
-        reception(self.batch, self.block, self.now)
-    }
-
-    /// When the gateway took what a device dates so, by the gateway's clock, if it knows the time.
-    fn taken(&self, moment_ns: i64) -> Option<i64> {
-        self.batch.clock.utc?;
-        let taken = self.received().saturating_add(moment_ns.saturating_sub(self.base_ns));
-        // Of a ring that came at once nothing was taken after it was stored.
-        Some(if taken <= self.now { taken } else { self.received() })
-    }
-
-    /// When a note was, UTC nanoseconds; a loss has no time of the device.
-    pub(super) fn moment_of(&self, note: &Note) -> i64 {
-        match &note.what {
-            NoteKind::Loss { .. } => self.received(),
-            _ => self.moment(note.time_ticks),
-        }
-    }
+    times: Times,
 }
 
 impl Rows {
@@ -86,6 +42,7 @@ impl Rows {
         batch: &Batch,
         now: i64,
     ) -> Result<(), StoreError> {
+        let dated = self.times.date(db, evidence, record, batch, now)?;
         let mut earlier: BTreeMap<(RunKey, &[u8]), BTreeSet<i64>> = BTreeMap::new();
         let brought = self.brought(db, batch)?;
         let mut conflicts = BTreeMap::new();
@@ -94,8 +51,6 @@ impl Rows {
         }
         for block in &batch.blocks {
             let device = self.series.device(db, block.source.device)?;
-            let tick_ns = 10i64.pow(block.source.tick_exponent.into());
-            let base_ns = base_time(batch, block, tick_ns, now);
             let (lane, key) = (record.lane as u8, (device, block.source.boot.0));
             // A device that came back within the batch repeats itself under the same context;
             // under another one, it is one frame whose context changed in its middle.
@@ -103,19 +58,10 @@ impl Rows {
             let seen = earlier.remove(&place).unwrap_or_default();
             let none = BTreeSet::new();
             let conflicts = conflicts.get(&key).unwrap_or(&none);
-            let at = At {
-                evidence,
-                device,
-                gateway: record.gateway.row,
-                now,
-                lane,
-                batch,
-                block,
-                base_ns,
-                tick_ns,
-                seen: &seen,
-                conflicts,
-            };
+            let context = self.series.context(db, &block.context)?;
+            let about = (evidence, now);
+            let at = At::of(record, about, batch, block, &dated);
+            let at = At { device, context, seen: &seen, conflicts, ..at };
             if block.source.device == DeviceId(0) {
                 insert_health(db, &mut self.hours, &at, record)?;
                 continue;
@@ -262,7 +208,8 @@ impl Rows {
         let count = fresh.len() as i64;
         let (from, to) = (from.min(to), to.max(from));
         for series in all_series {
-            let block = values![at.evidence, series, from, to, row, row + count - 1];
+            let last = row + count - 1;
+            let block = values![at.evidence, series, from, to, row, last, at.context, at.dated];
             db.append(Appended::Block, block)?;
             row += count;
         }
@@ -297,6 +244,8 @@ impl Rows {
                     run.status,
                     packed,
                     invalid,
+                    at.context,
+                    at.dated,
                 ];
                 db.append(Appended::Wave, run)?;
             }
@@ -339,19 +288,6 @@ fn numbers(block: &Block) -> impl Iterator<Item = i64> + '_ {
     let tables = block.tables.iter().flat_map(|table| table.sequences.iter().copied());
     let waves = block.waves.iter().flat_map(|run| run.parts.iter().map(|(sequence, _)| *sequence));
     tables.chain(waves).chain(block.notes.iter().map(|note| note.sequence))
-}
-
-/// UTC of a block's time: the device's own if it has one, else the gateway's at reception.
-fn base_time(batch: &Batch, block: &Block, tick_ns: i64, now: i64) -> i64 {
-    match block.source.clock {
-        DeviceClock::Utc | DeviceClock::UtcSynchronised => block.time_ticks.saturating_mul(tick_ns),
-        DeviceClock::None | DeviceClock::Tick | DeviceClock::Local => reception(batch, block, now),
-    }
-}
-
-fn reception(batch: &Batch, block: &Block, now: i64) -> i64 {
-    let gateway = batch.clock.utc.map_or(now, |utc| utc.0);
-    gateway.saturating_add(block.received_ms.saturating_mul(1_000_000))
 }
 
 fn invalid_within(run: &WaveRun, channel: u32, start: usize, count: usize) -> Option<Vec<u8>> {

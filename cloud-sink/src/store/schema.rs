@@ -135,7 +135,7 @@ CREATE INDEX IF NOT EXISTS evidence_kept ON evidence (disposition, reason) WHERE
 
 /// What makes each version out of the one before, the second first. A step that was released is
 /// never changed.
-pub const UPGRADES: [&str; 2] = [
+pub const UPGRADES: [&str; 3] = [
     "
 DROP TABLE IF EXISTS ticket;
 DROP TABLE IF EXISTS session;
@@ -182,6 +182,28 @@ CREATE TABLE gateway_hour (
   d8 INTEGER NOT NULL, d9 INTEGER NOT NULL, d10 INTEGER NOT NULL, d11 INTEGER NOT NULL,
   d12 INTEGER NOT NULL, d13 INTEGER NOT NULL, d14 INTEGER NOT NULL,
   PRIMARY KEY (gateway, hour)) WITHOUT ROWID;
+",
+    // `dated`: 0 or none by the gateway's clock, 1 by the device's own, 2 by a guess.
+    "
+CREATE TABLE context (id INTEGER PRIMARY KEY, token BLOB NOT NULL UNIQUE);
+ALTER TABLE block ADD COLUMN context INTEGER;
+ALTER TABLE block ADD COLUMN dated INTEGER;
+ALTER TABLE wave ADD COLUMN context INTEGER;
+ALTER TABLE wave ADD COLUMN dated INTEGER;
+ALTER TABLE note ADD COLUMN context INTEGER;
+ALTER TABLE note ADD COLUMN dated INTEGER;
+CREATE INDEX block_guessed ON block (evidence) WHERE dated = 2;
+CREATE INDEX wave_guessed ON wave (evidence) WHERE dated = 2;
+CREATE INDEX note_guessed ON note (evidence) WHERE dated = 2;
+CREATE TABLE frame_time (
+  evidence INTEGER PRIMARY KEY, gateway INTEGER NOT NULL, boot BLOB NOT NULL,
+  start_count INTEGER NOT NULL, epoch INTEGER NOT NULL, monotonic_ns INTEGER NOT NULL,
+  utc_ns INTEGER NOT NULL, error_us INTEGER, source INTEGER NOT NULL);
+CREATE INDEX frame_guessed ON frame_time (gateway, boot) WHERE error_us IS NULL;
+CREATE TABLE anchor (
+  gateway INTEGER NOT NULL, boot BLOB NOT NULL, start_count INTEGER NOT NULL,
+  monotonic_ns INTEGER NOT NULL, utc_ns INTEGER NOT NULL, error_us INTEGER NOT NULL,
+  source INTEGER NOT NULL, PRIMARY KEY (gateway, boot)) WITHOUT ROWID;
 ",
 ];
 

@@ -19,6 +19,7 @@ const DEVICES_MAX: usize = 65_536;
 pub(super) struct Series {
     devices: HashMap<DeviceId, i64>,
     series: HashMap<(i64, u8, ChannelInfo), i64>,
+    contexts: HashMap<Vec<u8>, i64>,
 }
 
 impl Series {
@@ -36,6 +37,24 @@ impl Series {
         }
         self.devices.insert(id, row);
         Ok(row)
+    }
+
+    /// A context's number; none for nobody's.
+    pub(super) fn context(&mut self, db: &Db, token: &[u8]) -> Result<Option<i64>, StoreError> {
+        if token.is_empty() {
+            return Ok(None);
+        }
+        if let Some(row) = self.contexts.get(token) {
+            return Ok(Some(*row));
+        }
+        let insert = "INSERT INTO context (token) VALUES (?1) ON CONFLICT DO NOTHING";
+        db.execute(insert, values![token.to_vec()])?;
+        let row = db.one("SELECT id FROM context WHERE token = ?1", values![token.to_vec()])?;
+        if self.contexts.len() > DEVICES_MAX {
+            self.contexts.clear();
+        }
+        self.contexts.insert(token.to_vec(), row);
+        Ok(Some(row))
     }
 
     /// The number of one signal of a device.

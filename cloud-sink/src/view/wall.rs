@@ -278,7 +278,8 @@ mod tests {
              INSERT INTO numeric VALUES (1, 1, {now} - 9000, 970, -1, 0, NULL),
                (2, 1, {now} - 4000, 975, -1, 0, NULL), (3, 1, {now} - 90000, 1, 0, 0, NULL),
                (4, 2, {now}, NULL, 0, 0, 0), (5, 1, {now} + 3600000000000, 990, -1, 0, NULL);
-             INSERT INTO block VALUES (1, 1, 1, {now} - 9000, {now} - 4000, 1, 2),
+             INSERT INTO block (id, evidence, series, from_ns, to_ns, first_row,
+               last_row) VALUES (1, 1, 1, {now} - 9000, {now} - 4000, 1, 2),
                (2, 1, 1, {now} - 90000, {now} - 90000, 3, 3), (3, 1, 2, {now}, {now}, 4, 4),
                (4, 1, 1, {now} + 3600000000000, {now} + 3600000000000, 5, 5);",
             series(1, 150_456, 0),

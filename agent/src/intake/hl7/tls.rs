@@ -24,8 +24,8 @@ pub struct Tls {
 }
 
 impl Tls {
-    /// Lets a peer in that proves itself. The files are read each time: a renewed certificate counts
-    /// from then on.
+    /// Lets a peer in that proves itself. The files are read each time: a renewed certificate
+    /// counts from then on.
     ///
     /// # Errors
     /// A file cannot be used, or the peer proves nothing.

@@ -4,8 +4,10 @@ use super::*;
 use wire::identity::DeviceId;
 
 const HEAD: &str = "MSH|^~\\&|MON^00091EFFFE8012D4^EUI-64|WARD|||20260101120000+0100||\
-                    ORU^R01^ORU_R01|m1|P|2.6|||||||||IHE_PCD_001^IHE PCD^1.3.6.1.4.1.19376.1.6.1.1.1^ISO";
-const MDS: &str = "OBX|1||69965^MDC_DEV_MON_PHYSIO_MULTI_PARAM_MDS^MDC|1.0.0.0|||||||X|||||||^^0123456789ABCDEF^EUI-64";
+                    ORU^R01^ORU_R01|m1|P|2.6|||||||||IHE_PCD_001^\
+                    IHE PCD^1.3.6.1.4.1.19376.1.6.1.1.1^ISO";
+const MDS: &str = "OBX|1||69965^MDC_DEV_MON_PHYSIO_MULTI_PARAM_MDS^MDC|1.0.0.0|||||||X|||||||^^\
+ 0123456789ABCDEF^EUI-64";
 
 fn understood(segments: &[&str]) -> Result<Reported, Refusal> {
     let text = [&[HEAD], segments].concat().join("\r");
@@ -28,10 +30,13 @@ fn numbers(system: &System) -> Vec<(u32, String, u16)> {
 #[test]
 fn numbers_keep_their_digits_their_status_and_their_device() {
     let reported = understood(&[
-        "OBR|1|A^M|B^M|182777000^monitoring of patient^SCT|||20260101115930+0100|20260101120000+0100",
+        "OBR|1|A^M|B^M|182777000^monitoring of patient^SCT|||20260101115930+0100|\
+         20260101120000+0100",
         MDS,
-        "OBX|2|NM|150456^MDC_PULS_OXIM_SAT_O2^MDC|1.1.1.1|97.50|262688^MDC_DIM_PERCENT^MDC|90-100||||R",
-        "OBX|3|NM|147842^MDC_ECG_HEART_RATE^MDC|1.2.1.1|80|264864^MDC_DIM_BEAT_PER_MIN^MDC||QUES~DEMO|||R",
+        "OBX|2|NM|150456^MDC_PULS_OXIM_SAT_O2^MDC|1.1.1.1|97.50|262688^MDC_DIM_PERCENT^MDC|\
+         90-100||||R",
+        "OBX|3|NM|147842^MDC_ECG_HEART_RATE^MDC|1.2.1.1|80|264864^MDC_DIM_BEAT_PER_MIN^MDC||\
+         QUES~DEMO|||R",
         "OBX|4|NM|150021^MDC_PRESS_BLD_NONINV_SYS^MDC|1.3.1.1||266016^MDC_DIM_MMHG^MDC||NAV|||X",
         "OBX|5|NM|150022^MDC_PRESS_BLD_NONINV_DIA^MDC|1.3.1.2|---|266016^MDC_DIM_MMHG^MDC|||||F",
         "OBX|6|SN|8310-5^Temp^LN|1.4.1.1|^36.6|Cel^^UCUM|||||R|||20260101120001+0100",
