@@ -20,6 +20,8 @@ pub struct Signal {
     pub label: String,
     /// UCUM unit, or the device's own word.
     pub unit: String,
+    /// MDC code of the unit; 0 if the device has none for it.
+    pub unit_code: u32,
     /// Whether it is a waveform.
     pub is_wave: bool,
     /// Samples a second.
@@ -48,13 +50,19 @@ pub fn of_device(db: &Db, device: i64) -> Result<Vec<Signal>, StoreError> {
 fn signal(row: &Row) -> Result<Signal, StoreError> {
     let code: u32 = row.at(1)?;
     let (label, unit_label): (String, String) = (row.at(3)?, row.at(4)?);
-    let name = codes::code(code).map(|known| known.refid.clone());
+    let known = codes::code(code).filter(|known| !known.refid.is_empty());
+    let name = known.map(|known| known.refid.clone());
     let fallback = name.unwrap_or_else(|| format!("MDC_{code}"));
     Ok(Signal {
         id: row.at(0)?,
         code,
         label: if label.is_empty() { fallback } else { label },
-        unit: if unit_label.is_empty() { codes::unit(row.at(2)?) } else { unit_label },
+        unit: match (unit_label.is_empty(), row.at(2)?) {
+            (false, _) => unit_label,
+            (true, 0) => String::new(),
+            (true, unit) => codes::unit(unit),
+        },
+        unit_code: row.at(2)?,
         is_wave: row.at(5)?,
         rate: Rate {
             numerator: row.at::<i64>(6)?.cast_unsigned(),

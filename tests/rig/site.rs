@@ -313,9 +313,17 @@ impl Site {
     /// # Errors
     /// The command fails.
     pub fn export(&self, device: DeviceId, out: &Path) -> Result<()> {
+        self.export_as("csv", device, out)
+    }
+
+    /// The same in another format.
+    ///
+    /// # Errors
+    /// The command fails.
+    pub fn export_as(&self, format: &str, device: DeviceId, out: &Path) -> Result<()> {
         let device = device.to_string();
         let out = out.to_str().context("the folder's name is no UTF-8")?;
-        let asked = ["--format", "csv", "--device", &device, "--out", out];
+        let asked = ["--format", format, "--device", &device, "--out", out];
         self.layout.sink(&self.programs, &["export"], &asked).map(drop)
     }
 

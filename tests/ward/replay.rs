@@ -26,6 +26,9 @@ pub struct Replay {
     /// Folder for the export, one CSV a signal; must be empty or new.
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
+    /// Folder for exports in every format, one folder each.
+    #[arg(long, value_name = "DIR")]
+    formats: Option<PathBuf>,
     /// When the first frame is taken to have been measured.
     #[arg(long, value_name = "ISO", default_value = "2026-01-01T00:00:00Z")]
     start: jiff::Timestamp,
@@ -57,6 +60,8 @@ struct ReplayReport {
 
 const DEVICE: DeviceId = DeviceId(0x0242_ACFF_FE57_FDB0);
 const SOCKET: &str = "recording.sock";
+/// Every format of an export.
+const FORMATS: [&str; 4] = ["csv", "parquet", "fhir", "hl7"];
 /// Batches close when they are full; the last one need not wait for others.
 const FLUSH: Duration = Duration::from_millis(200);
 /// More than two full batches, so that the gateway never waits for the device.
@@ -85,6 +90,9 @@ impl Replay {
         let speech = say(&record, start_ns, &site).await.with_context(|| site.last_words())?;
         site.wait_for_receipts(PATIENCE).await?;
         site.export(DEVICE, &self.out)?;
+        for format in self.formats.iter().flat_map(|folder| FORMATS.map(|of| (folder, of))) {
+            site.export_as(format.1, DEVICE, &format.0.join(format.1))?;
+        }
         drop_empty_alerts(&self.out)?;
         let mut ledger = Ledger::default();
         ledger.compare(speech.said(), &self.out)?;

@@ -51,7 +51,7 @@ impl Rows {
         }
         for block in &batch.blocks {
             let device = self.series.device(db, block.source.device)?;
-            let (lane, key) = (record.lane as u8, (device, block.source.boot.0));
+            let key = (device, block.source.boot.0);
             // A device that came back within the batch repeats itself under the same context;
             // under another one, it is one frame whose context changed in its middle.
             let place = (key, block.context.as_slice());

@@ -1,0 +1,454 @@
+//! Readings out of the store, in the order in which they were stored: page by page, each with what
+//! it needs to be understood alone.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use wire::decimal::{Absent, Decimal, Number};
+use wire::identity::DeviceId;
+use wire::reading::{STATUS_INVALID, STATUS_NOT_CLINICAL, Status};
+
+use crate::keys::hex;
+use crate::signal::{self, Run, Signal};
+use crate::store::StoreError;
+use crate::store::db::{Db, Row, values};
+
+/// What is wanted.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Selection {
+    /// Of this device; of all without.
+    pub device: Option<DeviceId>,
+    /// From this moment on, UTC nanoseconds.
+    pub from_ns: Option<i64>,
+    /// Before this moment.
+    pub to_ns: Option<i64>,
+    /// Only this code.
+    pub code: Option<u32>,
+}
+
+impl Selection {
+    /// Whether a moment is wanted.
+    #[must_use]
+    pub fn has(&self, at_ns: i64) -> bool {
+        self.from_ns.is_none_or(|from| at_ns >= from) && self.to_ns.is_none_or(|to| at_ns < to)
+    }
+
+    fn bounds(&self) -> (i64, i64) {
+        (self.from_ns.unwrap_or(i64::MIN), self.to_ns.unwrap_or(i64::MAX))
+    }
+}
+
+/// The frame that brought a reading.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Origin {
+    /// Its number in the store.
+    pub evidence: i64,
+    /// Through which gateway.
+    pub gateway: String,
+    /// Hash of its signed part.
+    pub frame: String,
+    /// Its segment and its index there, which a receipt names.
+    pub place: (String, u32),
+    /// When it was stored, UTC nanoseconds.
+    pub stored_ns: i64,
+    /// How far the gateway's time may be off, microseconds; none if it is not known.
+    pub error_us: Option<i64>,
+}
+
+/// By whose clock a time is.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum Dated {
+    /// The gateway's.
+    Gateway,
+    /// The device's own.
+    Device,
+    /// Nobody's: the moment is a guess.
+    Guess,
+}
+
+impl Dated {
+    fn of(number: Option<i64>) -> Self {
+        match number {
+            Some(1) => Self::Device,
+            Some(2) => Self::Guess,
+            _ => Self::Gateway,
+        }
+    }
+
+    /// The word in tables.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Gateway => "gateway",
+            Self::Device => "device",
+            Self::Guess => "guess",
+        }
+    }
+}
+
+/// What readings of one block have in common.
+#[derive(Clone, Debug)]
+pub struct About {
+    /// The device's EUI-64.
+    pub device: Arc<str>,
+    /// The signal.
+    pub signal: Arc<Signal>,
+    /// The token of whom it was measured, in hexadecimal digits or as it was sent in clear.
+    pub patient: Option<Arc<str>>,
+    /// By whose clock the time is.
+    pub dated: Dated,
+    /// The frame.
+    pub origin: Arc<Origin>,
+}
+
+impl About {
+    /// How far the time may be off, microseconds, if anybody says so.
+    #[must_use]
+    pub fn error_us(&self) -> Option<i64> {
+        self.origin.error_us.filter(|_| self.dated == Dated::Gateway)
+    }
+
+    /// Whether it may be taken for a patient's.
+    #[must_use]
+    pub fn is_clinical(&self, status: Status) -> bool {
+        self.signal.mode == 0 && status & STATUS_NOT_CLINICAL == 0
+    }
+}
+
+/// One number.
+#[derive(Clone, Debug)]
+pub struct Numeric {
+    /// Whose.
+    pub about: Arc<About>,
+    /// When, UTC nanoseconds.
+    pub at_ns: i64,
+    /// The number, or why there is none.
+    pub number: Number,
+    /// Measurement status.
+    pub status: Status,
+}
+
+impl Numeric {
+    /// The number, unless the device says that it is none or not valid.
+    #[must_use]
+    pub const fn valid(&self) -> Option<Decimal> {
+        match self.number {
+            Number::Is(decimal) if self.status & STATUS_INVALID == 0 => Some(decimal),
+            _ => None,
+        }
+    }
+}
+
+/// One run of samples.
+#[derive(Clone, Debug)]
+pub struct Wave {
+    /// Whose.
+    pub about: Arc<About>,
+    /// The samples.
+    pub run: Run,
+}
+
+/// An alert, an event, a loss, words, or the beginning or end of a context.
+#[derive(Clone, Debug)]
+pub struct Note {
+    /// Its number in the store.
+    pub id: i64,
+    /// The device's EUI-64.
+    pub device: Arc<str>,
+    /// Whom it is about.
+    pub patient: Option<Arc<str>>,
+    /// By whose clock the time is.
+    pub dated: Dated,
+    /// The frame.
+    pub origin: Arc<Origin>,
+    /// When, UTC nanoseconds.
+    pub at_ns: i64,
+    /// `alert`, `event`, `loss`, `words`, `association` or `conflict`.
+    pub kind: String,
+    /// Code and source.
+    pub codes: [Option<u32>; 2],
+    /// Phase, state and priority.
+    pub levels: [Option<u8>; 3],
+    /// Its number.
+    pub value: Option<i64>,
+    /// Its words.
+    pub text: Option<String>,
+}
+
+/// Blocks, runs and notes of one page.
+const PAGE: i64 = 4096;
+
+/// Reads a store.
+pub struct Reader<'a> {
+    db: &'a Db,
+    wanted: Selection,
+    /// The store's number of the wanted device; 0 for all.
+    device: i64,
+    devices: HashMap<i64, Arc<str>>,
+    signals: HashMap<i64, (i64, Arc<Signal>)>,
+    patients: HashMap<i64, Arc<str>>,
+    origin: Option<Arc<Origin>>,
+}
+
+const ORIGIN: &str = "
+SELECT gateway.name, evidence.hash, segment.segment, evidence.idx, evidence.received_ns,
+  frame_time.error_us
+FROM evidence JOIN segment ON segment.id = evidence.segment
+  JOIN gateway ON gateway.id = segment.gateway
+  LEFT JOIN frame_time ON frame_time.evidence = evidence.id
+WHERE evidence.id = ?1";
+const BLOCKS: &str = "
+SELECT block.id, block.evidence, block.series, block.context, block.dated, numeric.at_ns,
+  numeric.mantissa, numeric.exponent, numeric.status, numeric.absent
+FROM block JOIN series ON series.id = block.series
+  JOIN numeric ON numeric.id BETWEEN block.first_row AND block.last_row
+WHERE block.id > ?1 AND block.id <= ?2 AND (CAST(?3 AS BIGINT) = 0 OR series.device = ?3)
+  AND block.to_ns >= ?4 AND block.from_ns < ?5 AND (CAST(?6 AS BIGINT) = -1 OR series.code = ?6)
+ORDER BY block.id, numeric.id";
+const WAVES: &str = "
+SELECT wave.at_ns, wave.sample_first, wave.count, wave.status, wave.samples, wave.invalid, wave.id,
+  wave.evidence, wave.series, wave.context, wave.dated
+FROM wave JOIN series ON series.id = wave.series
+WHERE wave.id > ?1 AND wave.id <= ?2 AND (CAST(?3 AS BIGINT) = 0 OR series.device = ?3)
+  AND wave.at_ns >= ?4 AND wave.at_ns < ?5 AND (CAST(?6 AS BIGINT) = -1 OR series.code = ?6)
+ORDER BY wave.id";
+const NOTES: &str = "
+SELECT id, evidence, device, context, dated, at_ns, kind, code, source, phase, state, priority,
+  value, text
+FROM note
+WHERE id > ?1 AND id <= ?2 AND (CAST(?3 AS BIGINT) = 0 OR device = ?3) AND at_ns >= ?4
+  AND at_ns < ?5 AND CAST(?6 AS BIGINT) = -1
+ORDER BY id";
+
+/// The three kinds of row.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Kind {
+    /// Numbers.
+    Numerics,
+    /// Waveforms.
+    Waves,
+    /// Everything else.
+    Notes,
+}
+
+impl Kind {
+    /// All, in the order in which they are written.
+    pub const ALL: [Self; 3] = [Self::Numerics, Self::Waves, Self::Notes];
+
+    /// The highest number of a page behind a row; none if nothing is there.
+    const fn page(self) -> &'static str {
+        match self {
+            Self::Numerics => {
+                "SELECT max(id) FROM (SELECT id FROM block WHERE id > ?1 AND id <= ?2 ORDER BY id
+                   LIMIT ?3) AS page"
+            }
+            Self::Waves => {
+                "SELECT max(id) FROM (SELECT id FROM wave WHERE id > ?1 AND id <= ?2 ORDER BY id
+                   LIMIT ?3) AS page"
+            }
+            Self::Notes => {
+                "SELECT max(id) FROM (SELECT id FROM note WHERE id > ?1 AND id <= ?2 ORDER BY id
+                   LIMIT ?3) AS page"
+            }
+        }
+    }
+
+    const fn last(self) -> &'static str {
+        match self {
+            Self::Numerics => "SELECT max(id) FROM block",
+            Self::Waves => "SELECT max(id) FROM wave",
+            Self::Notes => "SELECT max(id) FROM note",
+        }
+    }
+}
+
+/// What a page brings.
+pub enum Reading {
+    /// A number.
+    Numeric(Numeric),
+    /// A run of samples.
+    Wave(Wave),
+    /// A note.
+    Note(Note),
+}
+
+/// A token as people and programs see it: what is no plain text is a hash.
+fn token(bytes: &[u8]) -> Arc<str> {
+    match std::str::from_utf8(bytes) {
+        Ok(text) if text.chars().all(|letter| letter.is_ascii_graphic()) => text.into(),
+        _ => hex(bytes).into(),
+    }
+}
+
+impl<'a> Reader<'a> {
+    /// Reads what is wanted; none if the store does not know the device.
+    ///
+    /// # Errors
+    /// The store does not answer.
+    pub fn open(db: &'a Db, wanted: Selection) -> Result<Option<Self>, StoreError> {
+        let device = match wanted.device {
+            None => 0,
+            Some(device) => {
+                let sql = "SELECT id FROM device WHERE eui = ?1";
+                match db.row(sql, values![&device.to_string()])? {
+                    Some(row) => row.at(0)?,
+                    None => return Ok(None),
+                }
+            }
+        };
+        Ok(Some(Self {
+            db,
+            wanted,
+            device,
+            devices: HashMap::new(),
+            signals: HashMap::new(),
+            patients: HashMap::new(),
+            origin: None,
+        }))
+    }
+
+    /// The last row of a kind, up to which an export goes.
+    ///
+    /// # Errors
+    /// The store does not answer.
+    pub fn last(&self, kind: Kind) -> Result<i64, StoreError> {
+        Ok(self.db.one::<Option<i64>>(kind.last(), &[])?.unwrap_or(0))
+    }
+
+    /// Reads a page of a kind behind `after` and up to `until`; where it ended, or none at the end.
+    ///
+    /// # Errors
+    /// The store does not answer, a block is damaged, or what is done with a reading fails.
+    pub fn page(
+        &mut self,
+        kind: Kind,
+        (after, until): (i64, i64),
+        mut each: impl FnMut(Reading) -> anyhow::Result<()>,
+    ) -> anyhow::Result<Option<i64>> {
+        let end: Option<i64> = self.db.one(kind.page(), values![after, until, PAGE])?;
+        let Some(end) = end else { return Ok(None) };
+        let (from, to) = self.wanted.bounds();
+        let code = self.wanted.code.map_or(-1, i64::from);
+        let asked = values![after, end, self.device, from, to, code];
+        let db = self.db;
+        match kind {
+            Kind::Numerics => {
+                let mut block: Option<(i64, Arc<About>)> = None;
+                db.each(BLOCKS, asked, |row| {
+                    let id = row.at(0)?;
+                    if block.as_ref().is_none_or(|(known, _)| *known != id) {
+                        block = Some((id, self.about(&row, 1)?));
+                    }
+                    let Some((_, about)) = &block else { return Ok(()) };
+                    let numeric = numeric(about, &row)?;
+                    if self.wanted.has(numeric.at_ns) {
+                        each(Reading::Numeric(numeric))?;
+                    }
+                    Ok::<_, anyhow::Error>(())
+                })?;
+            }
+            Kind::Waves => db.each(WAVES, asked, |row| {
+                let about = self.about(&row, 7)?;
+                let Some(run) = signal::run(&row)? else {
+                    let label = &about.signal.label;
+                    anyhow::bail!("a stored waveform of {label} is damaged; verify the evidence");
+                };
+                each(Reading::Wave(Wave { about, run }))
+            })?,
+            Kind::Notes => db.each(NOTES, asked, |row| {
+                let note = self.note(&row)?;
+                each(Reading::Note(note))
+            })?,
+        }
+        Ok(Some(end))
+    }
+
+    /// Of a row in which evidence, series, context and `dated` follow each other.
+    fn about(&mut self, row: &Row, at: usize) -> Result<Arc<About>, StoreError> {
+        let origin = self.origin(row.at(at)?)?;
+        let (device, signal) = self.signal(row.at(at + 1)?)?;
+        let patient = self.patient(row.at(at + 2)?)?;
+        let dated = Dated::of(row.at(at + 3)?);
+        Ok(Arc::new(About { device, signal, patient, dated, origin }))
+    }
+
+    fn note(&mut self, row: &Row) -> Result<Note, StoreError> {
+        Ok(Note {
+            id: row.at(0)?,
+            origin: self.origin(row.at(1)?)?,
+            device: self.device(row.at(2)?)?,
+            patient: self.patient(row.at(3)?)?,
+            dated: Dated::of(row.at(4)?),
+            at_ns: row.at(5)?,
+            kind: row.at(6)?,
+            codes: [row.at(7)?, row.at(8)?],
+            levels: [row.at(9)?, row.at(10)?, row.at(11)?],
+            value: row.at(12)?,
+            text: row.at(13)?,
+        })
+    }
+
+    fn origin(&mut self, evidence: i64) -> Result<Arc<Origin>, StoreError> {
+        if let Some(known) = self.origin.as_ref().filter(|known| known.evidence == evidence) {
+            return Ok(known.clone());
+        }
+        let row = self.db.row(ORIGIN, values![evidence])?;
+        let row = row.ok_or(StoreError::Shape("a reading without its record"))?;
+        let (hash, segment): (Vec<u8>, Vec<u8>) = (row.at(1)?, row.at(2)?);
+        let origin = Arc::new(Origin {
+            evidence,
+            gateway: row.at(0)?,
+            frame: hex(&hash),
+            place: (hex(&segment), row.at(3)?),
+            stored_ns: row.at(4)?,
+            error_us: row.at(5)?,
+        });
+        self.origin = Some(origin.clone());
+        Ok(origin)
+    }
+
+    fn device(&mut self, id: i64) -> Result<Arc<str>, StoreError> {
+        if let Some(known) = self.devices.get(&id) {
+            return Ok(known.clone());
+        }
+        let eui: String = self.db.one("SELECT eui FROM device WHERE id = ?1", values![id])?;
+        let eui: Arc<str> = eui.into();
+        self.devices.insert(id, eui.clone());
+        Ok(eui)
+    }
+
+    fn signal(&mut self, series: i64) -> Result<(Arc<str>, Arc<Signal>), StoreError> {
+        if !self.signals.contains_key(&series) {
+            let sql = "SELECT device FROM series WHERE id = ?1";
+            let device: i64 = self.db.one(sql, values![series])?;
+            for signal in signal::of_device(self.db, device)? {
+                self.signals.insert(signal.id, (device, Arc::new(signal)));
+            }
+        }
+        let known = self.signals.get(&series).cloned();
+        let (device, signal) = known.ok_or(StoreError::Shape("a reading without its signal"))?;
+        Ok((self.device(device)?, signal))
+    }
+
+    fn patient(&mut self, context: Option<i64>) -> Result<Option<Arc<str>>, StoreError> {
+        let Some(context) = context else { return Ok(None) };
+        if let Some(known) = self.patients.get(&context) {
+            return Ok(Some(known.clone()));
+        }
+        let sql = "SELECT token FROM context WHERE id = ?1";
+        let bytes: Vec<u8> = self.db.one(sql, values![context])?;
+        let text = token(&bytes);
+        self.patients.insert(context, text.clone());
+        Ok(Some(text))
+    }
+}
+
+fn numeric(about: &Arc<About>, row: &Row) -> Result<Numeric, StoreError> {
+    let (mantissa, exponent): (Option<i64>, i8) = (row.at(6)?, row.at(7)?);
+    let absent = row.at::<Option<u64>>(9)?.and_then(Absent::from_number);
+    let number = match (mantissa, absent) {
+        (Some(mantissa), None) => Number::Is(Decimal { mantissa, exponent }),
+        (_, absent) => Number::Not(absent.unwrap_or(Absent::Missing)),
+    };
+    Ok(Numeric { about: about.clone(), at_ns: row.at(5)?, number, status: row.at(8)? })
+}
