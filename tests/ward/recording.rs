@@ -11,7 +11,7 @@ use wire::reading::{ChannelKind, Code};
 use wire::time::Rate;
 
 /// IEEE 11073-10101 codes of names that recordings use; others stay 0 and keep their label.
-const CODES: [(&str, Code); 18] = [
+const CODES: [(&str, Code); 22] = [
     ("I", 131_329),
     ("II", 131_330),
     ("MLII", 131_330),
@@ -30,11 +30,15 @@ const CODES: [(&str, Code); 18] = [
     ("ABPSys", 150_037),
     ("ABPDias", 150_038),
     ("ABPMean", 150_039),
+    ("RESP", 151_562),
+    ("NBPSys", 150_021),
+    ("NBPDias", 150_022),
+    ("NBPMean", 150_023),
 ];
 
 /// Unit codes; the device's own word for the unit is kept in any case.
-const UNITS: [(&str, Code); 4] =
-    [("mV", 266_418), ("mmHg", 266_016), ("bpm", 264_864), ("%", 262_688)];
+const UNITS: [(&str, Code); 5] =
+    [("mV", 266_418), ("mmHg", 266_016), ("bpm", 264_864), ("pm", 264_928), ("%", 262_688)];
 
 fn code_of(table: &[(&str, Code)], name: &str) -> Code {
     table.iter().find(|(known, _)| *known == name).map_or(0, |(_, code)| *code)

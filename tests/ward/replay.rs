@@ -13,6 +13,9 @@ use serde::Serialize;
 use wire::identity::DeviceId;
 use wire::reading::Mode;
 
+#[path = "replay/messages.rs"]
+mod messages;
+
 use crate::choice::{BrokerChoice, broker_name};
 use crate::recording;
 use crate::report::show_differences;
@@ -29,6 +32,9 @@ pub struct Replay {
     /// Folder for exports in every format, one folder each.
     #[arg(long, value_name = "DIR")]
     formats: Option<PathBuf>,
+    /// As HL7 messages of numerics, one a frame, into --formats alone.
+    #[arg(long, requires = "formats")]
+    hl7: bool,
     /// When the first frame is taken to have been measured.
     #[arg(long, value_name = "ISO", default_value = "2026-01-01T00:00:00Z")]
     start: jiff::Timestamp,
@@ -77,6 +83,9 @@ impl Replay {
         forget_export(&self.out)?;
         let record = wfdb::read(&self.wfdb)?;
         let start_ns = i64::try_from(self.start.as_nanosecond()).context("--start is too far")?;
+        if let Some(formats) = self.formats.as_ref().filter(|_| self.hl7) {
+            return messages::replay(&record, start_ns, self.broker, formats).await;
+        }
         let programs = Programs::build()?;
         let intakes = vec![Intake::Unix(SOCKET.into())];
         let plan = Plan { broker: self.broker.kind(), intakes, flush: Some(FLUSH) };
