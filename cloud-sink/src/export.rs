@@ -16,8 +16,11 @@ pub mod parts;
 
 pub mod read;
 
+pub mod reading;
+
 use parts::Folder;
-use read::{Kind, Reader, Reading};
+use read::{Kind, Reader};
+use reading::Reading;
 
 /// Rows of one part of numbers or notes, and runs of one of samples.
 const PART_ROWS: u64 = 1_000_000;

@@ -35,6 +35,8 @@ mod problem;
 
 mod proof;
 
+mod readings;
+
 mod service;
 
 mod session;

@@ -1,118 +1,21 @@
 //! Readings as columns: numbers, runs of samples, and notes; times in UTC nanoseconds, words by
 //! dictionary.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow_array::types::Int32Type;
 use arrow_array::{
-    ArrayRef, DictionaryArray, Float64Array, Int8Array, Int32Array, Int64Array, ListArray,
-    RecordBatch, StringArray, TimestampNanosecondArray, UInt8Array, UInt16Array, UInt32Array,
-    UInt64Array,
+    ArrayRef, Float64Array, Int8Array, Int32Array, Int64Array, ListArray, RecordBatch, StringArray,
+    UInt8Array, UInt16Array, UInt32Array, UInt64Array,
 };
-use arrow_schema::{ArrowError, DataType, Field, Schema, SchemaRef, TimeUnit};
+use arrow_schema::{ArrowError, DataType, Field, Schema, SchemaRef};
 use wire::decimal::{Decimal, Number};
 
-use super::read::{About, Note, Numeric, Wave};
+use super::reading::{Note, Numeric, Wave};
 
-/// Words of a column, each kept once.
-#[derive(Debug, Default)]
-struct Words {
-    known: HashMap<Arc<str>, i32>,
-    words: Vec<Arc<str>>,
-    keys: Vec<Option<i32>>,
-}
+mod common;
 
-impl Words {
-    fn key(&mut self, word: &str) -> i32 {
-        if let Some(key) = self.known.get(word) {
-            return *key;
-        }
-        let (word, key): (Arc<str>, i32) = (word.into(), self.words.len() as i32);
-        self.words.push(word.clone());
-        self.known.insert(word, key);
-        key
-    }
-
-    fn push(&mut self, word: Option<&str>) {
-        let key = word.map(|word| self.key(word));
-        self.keys.push(key);
-    }
-
-    fn take(&mut self) -> Result<ArrayRef, ArrowError> {
-        let taken = std::mem::take(self);
-        let words = StringArray::from_iter_values(taken.words.iter());
-        let keys = Int32Array::from(taken.keys);
-        Ok(Arc::new(DictionaryArray::<Int32Type>::try_new(keys, Arc::new(words))?))
-    }
-}
-
-fn words(name: &str, nullable: bool) -> Field {
-    let kind = DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
-    Field::new(name, kind, nullable)
-}
-
-fn moment(name: &str) -> Field {
-    Field::new(name, DataType::Timestamp(TimeUnit::Nanosecond, Some("UTC".into())), false)
-}
-
-fn moments(moments: Vec<i64>) -> ArrayRef {
-    Arc::new(TimestampNanosecondArray::from(moments).with_timezone("UTC"))
-}
-
-/// What every row says of its block: the same words for all rows of one, looked up once.
-#[derive(Debug, Default)]
-struct Common {
-    device: Words,
-    gateway: Words,
-    name: Words,
-    unit: Words,
-    mode: Words,
-    patient: Words,
-    dated: Words,
-    frame: Words,
-    codes: Vec<u32>,
-    errors: Vec<Option<i64>>,
-    stored: Vec<i64>,
-    last: Option<(Arc<About>, [Option<i32>; 8])>,
-}
-
-const MODES: [&str; 3] = ["normal", "demo", "service"];
-
-impl Common {
-    fn push(&mut self, about: &Arc<About>) {
-        let same = self.last.as_ref().filter(|(known, _)| Arc::ptr_eq(known, about));
-        let keys = same.map(|(_, keys)| *keys).unwrap_or_else(|| {
-            let mode = MODES[usize::from(about.signal.mode).min(2)];
-            let keys = [
-                Some(self.device.key(&about.device)),
-                Some(self.gateway.key(&about.origin.gateway)),
-                Some(self.name.key(&about.signal.label)),
-                Some(self.unit.key(&about.signal.unit)),
-                Some(self.mode.key(mode)),
-                about.patient.as_ref().map(|patient| self.patient.key(patient)),
-                Some(self.dated.key(about.dated.word())),
-                Some(self.frame.key(&about.origin.frame)),
-            ];
-            self.last = Some((about.clone(), keys));
-            keys
-        });
-        let columns = [
-            &mut self.device,
-            &mut self.gateway,
-            &mut self.name,
-            &mut self.unit,
-            &mut self.mode,
-            &mut self.patient,
-            &mut self.dated,
-            &mut self.frame,
-        ];
-        columns.into_iter().zip(keys).for_each(|(column, key)| column.keys.push(key));
-        self.codes.push(about.signal.code);
-        self.errors.push(about.error_us());
-        self.stored.push(about.origin.stored_ns);
-    }
-}
+use common::{Common, Words, moment, moments, words};
 
 /// Numbers on their way into a batch.
 #[derive(Debug, Default)]

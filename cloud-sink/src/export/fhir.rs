@@ -11,7 +11,8 @@ use serde_json::{Value, json};
 
 use super::Writing;
 use super::parts::{Folder, Part};
-use super::read::{About, Kind, Origin, Reading};
+use super::read::Kind;
+use super::reading::{About, Origin, Reading};
 use crate::inventory::Asset;
 
 mod identity;

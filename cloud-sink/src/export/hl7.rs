@@ -10,7 +10,8 @@ use wire::decimal::Number;
 
 use super::Writing;
 use super::parts::{Folder, Part};
-use super::read::{Kind, Note, Numeric, Reading};
+use super::read::Kind;
+use super::reading::{Note, Numeric, Reading};
 use crate::keys::hex;
 
 mod rows;

@@ -7,7 +7,8 @@ use parquet::file::properties::WriterProperties;
 use super::Writing;
 use super::columns::{Notes, Numerics, Waves};
 use super::parts::{Folder, Part};
-use super::read::{Kind, Reading};
+use super::read::Kind;
+use super::reading::Reading;
 
 /// Rows of one batch, and samples of one.
 const BATCH_ROWS: usize = 32 * 1024;

@@ -20,7 +20,8 @@ use utoipa_axum::routes;
 use super::ask::COOKIE_NAME;
 use super::problem::Problem;
 use super::{
-    Shared, completeness, handle, proof, service, session, sign_on, stock, trail, wall, watch,
+    Shared, completeness, handle, proof, readings, service, session, sign_on, stock, trail, wall,
+    watch,
 };
 
 /// Everything comes from here, and nothing is put into another's page.
@@ -74,6 +75,7 @@ fn interface() -> OpenApiRouter<Arc<Shared>> {
         .routes(routes!(handle::take))
         .routes(routes!(handle::close))
         .routes(routes!(wall::values_of))
+        .routes(routes!(readings::of_device))
         .routes(routes!(proof::receipts))
         .routes(routes!(proof::records))
         .routes(routes!(stock::list))

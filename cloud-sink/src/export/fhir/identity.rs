@@ -2,7 +2,7 @@
 
 use sha2::{Digest, Sha256};
 
-use crate::export::read::{About, Origin};
+use crate::export::reading::{About, Origin};
 use crate::keys::hex;
 
 /// 2000-01-01T00:00:00Z, seconds of Unix time.

@@ -11,7 +11,7 @@ use wire::reading::{STATUS_INVALID, Status};
 use super::identity::{device_id, gateway_id, metric_id, observation, observation_id, patient_id};
 use super::resources::{MDC, concept};
 use crate::codes;
-use crate::export::read::{About, Dated, Note, Numeric, Wave};
+use crate::export::reading::{About, Dated, Note, Numeric, Wave};
 use crate::signal::Signal;
 
 const UCUM: &str = "http://unitsofmeasure.org";

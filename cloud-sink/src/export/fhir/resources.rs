@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::identity::{device_id, gateway_id};
 use crate::codes;
-use crate::export::read::{About, Origin};
+use crate::export::reading::{About, Origin};
 use crate::inventory::Asset;
 
 /// ISO/IEEE 11073-10101.

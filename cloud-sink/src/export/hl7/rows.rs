@@ -4,7 +4,7 @@ use wire::decimal::Number;
 
 use super::{escaped, moment};
 use crate::codes;
-use crate::export::read::{Note, Numeric};
+use crate::export::reading::{Note, Numeric};
 use crate::signal::Signal;
 
 /// A device whose kind nobody has said.
