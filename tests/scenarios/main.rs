@@ -47,6 +47,7 @@ mod noise;
 mod no_std;
 
 mod held;
+mod hl7;
 mod honest_time;
 
 mod incidents;

@@ -202,11 +202,11 @@ async fn take(
     let message = Message::parse(&text)?;
     let key = key(&message)?;
     let reported = observe::read(&message)?;
-    let digest = Sha256::digest(bytes);
+    let digest = content(&message);
     let (answer, answered) = oneshot::channel();
     let request = Request {
         key,
-        content: u64::from_be_bytes(*digest.first_chunk().unwrap_or(&[0; 8])),
+        content: u64::from_be_bytes(*digest.as_ref().first_chunk().unwrap_or(&[0; 8])),
         reported,
         port: port.clone(),
         proof,
@@ -226,6 +226,17 @@ async fn take(
     };
     let late = |_| later("it could not be made durable in time; send it again");
     timeout(DURABLE_WITHIN, wait).await.map_err(late)?
+}
+
+/// A message's content: how its lines end, and what stands behind the last one, is the sender's way
+/// of sending and may be another one when it comes again.
+fn content(message: &Message<'_>) -> impl AsRef<[u8]> {
+    let mut digest = Sha256::new();
+    for segment in message.segments() {
+        digest.update(segment.text());
+        digest.update(b"\r");
+    }
+    digest.finalize()
 }
 
 /// What a message is known by: its sender and its control id.

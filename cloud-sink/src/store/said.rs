@@ -117,14 +117,14 @@ pub(super) fn insert(
     evidence: i64,
     key: RunKey,
     lane: u8,
-    digests: &Digests,
+    digests: &[(i64, u32)],
 ) -> Result<(), StoreError> {
     let Some((first, _)) = digests.first() else { return Ok(()) };
     // What the gateway notes about a run stands far behind the run's own numbers.
     let is_near = |(number, _): &(i64, u32)| number - first <= i64::from(u32::MAX);
     let (near, far) = digests.split_at(digests.partition_point(is_near));
     insert_near(db, evidence, key, lane, near)?;
-    if far.is_empty() { Ok(()) } else { insert_near(db, evidence, key, lane, far) }
+    insert(db, evidence, key, lane, far)
 }
 
 /// The same of numbers of which none is 2^32 or more behind the first.

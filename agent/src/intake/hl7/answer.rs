@@ -50,10 +50,11 @@ impl Asked {
     pub fn answers(&self, from: &Place<'_>, outcome: Result<(), &Refusal>) -> Vec<u8> {
         let verdict = outcome.err().map(|refusal| refusal.verdict);
         let wants = |condition: &str| match condition {
-            "AL" => true,
             "SU" => verdict.is_none(),
             "ER" => verdict.is_some(),
-            _ => false,
+            "" | "NE" => false,
+            // Always, also to who asks for what is none: he is told so.
+            _ => true,
         };
         let is_enhanced = !(self.accept.is_empty() && self.application.is_empty());
         let code = |commit: bool| match (verdict, commit) {

@@ -166,6 +166,12 @@ impl<'a> Segment<'a> {
         self.text.get(..3).unwrap_or_default()
     }
 
+    /// All of it, without its end.
+    #[must_use]
+    pub const fn text(&self) -> &'a str {
+        self.text
+    }
+
     /// A field by its number in the standard, from 1; empty if it is not there.
     #[must_use]
     pub fn field(&self, number: usize) -> &'a str {

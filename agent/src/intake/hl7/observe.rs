@@ -80,6 +80,11 @@ pub fn read(message: &Message<'_>) -> Result<Reported, Refusal> {
     if !header.component(12, 1).starts_with("2.") {
         return Err(Refusal::reject("MSH-12", "holds a version of HL7 v2, as 2.6"));
     }
+    for field in [15, 16] {
+        if !["", "AL", "NE", "ER", "SU"].contains(&header.field(field)) {
+            return Err(Refusal::reject(header.place(field), "holds AL, NE, ER, SU or nothing"));
+        }
+    }
     let mode = match header.component(11, 1) {
         "" | "P" => Mode::Normal,
         "T" => Mode::Demo,
