@@ -1,8 +1,8 @@
 //! Units: MDC codes, UCUM, and the exact decimal factors between them.
 //!
 //! Source: `data/units.csv`, ISO/IEEE 11073-10101. Units of one base differ by a power of ten and
-//! by nothing else; degrees Fahrenheit and Celsius, or kPa and mm\[Hg\], have no exact decimal factor
-//! and are never turned into each other.
+//! by nothing else; degrees Fahrenheit and Celsius, or kPa and mm\[Hg\], have no exact decimal
+//! factor and are never turned into each other.
 
 use std::collections::HashMap;
 use std::sync::OnceLock;

@@ -13,9 +13,9 @@ use wire::decimal::{Decimal, Number};
 
 use super::reading::{Note, Numeric, Wave};
 
-mod common;
+mod block;
 
-use common::{Common, Words, moment, moments, words};
+use block::{Common, Words, moment, moments, words};
 
 /// Numbers on their way into a batch.
 #[derive(Debug, Default)]

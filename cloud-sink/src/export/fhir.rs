@@ -38,13 +38,8 @@ pub struct Fhir {
     bundle: Vec<String>,
     /// The frame whose readings are being written, and which those are.
     frame: Option<(Arc<Origin>, Vec<String>)>,
-    folder: Option<FolderNames>,
-}
-
-/// Where parts of the present kind go.
-struct FolderNames {
-    kind: Kind,
-    open: Box<dyn Fn(&str) -> anyhow::Result<Part>>,
+    /// Where parts go, and of which kind they are.
+    place: Option<(Folder, Kind)>,
 }
 
 const fn word(kind: Kind) -> &'static str {
@@ -66,7 +61,7 @@ impl Fhir {
             said: HashSet::new(),
             bundle: Vec::new(),
             frame: None,
-            folder: None,
+            place: None,
         }
     }
 
@@ -96,8 +91,8 @@ impl Fhir {
 
     fn line(&mut self, kind: &str, text: &str) -> anyhow::Result<()> {
         if !self.files.contains_key(kind) {
-            let Some(folder) = &self.folder else { return Ok(()) };
-            let part = (folder.open)(&format!("{}-{kind}", word(folder.kind)))?;
+            let Some((folder, of)) = &self.place else { return Ok(()) };
+            let part = folder.part(*of, &format!("{}-{kind}", word(*of)), "ndjson")?;
             self.files.insert(kind.to_owned(), part);
         }
         if let Some(part) = self.files.get_mut(kind) {
@@ -157,10 +152,7 @@ impl Fhir {
 
 impl Writing for Fhir {
     fn begin(&mut self, folder: &Folder, kind: Kind) -> anyhow::Result<()> {
-        let folder = folder.clone();
-        let open = Box::new(move |name: &str| folder.part(kind, name, "ndjson"));
-        self.folder = Some(FolderNames { kind, open });
-        // A part is understood with those before it; after an interruption, alone.
+        self.place = Some((folder.clone(), kind));
         Ok(())
     }
 

@@ -216,10 +216,11 @@ pub fn put_right(db: &Db) -> Result<usize, StoreError> {
         let mut known: HashMap<(i64, [u8; 16]), Option<Anchor>> = HashMap::new();
         for frame in &frames {
             let run: (i64, [u8; 16]) = (frame.at(1)?, frame.at(2)?);
-            if !known.contains_key(&run) {
-                known.insert(run, stored_anchor(db, run.0, run.1)?);
-            }
-            let Some(Some(anchor)) = known.get(&run) else { continue };
+            let anchor = match known.get(&run) {
+                Some(anchor) => *anchor,
+                None => *known.entry(run).or_insert(stored_anchor(db, run.0, run.1)?),
+            };
+            let Some(anchor) = anchor else { continue };
             let dated = anchor.at(frame.at(3)?);
             move_frame(db, frame.at(0)?, dated, frame.at(4)?)?;
         }

@@ -85,8 +85,10 @@ fn message(
     let time = format!("{}.{tenths:04}+0000", moment.strftime("%Y%m%d%H%M%S"));
     let mut text = format!(
         "MSH|^~\\&|MON^{DEVICE}^EUI-64|WARD|||{time}||ORU^R01^ORU_R01|{}-{frame}|P|2.6\r\
-         PID|1||{}^^^MIMIC^PI\rOBR|1|{frame}^M|{frame}^M|182777000^monitoring of patient^SCT|||{time}\r\
-         OBX|1||69965^MDC_DEV_MON_PHYSIO_MULTI_PARAM_MDS^MDC|1.0.0.0|||||||X|||||||^^{DEVICE}^EUI-64\r",
+         PID|1||{}^^^MIMIC^PI\r\
+         OBR|1|{frame}^M|{frame}^M|182777000^monitoring of patient^SCT|||{time}\r\
+         OBX|1||69965^MDC_DEV_MON_PHYSIO_MULTI_PARAM_MDS^MDC|1.0.0.0|||||||X|||||||\
+         ^^{DEVICE}^EUI-64\r",
         segment.first_frame, record.name
     );
     let mut values = Vec::new();

@@ -1,8 +1,8 @@
 //! Messages that were taken, so that one that comes again is the same and no second one.
 //!
 //! Shape:  two generations of at most 32,768 messages, each a file: 8 bytes of magic, 8 bytes of
-//! its number, then entries of length, digest of sender and control id, digest of the content, run, and
-//! the numbers given, closed by a CRC-32C.
+//! its number, then entries of length, digest of sender and control id, digest of the content, run,
+//! and the numbers given, closed by a CRC-32C.
 //! Order:  an entry is durable before its message may become durable: after a crash a message that
 //! comes again has the same numbers, and the sink takes it once.
 //! Damage: what does not check ends its file; the messages behind it are then taken for new ones.

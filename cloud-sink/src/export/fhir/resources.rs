@@ -104,14 +104,17 @@ pub(super) fn patient(token: &str, id: &str) -> Value {
     })
 }
 
-/// Where readings came from: the frame that its gateway signed, which a receipt names by segment and
-/// index.
+/// Where readings came from: the frame that its gateway signed, which a receipt names by segment
+/// and index.
 pub(super) fn provenance(origin: &Origin, targets: &[String], id: &str) -> Value {
     let targets: Vec<Value> =
         targets.iter().map(|id| json!({"reference": format!("Observation/{id}")})).collect();
     let (segment, index) = &origin.place;
     let stored = super::observation::instant(origin.stored_ns);
-    let named = |system: &str, value: String| json!({"role": "source", "what": {"identifier": {"system": system, "value": value}}});
+    let named = |system: &str, value: String| {
+        let identifier = json!({"system": system, "value": value});
+        json!({"role": "source", "what": {"identifier": identifier}})
+    };
     json!({
         "resourceType": "Provenance",
         "id": id,
