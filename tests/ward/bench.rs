@@ -12,6 +12,8 @@ use rig::uart::{Carried, carry_ecg};
 mod blast;
 #[path = "bench/bridge.rs"]
 mod bridge;
+#[path = "bench/export.rs"]
+mod export;
 #[path = "bench/fleet.rs"]
 mod fleet;
 #[path = "bench/hl7.rs"]
@@ -82,6 +84,8 @@ pub enum What {
     Fleet,
     /// An ECG of three leads over a line of a megabit.
     Link,
+    /// Ten million numerics out of a store into Parquet.
+    Export,
     /// HL7 messages of ten observations over fifty connections, each acknowledged when durable.
     Hl7,
     /// The same readings through a mosquitto bridge, its loss and its draining.
@@ -104,11 +108,12 @@ pub fn row(name: impl Into<String>, value: f64, unit: &'static str) -> Row {
     Row { name: name.into(), value, unit }
 }
 
-const ALL: [What; 12] = [
+const ALL: [What; 13] = [
     What::Seal,
     What::Wire,
     What::Link,
     What::Hl7,
+    What::Export,
     What::Append,
     What::Recover,
     What::Line,
@@ -153,6 +158,7 @@ impl Bench {
                     fleet::measure(self.broker.kind(), time).await?
                 }
                 What::Link => link_rows(&carry_ecg(1_000_000, 600).await?),
+                What::Export => tokio::task::block_in_place(export::measure)?,
                 What::Hl7 => hl7::measure(Duration::from_secs(self.seconds)).await?,
                 What::Bridge => bridge::measure(self.backlog()).await?,
             };

@@ -64,6 +64,31 @@ fn measure_load(time: Duration, load: Load) -> Result<Vec<Row>> {
     ])
 }
 
+/// Makes a store and commits so many numerics into it, in frames of a bed's second.
+pub fn filled(location: &Location, numerics: u64) -> Result<()> {
+    let fleet = Fleet::new(Suite::XWing);
+    let ids: Vec<GatewayId> = (0..GATEWAYS).map(|number| named(&format!("gw-{number}"))).collect();
+    create(location, fleet.epoch)?;
+    for id in &ids {
+        enroll(location, *id, &Fleet::signer(*id).verifying_key())?;
+    }
+    let load = Load { made_a_second: numerics, ..SMALL };
+    let recipients = fleet.pairs.iter().map(|pair| pair.secret.clone()).collect();
+    let keys = Keys::new(recipients, fleet.store_key);
+    let mut verifier = Verifier::new(StoreRegistry::open(location)?, keys);
+    let mut store = SqlStore::open(location)?;
+    let mut records = records(&fleet, &ids, load, 1)?.into_iter().peekable();
+    while records.peek().is_some() {
+        let mut group = Vec::with_capacity(GROUP_RECORDS_MAX);
+        for (gateway, lane, bytes) in records.by_ref().take(GROUP_RECORDS_MAX) {
+            let disposed = verifier.dispose(gateway, lane, bytes).ok();
+            group.push(disposed.context("a record was refused")?);
+        }
+        store.commit(&group)?;
+    }
+    Ok(())
+}
+
 /// Bytes of the whole store, evidence and indexes included.
 fn bytes(location: &Location) -> Result<u64> {
     let sql = match location {
