@@ -42,7 +42,7 @@ enum Of {
 }
 
 /// Every address of the interface: method, path in the document, path that is asked, body, answer.
-const MATRIX: [(&str, &str, &str, &str, u16, For, Of); 24] = [
+const MATRIX: [(&str, &str, &str, &str, u16, For, Of); 25] = [
     ("POST", "/v1/session", "/v1/session", "{\"ticket\":\"0\"}", 401, For::Strangers, Of::Nobody),
     ("POST", "/v1/invitation", "", "{\"invitation\":\"0\"}", 401, For::Strangers, Of::Nobody),
     ("POST", "/v1/account", "", ACCOUNT, 401, For::Strangers, Of::Nobody),
@@ -63,6 +63,7 @@ const MATRIX: [(&str, &str, &str, &str, u16, For, Of); 24] = [
     ("GET", RECEIPTS, "/v1/gateways/gw-1/receipts", "", 200, For::All, Of::Gateway),
     ("GET", RECORDS, "/v1/gateways/gw-1/records", "", 200, For::Witnesses, Of::Gateway),
     ("GET", VALUES, "/v1/gateways/gw-1/values", "", 200, For::Onlookers, Of::Gateway),
+    ("GET", READINGS, READINGS_PATH, "", 200, For::Onlookers, Of::Gateway),
     ("GET", "/v1/audit", "", "", 200, For::Auditors, Of::Nobody),
     ("POST", TAKE, "/v1/incidents/1/take", "{}", 204, For::Handlers, Of::Gateway),
     ("POST", CLOSE, "/v1/incidents/1/close", "{}", 204, For::Handlers, Of::Gateway),
@@ -75,6 +76,8 @@ const HOURS: &str = "/v1/gateways/{gateway}/completeness";
 const RECEIPTS: &str = "/v1/gateways/{gateway}/receipts";
 const RECORDS: &str = "/v1/gateways/{gateway}/records";
 const VALUES: &str = "/v1/gateways/{gateway}/values";
+const READINGS: &str = "/v1/devices/{device}/readings";
+const READINGS_PATH: &str = "/v1/devices/0000000000000001/readings";
 const TAKE: &str = "/v1/incidents/{id}/take";
 const CLOSE: &str = "/v1/incidents/{id}/close";
 const DEVICE_PATH: &str = "/v1/devices/0000000000000001";

@@ -873,7 +873,7 @@ _wardline__sink() {
             return 0
             ;;
         wardline__subcmd__sink__subcmd__export)
-            opts="-h --config --format --device --out --help"
+            opts="-h --config --format --device --all --from --to --flagged --bundles --out --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -884,10 +884,18 @@ _wardline__sink() {
                     return 0
                     ;;
                 --format)
-                    COMPREPLY=($(compgen -W "csv" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "csv parquet fhir hl7" -- "${cur}"))
                     return 0
                     ;;
                 --device)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --from)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --to)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -210,9 +210,17 @@ complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand audit" -l nd
 complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand audit" -l json -d 'One line of JSON with "schema": 1'
 complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand audit" -s h -l help -d 'Print help'
 complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand export" -l config -d 'Configuration file' -r -F
-complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand export" -l format -d 'Format of the files' -r -f -a "csv\t'One file a signal'"
+complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand export" -l format -d 'Format of the files' -r -f -a "csv\t'One file a signal, of one device'
+parquet\t'Columns: numerics, waves and notes'
+fhir\t'FHIR R4, one resource a line'
+hl7\t'HL7 v2.6: IHE PCD-01 and PCD-04'"
 complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand export" -l device -d 'The device\'s EUI-64, 16 hexadecimal digits' -r
-complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand export" -l out -d 'Folder to write into' -r -F
+complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand export" -l from -d 'From this moment on, as 2026-01-31T12:00:00Z' -r
+complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand export" -l to -d 'Before this moment' -r
+complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand export" -l out -d 'Folder to write into: empty, or of an export that was interrupted' -r -F
+complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand export" -l all -d 'Every device'
+complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand export" -l flagged -d 'HL7: values that are not valid, too, each with its flags'
+complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand export" -l bundles -d 'FHIR: transactions in place of single resources'
 complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand export" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand restored" -l config -d 'Configuration file' -r -F
 complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand restored" -s h -l help -d 'Print help'

@@ -549,9 +549,17 @@ _arguments "${_arguments_options[@]}" : \
 (export)
 _arguments "${_arguments_options[@]}" : \
 '--config=[Configuration file]:FILE:_files' \
-'--format=[Format of the files]:FORMAT:((csv\:"One file a signal"))' \
+'--format=[Format of the files]:FORMAT:((csv\:"One file a signal, of one device"
+parquet\:"Columns\: numerics, waves and notes"
+fhir\:"FHIR R4, one resource a line"
+hl7\:"HL7 v2.6\: IHE PCD-01 and PCD-04"))' \
 '--device=[The device'\''s EUI-64, 16 hexadecimal digits]:ID:_default' \
-'--out=[Folder to write into]:DIR:_files' \
+'--from=[From this moment on, as 2026-01-31T12\:00\:00Z]:TIME:_default' \
+'--to=[Before this moment]:TIME:_default' \
+'--out=[Folder to write into\: empty, or of an export that was interrupted]:DIR:_files' \
+'(--device)--all[Every device]' \
+'--flagged[HL7\: values that are not valid, too, each with its flags]' \
+'--bundles[FHIR\: transactions in place of single resources]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 && ret=0
