@@ -30,7 +30,7 @@ pub struct Reported {
 pub struct System {
     /// Who.
     pub identity: Identity,
-    /// What its times mean, in ticks of [`time::TICK_EXPONENT`].
+    /// What its times mean, in ticks of a ten-thousandth of a second.
     pub clock: DeviceClock,
     /// What it is doing.
     pub mode: Mode,
