@@ -2,7 +2,7 @@
 
 use wire::batch::wave;
 use wire::decimal::{Absent, Decimal};
-use wire::reading::{STATUS_INVALID, STATUS_QUESTIONABLE, Status};
+use wire::reading::{STATUS_INVALID, STATUS_NOT_CLINICAL, STATUS_QUESTIONABLE, Status};
 use wire::time::Rate;
 
 use crate::codes;
@@ -81,6 +81,7 @@ pub fn validity(status: Status, absent: Option<u64>) -> &'static str {
     match absent.and_then(Absent::from_number) {
         Some(state) => state.name(),
         None if status & STATUS_INVALID != 0 => "invalid",
+        None if status & STATUS_NOT_CLINICAL != 0 => "not clinical",
         None if status & STATUS_QUESTIONABLE != 0 => "questionable",
         None => "valid",
     }

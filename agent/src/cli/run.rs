@@ -112,9 +112,20 @@ fn serve_hl7(
     let Some(gather) = config.hl7.iter().map(|(_, gather)| *gather).min() else { return Ok(()) };
     let folder = config.state.join("hl7");
     let memory = Folder::open(&folder).and_then(Seen::open);
-    let seen = memory.with_context(|| folder.display().to_string())?;
-    let run = next_run(&folder, "run")?;
-    let patients = Patients::at(&config.state, config.patients)?;
+    let run = next_run(&folder, "run");
+    let (seen, run) = match (memory, run) {
+        (Ok(seen), Ok(run)) => (seen, run),
+        // Everything else goes on collecting; senders keep what nobody acknowledges.
+        (Err(error), _) => {
+            tracing::error!(folder = %folder.display(), %error, "no HL7 message is taken");
+            return Ok(());
+        }
+        (_, Err(error)) => {
+            tracing::error!(%error, "no HL7 message is taken");
+            return Ok(());
+        }
+    };
+    let patients = Patients::at(&config.state, config.patients);
     let cast = Cast::new(registry.clone(), patients, run);
     let ground = Ground { seen, run, line: line.clone(), gather, cast };
     let desk = desk::open(ground).context("no thread")?;
@@ -202,7 +213,7 @@ fn assemble(
     let health = Health::new(config.gateway, config.intervals[3], now.monotonic).on(host.clone());
     let certificate = config.broker.certificate.clone();
     let trust = Trust::watching(config.gateway, custody, files, certificate, clock.now());
-    let patients = Patients::at(&config.state, config.patients)?;
+    let patients = Patients::at(&config.state, config.patients);
     let batcher = Batcher::new(config.intervals).naming(patients);
     let mut line = Line::new(clock, batcher, buffer, uplink, driver, health, trust);
     line.resets = Resets::kept(config.state.join("devices"));

@@ -45,32 +45,31 @@ impl Default for Patients {
 }
 
 impl Patients {
-    /// As the site wants it; the key is made at the first start.
-    ///
-    /// # Errors
-    /// [`KeepError`]: neither copy of the key is whole, or it cannot be kept.
-    pub fn at(state: &Path, naming: Naming) -> Result<Self, KeepError> {
+    /// As the site wants it; the key is made at the first start. One that is lost is made anew, and
+    /// the log says so: patients have other tokens from then on, and nothing is kept from collecting.
+    #[must_use]
+    pub fn at(state: &Path, naming: Naming) -> Self {
         if naming != Naming::Pseudonym {
-            return Ok(Self { naming, ..Self::default() });
+            return Self { naming, ..Self::default() };
         }
         let path = state.join("keys").join("patients.key");
         let understand = |bytes: &[u8]| {
             <[u8; KEY_BYTES]>::try_from(bytes).map_err(|_| "is no key of patients".to_owned())
         };
-        let key = match keep::load(&path, understand) {
-            Ok(kept) => kept.value,
-            Err(KeepError::Missing { .. }) => {
-                let mut key = [0; KEY_BYTES];
-                getrandom::fill(&mut key).map_err(|error| KeepError::Write {
-                    path: path.clone(),
-                    error: std::io::Error::other(error.to_string()),
-                })?;
-                keep::store(&path, &key)?;
-                key
-            }
-            Err(error) => return Err(error),
-        };
-        Ok(Self { naming, key: Zeroizing::new(key) })
+        match keep::load(&path, understand) {
+            Ok(kept) => return Self { naming, key: Zeroizing::new(kept.value) },
+            Err(KeepError::Missing { .. }) => {}
+            Err(error) => tracing::error!(%error, "patients have new tokens from now on"),
+        }
+        let mut key = Zeroizing::new([0; KEY_BYTES]);
+        if let Err(error) = getrandom::fill(&mut key[..]) {
+            tracing::error!(%error, "there is no key for tokens: readings are nobody's");
+            return Self { naming: Naming::None, key };
+        }
+        if let Err(error) = keep::store(&path, &key[..]) {
+            tracing::error!(%error, "patients have new tokens after the next start");
+        }
+        Self { naming, key }
     }
 
     /// What stands with readings of a patient, by who gives the identifier and the identifier.
@@ -112,19 +111,26 @@ mod tests {
             std::fs::create_dir(folder.path().join("keys")).unwrap();
         }
         let at = |folder: &tempfile::TempDir| Patients::at(folder.path(), Naming::Pseudonym);
-        let token = at(&here).unwrap().token("HOSP", "4711");
+        let token = at(&here).token("HOSP", "4711");
         assert_eq!(token.len(), TOKEN_BYTES);
-        assert_eq!(at(&here).unwrap().token("HOSP", "4711"), token, "after a restart, too");
-        assert_ne!(at(&there).unwrap().token("HOSP", "4711"), token);
-        assert_ne!(at(&here).unwrap().token("HOME", "4711"), token);
-        assert!(at(&here).unwrap().token("HOSP", "").is_empty());
+        assert_eq!(at(&here).token("HOSP", "4711"), token, "after a restart, too");
+        assert_ne!(at(&there).token("HOSP", "4711"), token);
+        assert_ne!(at(&here).token("HOME", "4711"), token);
+        assert!(at(&here).token("HOSP", "").is_empty());
         assert!(!String::from_utf8_lossy(&token).contains("4711"));
+
+        for name in ["patients.key", "patients.key.2"] {
+            std::fs::write(here.path().join("keys").join(name), b"torn").unwrap();
+        }
+        let fresh = at(&here).token("HOSP", "4711");
+        assert!(fresh != token && fresh.len() == TOKEN_BYTES, "a key that is lost stops nothing");
+        assert_eq!(at(&here).token("HOSP", "4711"), fresh);
     }
 
     #[test]
     fn a_site_may_want_identifiers_as_they_are_or_none() {
         let folder = tempfile::tempdir().unwrap();
-        let of = |naming| Patients::at(folder.path(), naming).unwrap();
+        let of = |naming| Patients::at(folder.path(), naming);
         assert_eq!(of(Naming::Clear).token("HOSP", "4711"), b"HOSP^4711");
         assert_eq!(of(Naming::Clear).token("", &"x".repeat(33)).len(), TOKEN_BYTES);
         assert_eq!(of(Naming::None).token("HOSP", "4711"), b"");

@@ -10,7 +10,7 @@ use axum::http::HeaderMap;
 use serde::Serialize;
 use utoipa::ToSchema;
 use wire::decimal::Decimal;
-use wire::reading::{STATUS_INVALID, Status};
+use wire::reading::{STATUS_INVALID, STATUS_NOT_CLINICAL, Status};
 use wire::time::{Rate, UnixNanos};
 
 use super::Shared;
@@ -192,7 +192,7 @@ fn newest(
         at_ns,
         period_ns: before.map(|before| at_ns - before),
         validity: validity(status, row.at::<Option<i64>>(4)?.map(i64::cast_unsigned)),
-        is_demo: signal.mode != 0,
+        is_demo: signal.mode != 0 || status & STATUS_NOT_CLINICAL != 0,
     }))
 }
 
