@@ -46,7 +46,7 @@ impl Default for Patients {
 
 impl Patients {
     /// As the site wants it; the key is made at the first start. One that is lost is made anew, and
-    /// the log says so: patients have other tokens from then on, and nothing is kept from collecting.
+    /// the log says so: patients have other tokens from then on, and collecting goes on.
     #[must_use]
     pub fn at(state: &Path, naming: Naming) -> Self {
         if naming != Naming::Pseudonym {
