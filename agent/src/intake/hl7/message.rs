@@ -115,7 +115,7 @@ impl<'a> Message<'a> {
         let separators = Separators { field, component, repetition, escape, subcomponent };
         let mut segments: Vec<Segment<'a>> = Vec::new();
         let mut numbers: HashMap<&str, usize> = HashMap::new();
-        for line in text.split('\r').map(|line| line.trim_start_matches('\n')) {
+        for line in text.split(['\r', '\n']) {
             if line.is_empty() {
                 continue;
             }

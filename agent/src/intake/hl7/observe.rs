@@ -13,8 +13,8 @@ use super::identity::{Identity, Patient, Systems, beginning};
 use super::message::{Message, Refusal, Segment};
 use super::time::{self, Written};
 
-/// Observations of one message: more than any device has channels.
-const ITEMS_MAX: usize = 2048;
+/// Observations of one message: as many as a device may have channels in one batch.
+const ITEMS_MAX: usize = wire::limits::CHANNELS_MAX;
 /// Longest label of a channel, as `wire::limits::LABEL_BYTES_MAX` says.
 const LABEL_BYTES_MAX: usize = wire::limits::LABEL_BYTES_MAX;
 
@@ -109,6 +109,9 @@ pub fn read(message: &Message<'_>) -> Result<Reported, Refusal> {
         walk.segment(segment)?;
     }
     walk.end_alert()?;
+    if walk.items == 0 && !message.segments().iter().any(|segment| segment.name() == "OBX") {
+        return Err(Refusal::error("OBX", "a message of observations holds at least one"));
+    }
     Ok(walk.reported)
 }
 

@@ -179,3 +179,23 @@ fn an_alert_without_event_or_phase_is_refused() {
     let wrong = ALERT[3].replace("start", "begun");
     assert_eq!(alerts(&[ALERT[0], ALERT[1], &wrong]).unwrap_err().place, "OBX[2]-5");
 }
+
+#[test]
+fn lines_may_end_as_they_like_and_a_message_without_observations_is_refused() {
+    let row = "OBX|1|NM|1^A^MDC|1.1.1.1|5|";
+    for end in ["\r", "\n", "\r\n"] {
+        let text = [HEAD, row, row].join(end);
+        let reported = read(&Message::parse(&text).unwrap()).unwrap();
+        assert_eq!(reported.systems[0].items.len(), 2, "{end:?}");
+    }
+    assert_eq!(understood(&[]).unwrap_err().place, "OBX");
+}
+
+#[test]
+fn more_observations_than_a_device_has_channels_are_refused() {
+    let row = |n: usize| format!("OBX|{n}|NM|{n}^A^MDC|1.1.1.{n}|1|");
+    let rows: Vec<String> = (1..=257).map(row).collect();
+    let rows: Vec<&str> = rows.iter().map(String::as_str).collect();
+    assert!(understood(&rows[..256]).is_ok());
+    assert_eq!(understood(&rows).unwrap_err().place, "OBX");
+}

@@ -26,7 +26,7 @@ fn said(system: &System) -> (Arc<Device>, Vec<Vec<u8>>) {
 #[test]
 fn a_message_of_any_length_becomes_frames_that_say_the_same_in_the_same_order() {
     let row = |n: usize| format!("OBX|{n}|NM|{n}^A^MDC|1.1.1.{n}|-{n}.{n:0>9}|1^U^MDC||QUES|||R");
-    for count in [1, 2, 10, 13, 14, 100, 1000] {
+    for count in [1, 2, 10, 13, 14, 100, 256] {
         let rows: Vec<String> = (1..=count).map(row).collect();
         let system = system(&rows);
         let (device, payloads) = said(&system);
