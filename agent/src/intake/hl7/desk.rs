@@ -103,6 +103,8 @@ struct Desk {
 enum Fate {
     /// It has its numbers and goes to the line under them.
     Taken(Entry),
+    /// It is the same as one of its own group, which goes before it.
+    Again,
     /// It is the same as one that is there.
     Same(Vec<Wait>),
 }
@@ -138,9 +140,10 @@ impl Desk {
             let waits = match fate {
                 Err(refusal) => Err(refusal),
                 Ok(Fate::Same(waits)) => Ok(waits),
-                Ok(Fate::Taken(_)) if kept.is_err() => {
+                Ok(Fate::Taken(_) | Fate::Again) if kept.is_err() => {
                     Err(Refusal::error("MSH", "nothing can be kept now; send it again"))
                 }
+                Ok(Fate::Again) => Ok(self.pending.get(&request.key).cloned().unwrap_or_default()),
                 Ok(Fate::Taken(entry)) => self.hand_over(&request, &entry),
             };
             // A connection that has ended asks again on another one.
@@ -178,6 +181,9 @@ impl Desk {
                 }
                 if known.run == self.ground.run && !news.contains_key(&request.key) {
                     return Ok(Fate::Same(Vec::new()));
+                }
+                if news.contains_key(&request.key) {
+                    return Ok(Fate::Again);
                 }
                 // Nobody knows how far it came before the restart: it goes again, as the same.
                 return Ok(Fate::Taken(known.clone()));

@@ -112,10 +112,10 @@ fn is_same(a: &ChannelInfo, b: &ChannelInfo) -> bool {
     (a.code, a.unit, &a.label, &a.unit_label) == (b.code, b.unit, &b.label, &b.unit_label)
 }
 
+/// Also with the same precision: what stands in a frame must depend on its message alone, so that
+/// one that comes again after a restart is the same.
 fn covers(device: &Device, channels: &[ChannelInfo]) -> bool {
-    let numerics = &device.numerics;
-    numerics.len() == channels.len()
-        && numerics.iter().zip(channels).all(|(known, channel)| is_same(known, channel))
+    device.numerics.as_slice() == channels
 }
 
 /// The channels of a system in their order, with the precision of the first number.
