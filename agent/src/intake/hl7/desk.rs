@@ -143,7 +143,12 @@ impl Desk {
                 Ok(Fate::Taken(_) | Fate::Again) if kept.is_err() => {
                     Err(Refusal::error("MSH", "nothing can be kept now; send it again"))
                 }
-                Ok(Fate::Again) => Ok(self.pending.get(&request.key).cloned().unwrap_or_default()),
+                // The one before it may not have gone to the line.
+                Ok(Fate::Again) => self
+                    .pending
+                    .get(&request.key)
+                    .cloned()
+                    .ok_or_else(|| Refusal::error("MSH", "it is not kept; send it again")),
                 Ok(Fate::Taken(entry)) => self.hand_over(&request, &entry),
             };
             // A connection that has ended asks again on another one.
@@ -176,14 +181,15 @@ impl Desk {
         let known = news.get(&request.key).or_else(|| self.ground.seen.of(&request.key));
         match known {
             Some(known) if known.content == request.content => {
+                // What is pending under its name may be another one's of before.
+                if news.contains_key(&request.key) {
+                    return Ok(Fate::Again);
+                }
                 if let Some(waits) = self.pending.get(&request.key) {
                     return Ok(Fate::Same(waits.clone()));
                 }
-                if known.run == self.ground.run && !news.contains_key(&request.key) {
+                if known.run == self.ground.run {
                     return Ok(Fate::Same(Vec::new()));
-                }
-                if news.contains_key(&request.key) {
-                    return Ok(Fate::Again);
                 }
                 // Nobody knows how far it came before the restart: it goes again, as the same.
                 return Ok(Fate::Taken(known.clone()));
@@ -214,6 +220,7 @@ impl Desk {
     /// Hands what a message says to the line; what must be durable then.
     fn hand_over(&mut self, request: &Request, entry: &Entry) -> Result<Vec<Wait>, Refusal> {
         let mut waits = Vec::new();
+        self.pending.remove(&request.key);
         for (system, (_, first)) in request.reported.systems.iter().zip(&entry.first) {
             let device = self.ground.cast.device(system, (&request.port, request.proof), entry.run);
             waits.extend(self.say(request, system, device, *first)?);
