@@ -134,8 +134,8 @@ fn code(signal: &Signal) -> (Value, bool) {
     (concept, is_vital)
 }
 
-/// How reliable a value is, and whether it may look clinical.
-fn security(is_clinical: bool, status: Status) -> Value {
+/// Through which gateway it came, how reliable a value is, and whether it may look clinical.
+fn meta(gateway: &str, is_clinical: bool, status: Status) -> Value {
     let reliability = match status {
         status if status & 1 != 0 => Some("UNRELIABLE"),
         status if status & (1 << 1 | 1 << 3) != 0 => Some("UNCERTREL"),
@@ -148,7 +148,12 @@ fn security(is_clinical: bool, status: Status) -> Value {
     if !is_clinical {
         labels.push(json!({"system": REASON, "code": "HTEST"}));
     }
-    json!({"security": labels})
+    let mut meta = json!({"source": format!("urn:wardline:gateway:{gateway}")});
+    // FHIR's JSON has no empty lists.
+    if !labels.is_empty() {
+        meta["security"] = labels.into();
+    }
+    meta
 }
 
 fn interpretation(status: Status) -> Option<Value> {
@@ -188,7 +193,7 @@ fn of(about: &About, status: Status, identifier: String, id: String) -> Observat
     Observation {
         resource_type: "Observation",
         id,
-        meta: security(is_clinical, status),
+        meta: meta(&about.origin.gateway, is_clinical, status),
         extension: Some(json!([{"url": GATEWAY, "valueReference": {"reference": gateway}}])),
         identifier: json!([{"system": "urn:wardline:observation", "value": identifier}]),
         status: "final",
@@ -316,4 +321,26 @@ pub(super) fn of_note(note: &Note) -> Option<(String, String)> {
         resource["component"] = components.into();
     }
     Some((id, resource.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_clinical_says_so_and_no_list_is_empty() {
+        let codes = |is_clinical, status| -> Vec<String> {
+            let meta = meta("gw-1", is_clinical, status);
+            let labels = meta.get("security").cloned().unwrap_or_default();
+            let all = labels.as_array().cloned().unwrap_or_default();
+            assert!(meta.get("security").is_none() || !all.is_empty());
+            all.iter().map(|label| label["code"].as_str().unwrap_or("").to_owned()).collect()
+        };
+        let none: [&str; 0] = [];
+        assert_eq!(codes(true, 0), ["RELIABLE"]);
+        assert_eq!(codes(false, 0), ["RELIABLE", "HTEST"]);
+        assert_eq!(codes(true, 1), ["UNRELIABLE"]);
+        assert_eq!(codes(true, 1 << 14), none);
+        assert_eq!(codes(false, 1 << 4), ["HTEST"]);
+    }
 }
