@@ -59,7 +59,10 @@ pub fn write(
     format: &mut dyn Writing,
     said: &mut dyn FnMut(u64),
 ) -> anyhow::Result<()> {
-    for kind in Kind::ALL.into_iter().filter(|kind| format.has(*kind)).collect::<Vec<_>>() {
+    for kind in Kind::ALL {
+        if !format.has(kind) {
+            continue;
+        }
         let rows_max = if kind == Kind::Waves { PART_RUNS } else { PART_ROWS };
         while let Some((rows, left_out, after)) =
             write_part(reader, folder, format, (kind, rows_max), said)?
