@@ -18,7 +18,7 @@ mod runs;
 use crate::intake::patients::Patients;
 use crate::intake::{Device, Slot};
 use crate::limits::{BATCH_BLOCKS_MAX, BATCH_PAYLOAD_BYTES_MAX};
-use context::Contexts;
+use context::{Contexts, Speaker};
 use growing::{Growing, Placed, Spot, continues, extend};
 
 /// Cause of a loss that the gateway declares: the frame contradicts the device's hello.
@@ -257,7 +257,7 @@ impl Batcher {
         time: Option<i64>,
         clock: &ClockState,
     ) -> Spot<'_> {
-        let context = self.contexts.of(said.device.source.device);
+        let context = self.contexts.of(Speaker::of(said.device));
         let order = self.order;
         let growing =
             self.growing[lane as usize].get_or_insert_with(|| Growing::new(*clock, order));

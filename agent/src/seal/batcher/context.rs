@@ -8,34 +8,52 @@ use wire::reading::SOURCE_ASSOCIATION;
 use wire::time::ClockState;
 
 use super::{Batcher, Said};
+use crate::intake::Device;
+use crate::intake::admission::Proof;
 
 /// Devices whose context is kept: more than the ports of a gateway can hold at once.
 const CONTEXTS_MAX: usize = 4096;
 
-/// The last context of each device.
+/// Who says whom a device is measuring: whoever speaks in its place without its proof, or for it in
+/// messages, says it of his own readings alone.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub(super) struct Speaker {
+    device: DeviceId,
+    proof: Proof,
+    names_patients: bool,
+}
+
+impl Speaker {
+    pub(super) fn of(device: &Device) -> Self {
+        let Device { source, proof, names_patients, .. } = device;
+        Self { device: source.device, proof: *proof, names_patients: *names_patients }
+    }
+}
+
+/// The last context of each speaker.
 ///
 /// Invariant: at most [`CONTEXTS_MAX`]; the one that was set longest ago goes first, and its device
 /// then speaks without context until it names one again.
 #[derive(Default)]
 pub(super) struct Contexts {
-    tokens: HashMap<DeviceId, (u64, Vec<u8>)>,
+    tokens: HashMap<Speaker, (u64, Vec<u8>)>,
     changes: u64,
 }
 
 impl Contexts {
-    pub(super) fn of(&self, device: DeviceId) -> &[u8] {
-        self.tokens.get(&device).map_or(&[], |(_, token)| token)
+    pub(super) fn of(&self, speaker: Speaker) -> &[u8] {
+        self.tokens.get(&speaker).map_or(&[], |(_, token)| token)
     }
 
-    pub(super) fn set(&mut self, device: DeviceId, token: &[u8]) {
+    pub(super) fn set(&mut self, speaker: Speaker, token: &[u8]) {
         self.changes += 1;
-        if self.tokens.len() >= CONTEXTS_MAX && !self.tokens.contains_key(&device) {
+        if self.tokens.len() >= CONTEXTS_MAX && !self.tokens.contains_key(&speaker) {
             let oldest = self.tokens.iter().min_by_key(|(_, (change, _))| *change);
-            if let Some(oldest) = oldest.map(|(device, _)| *device) {
+            if let Some(oldest) = oldest.map(|(speaker, _)| *speaker) {
                 self.tokens.remove(&oldest);
             }
         }
-        self.tokens.insert(device, (self.changes, token.to_vec()));
+        self.tokens.insert(speaker, (self.changes, token.to_vec()));
     }
 }
 
@@ -56,12 +74,12 @@ impl Batcher {
         token: &[u8],
         clock: &ClockState,
     ) -> u64 {
-        let device = said.device.source.device;
+        let speaker = Speaker::of(said.device);
         let token = match said.device.names_patients {
             true => self.patients.token_of(token),
             false => token.to_vec(),
         };
-        let before = self.contexts.of(device).to_vec();
+        let before = self.contexts.of(speaker).to_vec();
         if before == token {
             return 0;
         }
@@ -71,7 +89,7 @@ impl Batcher {
         if !before.is_empty() {
             noted += self.associate(said, time, number, ENDS, clock);
         }
-        self.contexts.set(device, &token);
+        self.contexts.set(speaker, &token);
         if !token.is_empty() {
             noted += self.associate(said, time, number + 1, BEGINS, clock);
         }
@@ -105,15 +123,29 @@ impl Batcher {
 mod tests {
     use super::*;
 
+    fn speaker(device: u64) -> Speaker {
+        Speaker { device: DeviceId(device), proof: Proof::Stranger, names_patients: true }
+    }
+
     #[test]
     fn the_device_that_was_heard_of_longest_ago_is_forgotten_first() {
         let mut contexts = Contexts::default();
         let devices = CONTEXTS_MAX as u64;
-        (0..devices).for_each(|device| contexts.set(DeviceId(device), b"patient"));
-        contexts.set(DeviceId(0), b"another");
-        contexts.set(DeviceId(devices), b"newcomer");
-        assert_eq!(contexts.of(DeviceId(0)), b"another");
-        assert_eq!(contexts.of(DeviceId(1)), b"");
-        assert_eq!(contexts.of(DeviceId(devices)), b"newcomer");
+        (0..devices).for_each(|device| contexts.set(speaker(device), b"patient"));
+        contexts.set(speaker(0), b"another");
+        contexts.set(speaker(devices), b"newcomer");
+        assert_eq!(contexts.of(speaker(0)), b"another");
+        assert_eq!(contexts.of(speaker(1)), b"");
+        assert_eq!(contexts.of(speaker(devices)), b"newcomer");
+    }
+
+    #[test]
+    fn nobody_says_whom_another_one_s_device_is_measuring() {
+        let mut contexts = Contexts::default();
+        let own = Speaker { proof: Proof::Key, ..speaker(7) };
+        contexts.set(own, b"patient");
+        contexts.set(speaker(7), b"another");
+        contexts.set(Speaker { names_patients: false, ..own }, b"");
+        assert_eq!(contexts.of(own), b"patient");
     }
 }
