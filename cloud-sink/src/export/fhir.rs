@@ -21,7 +21,7 @@ mod observation;
 
 mod resources;
 
-use identity::{device_id, frame_id, gateway_id, metric_id, patient_id};
+use identity::{deed_id, device_id, frame_id, gateway_id, metric_id, patient_id};
 use resources::{device, gateway, metric, patient, provenance};
 
 /// Resources of one transaction.
@@ -192,6 +192,7 @@ impl Writing for Fhir {
 pub fn audit_event(what: &str, now: &str) -> Value {
     json!({
         "resourceType": "AuditEvent",
+        "id": deed_id(what, now),
         "type": {"system": "http://terminology.hl7.org/CodeSystem/iso-21089-lifecycle",
                  "code": "transmit", "display": "Transmit Record Lifecycle Event"},
         "action": "R",

@@ -1,5 +1,6 @@
 //! HL7 v2.6: observations as IHE PCD-01, alerts as PCD-04; one message a device system, patient and
-//! moment. No waveforms, and of values only those that are valid, unless all are asked for.
+//! moment. No waveforms, and of values only those that are valid and whose moment somebody knows,
+//! unless all are asked for.
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
@@ -11,7 +12,7 @@ use wire::decimal::Number;
 use super::Writing;
 use super::parts::{Folder, Part};
 use super::read::Kind;
-use super::reading::{Note, Numeric, Reading};
+use super::reading::{Dated, Note, Numeric, Origin, Reading};
 use crate::keys::hex;
 
 mod rows;
@@ -31,6 +32,19 @@ struct Of {
     patient: Option<Arc<str>>,
     is_clinical: bool,
     at_ns: i64,
+    /// Whether that is a guess.
+    is_guess: bool,
+}
+
+/// A message as a whole: what it is called, of what, and when.
+struct Head<'a> {
+    of: &'a Of,
+    origin: &'a Origin,
+    /// Its first reading's place in its frame.
+    place: &'a str,
+    /// `R01` or `R40`.
+    event: &'a str,
+    flagged: bool,
 }
 
 /// Writes parts of messages.
@@ -50,6 +64,11 @@ pub(super) fn moment(at_ns: i64) -> String {
     let tenths = at_ns.rem_euclid(1_000_000_000) / 100_000;
     let whole = moment.strftime("%Y%m%d%H%M%S").to_string();
     if tenths == 0 { format!("{whole}+0000") } else { format!("{whole}.{tenths:04}+0000") }
+}
+
+/// A reading's moment, unless it is a guess.
+pub(super) fn time_of(dated: Dated, at_ns: i64) -> String {
+    if dated == Dated::Guess { String::new() } else { moment(at_ns) }
 }
 
 /// A text without letters that separate.
@@ -86,7 +105,11 @@ impl Hl7 {
     /// Writes what one frame brought.
     fn end_frame(&mut self) -> anyhow::Result<()> {
         for (of, numbers) in std::mem::take(&mut self.numbers) {
-            let mut message = head(&of, "", "R01", PROFILE[0]);
+            let Some(first) = numbers.first() else { continue };
+            let place = format!("n{}.{}", first.about.place, first.place);
+            let (origin, flagged) = (&first.about.origin, self.flagged);
+            let head = Head { of: &of, origin, place: &place, event: "R01", flagged };
+            let mut message = head.words();
             message.push_str(&device_row(&of.device));
             for (at, numeric) in numbers.iter().enumerate() {
                 message.push_str(&numeric_row(at + 2, numeric, self.flagged));
@@ -98,7 +121,9 @@ impl Hl7 {
 
     fn add_numeric(&mut self, numeric: Numeric) -> anyhow::Result<bool> {
         // Validated is valid; anything else that a device says of a value is not.
-        let is_plain = numeric.status & !(1 << 8) == 0 && matches!(numeric.number, Number::Is(_));
+        let is_plain = numeric.status & !(1 << 8) == 0
+            && matches!(numeric.number, Number::Is(_))
+            && numeric.about.dated != Dated::Guess;
         if !is_plain && !self.flagged {
             return Ok(false);
         }
@@ -113,62 +138,73 @@ impl Hl7 {
             patient: about.patient.clone(),
             is_clinical: about.is_clinical(numeric.status),
             at_ns: numeric.at_ns,
+            is_guess: about.dated == Dated::Guess,
         };
         self.numbers.entry(of).or_default().push(numeric);
         Ok(true)
     }
 
     fn add_note(&mut self, note: &Note) -> anyhow::Result<bool> {
+        let is_guess = note.dated == Dated::Guess;
+        if is_guess && !self.flagged {
+            return Ok(false);
+        }
         let of = Of {
             device: note.device.clone(),
             patient: note.patient.clone(),
             is_clinical: true,
             at_ns: note.at_ns,
+            is_guess,
         };
-        let message = match note.kind.as_str() {
-            "alert" => {
-                let more = note.id.to_string();
-                let head = head(&of, &more, "R40", PROFILE[1]);
-                head + &device_row(&of.device) + &alert_rows(note)
-            }
-            "words" => {
-                let head = head(&of, &note.id.to_string(), "R01", PROFILE[0]);
-                head + &device_row(&of.device) + &words_row(note)
-            }
+        let (event, rows) = match note.kind.as_str() {
+            "alert" => ("R40", alert_rows(note)),
+            "words" => ("R01", words_row(note)),
             _ => return Ok(false),
         };
-        self.write(&message)?;
+        let place = format!("t{}", note.place);
+        let head =
+            Head { of: &of, origin: &note.origin, place: &place, event, flagged: self.flagged };
+        self.write(&(head.words() + &device_row(&of.device) + &rows))?;
         Ok(true)
     }
 }
 
-/// MSH, PID, PV1 and OBR.
-fn head(of: &Of, more: &str, event: &str, profile: &str) -> String {
-    let time = moment(of.at_ns);
-    let mut digest = Sha256::new();
-    for word in [&of.device, of.patient.as_deref().unwrap_or(""), &time, event, more] {
-        digest.update((word.len() as u64).to_be_bytes());
-        digest.update(word);
+impl Head<'_> {
+    /// The same reading has the same control id, whoever writes it and how often; a message that
+    /// may hold more than another has another.
+    fn control_id(&self) -> String {
+        let mut digest = Sha256::new();
+        for word in [self.origin.frame.as_str(), self.place, self.event] {
+            digest.update((word.len() as u64).to_be_bytes());
+            digest.update(word);
+        }
+        digest.update([u8::from(self.flagged)]);
+        hex(&digest.finalize()[..10])
     }
-    digest.update([u8::from(of.is_clinical)]);
-    // The same reading has the same control id, whoever writes it and how often.
-    let id = hex(&digest.finalize()[..10]);
-    let processing = if of.is_clinical { "P" } else { "D" };
-    let patient = of
-        .patient
-        .as_deref()
-        .map(|token| format!("PID|||{}^^^WARDLINE^PI||^^^^^^S\rPV1||U\r", escaped(token)));
-    let patient = patient.unwrap_or_default();
-    let what = match event {
-        "R01" => "182777000^monitoring of patient^SCT",
-        _ => "196616^MDC_EVT_ALARM^MDC",
-    };
-    format!(
-        "MSH|^~\\&|WARDLINE^{device}^EUI-64|WARDLINE|||{time}||ORU^{event}^ORU_{event}|{id}|\
-         {processing}|2.6|||NE|AL||UNICODE UTF-8|||{profile}\r\
-         {patient}OBR|1|{id}^WARDLINE|{id}^WARDLINE|{what}|||{time}\r",
-        device = of.device,
-    )
+
+    /// MSH, PID, PV1 and OBR.
+    fn words(&self) -> String {
+        let Self { of, origin, event, .. } = self;
+        let (id, sent) = (self.control_id(), if of.is_guess { origin.stored_ns } else { of.at_ns });
+        let (sent, time) =
+            (moment(sent), if of.is_guess { String::new() } else { moment(of.at_ns) });
+        let processing = if of.is_clinical { "P" } else { "D" };
+        let patient = of
+            .patient
+            .as_deref()
+            .map(|token| format!("PID|||{}^^^WARDLINE^PI||^^^^^^S\rPV1||U\r", escaped(token)));
+        let patient = patient.unwrap_or_default();
+        let (what, profile) = match *event {
+            "R01" => ("182777000^monitoring of patient^SCT", PROFILE[0]),
+            _ => ("196616^MDC_EVT_ALARM^MDC", PROFILE[1]),
+        };
+        format!(
+            "MSH|^~\\&|WARDLINE^{device}^EUI-64|WARDLINE|||{sent}||ORU^{event}^ORU_{event}|{id}|\
+             {processing}|2.6|||NE|AL||UNICODE UTF-8|||{profile}\r\
+             {patient}OBR|1|{id}^WARDLINE|{id}^WARDLINE|{what}|||{time}\r",
+            device = of.device,
+        )
+    }
 }
 
 impl Writing for Hl7 {

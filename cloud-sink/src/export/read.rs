@@ -55,6 +55,8 @@ pub struct Reader<'a> {
     signals: HashMap<i64, (i64, Arc<Signal>)>,
     patients: HashMap<i64, Arc<str>>,
     origin: Option<Arc<Origin>>,
+    /// The frame that is being read, and the first row of it of that kind; and the row itself.
+    first: Option<(Kind, i64, i64, i64)>,
 }
 
 const ORIGIN: &str = "
@@ -66,7 +68,7 @@ FROM evidence JOIN segment ON segment.id = evidence.segment
 WHERE evidence.id = ?1";
 const BLOCKS: &str = "
 SELECT block.id, block.evidence, block.series, block.context, block.dated, numeric.at_ns,
-  numeric.mantissa, numeric.exponent, numeric.status, numeric.absent
+  numeric.mantissa, numeric.exponent, numeric.status, numeric.absent, numeric.id - block.first_row
 FROM block JOIN series ON series.id = block.series
   JOIN numeric ON numeric.id BETWEEN block.first_row AND block.last_row
 WHERE block.id > ?1 AND block.id <= ?2 AND (CAST(?3 AS BIGINT) = 0 OR series.device = ?3)
@@ -120,6 +122,23 @@ impl Kind {
         }
     }
 
+    /// The last row before one that another frame brought: what a frame brought stands together.
+    const fn before(self) -> &'static str {
+        match self {
+            Self::Numerics => "SELECT max(id) FROM block WHERE id < ?1 AND evidence <> ?2",
+            Self::Waves => "SELECT max(id) FROM wave WHERE id < ?1 AND evidence <> ?2",
+            Self::Notes => "SELECT max(id) FROM note WHERE id < ?1 AND evidence <> ?2",
+        }
+    }
+
+    const fn after(self) -> &'static str {
+        match self {
+            Self::Numerics => "SELECT min(id) FROM block WHERE id > ?1",
+            Self::Waves => "SELECT min(id) FROM wave WHERE id > ?1",
+            Self::Notes => "SELECT min(id) FROM note WHERE id > ?1",
+        }
+    }
+
     const fn last(self) -> &'static str {
         match self {
             Self::Numerics => "SELECT max(id) FROM block",
@@ -161,6 +180,7 @@ impl<'a> Reader<'a> {
             signals: HashMap::new(),
             patients: HashMap::new(),
             origin: None,
+            first: None,
         }))
     }
 
@@ -194,7 +214,7 @@ impl<'a> Reader<'a> {
                 db.each(BLOCKS, asked, |row| {
                     let id = row.at(0)?;
                     if block.as_ref().is_none_or(|(known, _)| *known != id) {
-                        block = Some((id, self.about(&row, 1)?));
+                        block = Some((id, self.about(&row, 1, (Kind::Numerics, id))?));
                     }
                     let Some((_, about)) = &block else { return Ok(()) };
                     let numeric = numeric(about, &row)?;
@@ -205,7 +225,7 @@ impl<'a> Reader<'a> {
                 })?;
             }
             Kind::Waves => db.each(WAVES, asked, |row| {
-                let about = self.about(&row, 7)?;
+                let about = self.about(&row, 7, (Kind::Waves, row.at(6)?))?;
                 let Some(run) = signal::run(&row)? else {
                     let label = &about.signal.label;
                     anyhow::bail!("a stored waveform of {label} is damaged; verify the evidence");
@@ -221,18 +241,41 @@ impl<'a> Reader<'a> {
     }
 
     /// Of a row in which evidence, series, context and `dated` follow each other.
-    fn about(&mut self, row: &Row, at: usize) -> Result<Arc<About>, StoreError> {
+    fn about(
+        &mut self,
+        row: &Row,
+        at: usize,
+        (kind, id): (Kind, i64),
+    ) -> Result<Arc<About>, StoreError> {
         let origin = self.origin(row.at(at)?)?;
+        let place = self.place(kind, id, origin.evidence)?;
         let (device, signal) = self.signal(row.at(at + 1)?)?;
         let patient = self.patient(row.at(at + 2)?)?;
         let dated = Dated::of(row.at(at + 3)?);
-        Ok(Arc::new(About { device, signal, patient, dated, origin }))
+        Ok(Arc::new(About { device, signal, patient, dated, origin, place }))
+    }
+
+    /// Which of the rows of a kind that its frame brought a row is, from 0 on: the same in every
+    /// store that has the frame.
+    fn place(&mut self, kind: Kind, id: i64, evidence: i64) -> Result<i64, StoreError> {
+        let first = match self.first {
+            Some((of, frame, first, _)) if of == kind && frame == evidence => first,
+            Some((of, _, _, last)) if of == kind && last + 1 == id => id,
+            _ => {
+                let before = self.db.one::<Option<i64>>(kind.before(), values![id, evidence])?;
+                let sql = kind.after();
+                self.db.one(sql, values![before.unwrap_or(0)])?
+            }
+        };
+        self.first = Some((kind, evidence, first, id));
+        Ok(id - first)
     }
 
     fn note(&mut self, row: &Row) -> Result<Note, StoreError> {
+        let origin = self.origin(row.at(1)?)?;
         Ok(Note {
-            id: row.at(0)?,
-            origin: self.origin(row.at(1)?)?,
+            place: self.place(Kind::Notes, row.at(0)?, origin.evidence)?,
+            origin,
             device: self.device(row.at(2)?)?,
             patient: self.patient(row.at(3)?)?,
             dated: Dated::of(row.at(4)?),
@@ -307,5 +350,11 @@ fn numeric(about: &Arc<About>, row: &Row) -> Result<Numeric, StoreError> {
         (Some(mantissa), None) => Number::Is(Decimal { mantissa, exponent }),
         (_, absent) => Number::Not(absent.unwrap_or(Absent::Missing)),
     };
-    Ok(Numeric { about: about.clone(), at_ns: row.at(5)?, number, status: row.at(8)? })
+    Ok(Numeric {
+        about: about.clone(),
+        place: row.at(10)?,
+        at_ns: row.at(5)?,
+        number,
+        status: row.at(8)?,
+    })
 }

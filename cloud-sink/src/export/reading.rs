@@ -68,6 +68,8 @@ pub struct About {
     pub dated: Dated,
     /// The frame.
     pub origin: Arc<Origin>,
+    /// Which of its frame's blocks, or runs of samples, this is.
+    pub place: i64,
 }
 
 impl About {
@@ -89,6 +91,8 @@ impl About {
 pub struct Numeric {
     /// Whose.
     pub about: Arc<About>,
+    /// Which number of its block.
+    pub place: i64,
     /// When, UTC nanoseconds.
     pub at_ns: i64,
     /// The number, or why there is none.
@@ -120,8 +124,8 @@ pub struct Wave {
 /// An alert, an event, a loss, words, or the beginning or end of a context.
 #[derive(Clone, Debug)]
 pub struct Note {
-    /// Its number in the store.
-    pub id: i64,
+    /// Which of its frame's notes.
+    pub place: i64,
     /// The device's EUI-64.
     pub device: Arc<str>,
     /// Whom it is about.

@@ -1,8 +1,9 @@
-//! Identifiers of resources: the same for the same reading, whichever store it comes from.
+//! Identifiers of resources: the same for the same reading, whichever store it comes from, and before
+//! and after it is dated anew.
 
 use sha2::{Digest, Sha256};
 
-use crate::export::reading::{About, Origin};
+use crate::export::reading::{About, Note, Numeric, Origin};
 use crate::keys::hex;
 
 /// 2000-01-01T00:00:00Z, seconds of Unix time.
@@ -66,8 +67,7 @@ fn moment(at_ns: i64, digits: usize, quarters: i64, duration: Option<&str>) -> S
     format!("{seconds}{point}{fraction}{quarters:+}{duration}")
 }
 
-/// `device-patient-type-timestamp-duration`, and what it is measured in and by which name. Of a
-/// guessed moment the frame and the place in it stand for the time, which may change.
+/// `device-patient-type-timestamp-duration`, and what it is measured in and by which name.
 pub(super) fn observation(about: &About, at_ns: i64, duration: Option<&str>) -> String {
     let signal = &about.signal;
     let patient = about.patient.as_deref().unwrap_or("");
@@ -75,9 +75,31 @@ pub(super) fn observation(about: &About, at_ns: i64, duration: Option<&str>) -> 
     format!("{}-{patient}-{}-{time}-{}-{}", about.device, signal.code, signal.label, signal.unit)
 }
 
-/// The id of what has an identifier; `more` tells those apart that have the same.
-pub(super) fn observation_id(identifier: &str, more: &str) -> String {
-    format!("o-{}", made_from(&[identifier, more]))
+/// The frame that brought it, what it is, and which of those in the frame.
+fn placed(origin: &Origin, kind: &str, place: &str) -> String {
+    let frame = origin.frame.get(..32).unwrap_or(&origin.frame);
+    format!("{kind}-{frame}-{place}")
+}
+
+/// A number.
+pub(super) fn numeric_id(numeric: &Numeric) -> String {
+    let place = format!("{}.{}", numeric.about.place, numeric.place);
+    placed(&numeric.about.origin, "n", &place)
+}
+
+/// A run of samples.
+pub(super) fn wave_id(about: &About) -> String {
+    placed(&about.origin, "w", &about.place.to_string())
+}
+
+/// A note.
+pub(super) fn note_id(note: &Note) -> String {
+    placed(&note.origin, "t", &note.place.to_string())
+}
+
+/// What somebody did at a moment.
+pub(super) fn deed_id(what: &str, at: &str) -> String {
+    format!("d-{}", made_from(&[what, at]))
 }
 
 #[cfg(test)]

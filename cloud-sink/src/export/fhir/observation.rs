@@ -8,7 +8,9 @@ use serde_json::{Value, json};
 use wire::decimal::{Absent, Decimal, Number};
 use wire::reading::{STATUS_INVALID, Status};
 
-use super::identity::{device_id, gateway_id, metric_id, observation, observation_id, patient_id};
+use super::identity::{
+    device_id, gateway_id, metric_id, note_id, numeric_id, observation, patient_id, wave_id,
+};
 use super::resources::{MDC, concept};
 use crate::codes;
 use crate::export::reading::{About, Dated, Note, Numeric, Wave};
@@ -59,7 +61,8 @@ struct Observation {
     meta: Value,
     #[serde(skip_serializing_if = "Option::is_none")]
     extension: Option<Value>,
-    identifier: Value,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    identifier: Option<Value>,
     status: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     category: Option<Value>,
@@ -180,8 +183,14 @@ fn absent_reason(number: Number, status: Status) -> Option<Value> {
     Some(json!({"coding": [{"system": ABSENT, "code": reason}]}))
 }
 
+fn identifiers(value: String) -> Value {
+    json!([{"system": "urn:wardline:observation", "value": value}])
+}
+
 /// What all observations of a signal have in common.
 fn of(about: &About, status: Status, identifier: String, id: String) -> Observation {
+    // An identifier says when; of a guess nobody does.
+    let identifier = (about.dated != Dated::Guess).then(|| identifiers(identifier));
     let is_clinical = about.is_clinical(status);
     let (code, is_vital) = code(&about.signal);
     let category = (is_vital && is_clinical && about.dated != Dated::Guess).then(|| {
@@ -195,7 +204,7 @@ fn of(about: &About, status: Status, identifier: String, id: String) -> Observat
         id,
         meta: meta(&about.origin.gateway, is_clinical, status),
         extension: Some(json!([{"url": GATEWAY, "valueReference": {"reference": gateway}}])),
-        identifier: json!([{"system": "urn:wardline:observation", "value": identifier}]),
+        identifier,
         status: "final",
         category,
         code,
@@ -216,8 +225,7 @@ fn of(about: &About, status: Status, identifier: String, id: String) -> Observat
 pub(super) fn of_numeric(numeric: &Numeric) -> anyhow::Result<(String, String)> {
     let about = &numeric.about;
     let identifier = observation(about, numeric.at_ns, None);
-    let written = format!("{:?} {}", numeric.number, numeric.status);
-    let id = observation_id(&identifier, &written);
+    let id = numeric_id(numeric);
     let mut resource = of(about, numeric.status, identifier, id.clone());
     resource.effective_date_time = (about.dated != Dated::Guess).then(|| instant(numeric.at_ns));
     resource.value_quantity = numeric
@@ -241,7 +249,7 @@ pub(super) fn of_wave(wave: &Wave) -> anyhow::Result<(String, String)> {
     let count = run.samples.len();
     let end_ns = run.time_of(count.saturating_sub(1), signal.rate);
     let identifier = observation(about, run.at_ns, Some(&count.to_string()));
-    let id = observation_id(&identifier, &run.first.to_string());
+    let id = wave_id(about);
     let mut resource = of(about, run.status, identifier, id.clone());
     if about.dated != Dated::Guess {
         let (start, end) = (instant(run.at_ns), instant(end_ns));
@@ -276,20 +284,11 @@ pub(super) fn of_note(note: &Note) -> Option<(String, String)> {
     let code = note.codes[0].unwrap_or(0);
     let words = note.text.clone().unwrap_or_default();
     let patient = note.patient.as_deref();
-    let identifier = format!(
-        "{}-{}-{code}-{}-{}-{words}",
-        note.device,
-        patient.unwrap_or(""),
-        note.at_ns,
-        note.kind
-    );
-    let levels = format!("{:?} {:?} {:?}", note.levels, note.value, note.codes);
-    let id = observation_id(&identifier, &levels);
+    let id = note_id(note);
     let mut resource = json!({
         "resourceType": "Observation",
         "id": id,
         "meta": {"tag": [{"system": "urn:wardline:kind", "code": note.kind}]},
-        "identifier": [{"system": "urn:wardline:observation", "value": identifier}],
         "status": "final",
         "code": concept(code, &note.kind),
         "issued": instant(note.origin.stored_ns),
@@ -299,6 +298,9 @@ pub(super) fn of_note(note: &Note) -> Option<(String, String)> {
         resource["subject"] = json!({"reference": format!("Patient/{}", patient_id(token))});
     }
     if note.dated != Dated::Guess {
+        let (of, kind) = (patient.unwrap_or(""), &note.kind);
+        let moment = format!("{}-{of}-{code}-{}-{kind}-{words}", note.device, note.at_ns);
+        resource["identifier"] = identifiers(moment);
         resource["effectiveDateTime"] = instant(note.at_ns).into();
     }
     match (note.value, words.is_empty()) {

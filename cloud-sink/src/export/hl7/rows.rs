@@ -2,7 +2,7 @@
 
 use wire::decimal::Number;
 
-use super::{escaped, moment};
+use super::{escaped, time_of};
 use crate::codes;
 use crate::export::reading::{Note, Numeric};
 use crate::signal::Signal;
@@ -76,7 +76,7 @@ pub(super) fn numeric_row(at: usize, numeric: &Numeric, flagged: bool) -> String
         place = signal.id,
         unit = unit(signal),
         flags = flags.join("~"),
-        time = moment(numeric.at_ns),
+        time = time_of(numeric.about.dated, numeric.at_ns),
     )
 }
 
@@ -84,12 +84,13 @@ pub(super) fn numeric_row(at: usize, numeric: &Numeric, flagged: bool) -> String
 pub(super) fn words_row(note: &Note) -> String {
     let code = coded(note.codes[0].unwrap_or(0), "words");
     let text = escaped(note.text.as_deref().unwrap_or_default());
-    format!("OBX|2|ST|{code}|1.1.1.{}|{text}||||||R|||{}\r", note.id, moment(note.at_ns))
+    let (place, time) = (note.place + 1, time_of(note.dated, note.at_ns));
+    format!("OBX|2|ST|{code}|1.1.1.{place}|{text}||||||R|||{time}\r")
 }
 
 /// The seven facets of an alert.
 pub(super) fn alert_rows(note: &Note) -> String {
-    let time = moment(note.at_ns);
+    let time = time_of(note.dated, note.at_ns);
     let (code, source) = (note.codes[0].unwrap_or(0), note.codes[1].unwrap_or(0));
     let [phase, state, priority] = note.levels.map(|level| usize::from(level.unwrap_or(0)));
     let word = |words: &[&'static str], at: usize| words.get(at).copied().unwrap_or("");

@@ -1,7 +1,7 @@
 //! Readings of one signal in the order of time, from a place on.
 
 use super::super::reading::{Reading, Wave};
-use super::{Reader, numeric};
+use super::{Kind, Reader, numeric};
 use crate::signal;
 use crate::store::StoreError;
 use crate::store::db::values;
@@ -11,7 +11,8 @@ pub type Place = (i64, i64);
 
 const BLOCKS: &str = "
 SELECT block.id, block.evidence, block.series, block.context, block.dated, numeric.at_ns,
-  numeric.mantissa, numeric.exponent, numeric.status, numeric.absent, block.from_ns
+  numeric.mantissa, numeric.exponent, numeric.status, numeric.absent, numeric.id - block.first_row,
+  block.from_ns
 FROM (SELECT * FROM block WHERE series = ?1 AND from_ns < ?3 AND to_ns >= ?2
         AND (from_ns > ?4 OR from_ns = ?4 AND id > ?5) ORDER BY from_ns, id LIMIT ?6) AS block
   JOIN numeric ON numeric.id BETWEEN block.first_row AND block.last_row
@@ -40,7 +41,7 @@ impl Reader<'_> {
         if is_wave {
             db.each(WAVES, asked, |row| {
                 end = Some((row.at(0)?, row.at(6)?));
-                let about = self.about(&row, 7)?;
+                let about = self.about(&row, 7, (Kind::Waves, row.at(6)?))?;
                 // A damaged block is named by the export; here the others are shown.
                 if let Some(run) = signal::run(&row)? {
                     each(Reading::Wave(Wave { about, run }));
@@ -53,8 +54,8 @@ impl Reader<'_> {
         db.each(BLOCKS, asked, |row| {
             let id: i64 = row.at(0)?;
             if !matches!(&block, Some((known, _)) if *known == id) {
-                end = Some((row.at(10)?, id));
-                block = Some((id, self.about(&row, 1)?));
+                end = Some((row.at(11)?, id));
+                block = Some((id, self.about(&row, 1, (Kind::Numerics, id))?));
             }
             let Some((_, about)) = &block else { return Ok(()) };
             let numeric = numeric(about, &row)?;
