@@ -34,6 +34,69 @@ impl DeviceClock {
     }
 }
 
+/// How a device writes a time, and what it says of its clock.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub struct Stated {
+    /// The form.
+    pub form: Form,
+    /// Whether the time is on the timeline of the device's present clock: nobody has set that since.
+    pub is_current: bool,
+    /// Whether the device's clock is synchronised.
+    pub is_synchronised: bool,
+    /// Whether the device says its offset from UTC.
+    pub has_offset: bool,
+}
+
+/// The forms of a device's time.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum Form {
+    /// UTC.
+    Utc,
+    /// Civil time.
+    Local,
+    /// Ticks since the device started.
+    Tick,
+}
+
+/// What makes a device's time UTC.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum Timeline {
+    /// It is UTC, with the offset that the device says.
+    Keep,
+    /// It is UTC; the offset, which nothing but people reads, is the gateway's.
+    KeepAtGateway,
+    /// Less the offset that the device says it is UTC.
+    Own,
+    /// Less the gateway's offset it is UTC.
+    AtGateway,
+    /// As long before the device's present time as the reading was before the gateway's.
+    Map,
+    /// Nothing: it is kept as it is and when it came, and nobody says when it was.
+    Unknown,
+}
+
+impl Stated {
+    /// The timeline of a time, and whether what the device's clock and the gateway's were at one
+    /// moment has to be said with it.
+    ///
+    /// Source: HL7 PHD implementation guide, coincident time stamps, 18 rows.
+    #[must_use]
+    pub const fn timeline(self) -> (Timeline, bool) {
+        match (self.form, self.is_current, self.is_synchronised, self.has_offset) {
+            (Form::Utc, _, true, true) => (Timeline::Keep, false),
+            (Form::Utc, _, true, false) => (Timeline::KeepAtGateway, false),
+            (Form::Local, is_current, true, true) => (Timeline::Own, is_current),
+            (Form::Local, is_current, true, false) => (Timeline::AtGateway, is_current),
+            (Form::Utc | Form::Local, true, false, _) | (Form::Tick, true, _, _) => {
+                (Timeline::Map, true)
+            }
+            (Form::Utc | Form::Local, false, false, _) | (Form::Tick, false, _, _) => {
+                (Timeline::Unknown, false)
+            }
+        }
+    }
+}
+
 /// Where the gateway's UTC comes from.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[repr(u8)]
@@ -110,6 +173,43 @@ impl Rate {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn each_of_the_18_rows_has_its_timeline() {
+        use Timeline::{AtGateway, Keep, KeepAtGateway, Map, Own, Unknown};
+        let (yes, no) = (true, false);
+        let rows = [
+            (Form::Utc, yes, yes, yes, Keep, no),
+            (Form::Utc, yes, yes, no, KeepAtGateway, no),
+            (Form::Utc, yes, no, yes, Map, yes),
+            (Form::Utc, yes, no, no, Map, yes),
+            (Form::Utc, no, yes, yes, Keep, no),
+            (Form::Utc, no, yes, no, KeepAtGateway, no),
+            (Form::Utc, no, no, yes, Unknown, no),
+            (Form::Utc, no, no, no, Unknown, no),
+            (Form::Local, yes, yes, yes, Own, yes),
+            (Form::Local, yes, yes, no, AtGateway, yes),
+            (Form::Local, yes, no, yes, Map, yes),
+            (Form::Local, yes, no, no, Map, yes),
+            (Form::Local, no, yes, yes, Own, no),
+            (Form::Local, no, yes, no, AtGateway, no),
+            (Form::Local, no, no, yes, Unknown, no),
+            (Form::Local, no, no, no, Unknown, no),
+        ];
+        for (at, (form, is_current, is_synchronised, has_offset, timeline, anchor)) in
+            rows.into_iter().enumerate()
+        {
+            let stated = Stated { form, is_current, is_synchronised, has_offset };
+            assert_eq!(stated.timeline(), (timeline, anchor), "row {}", at + 1);
+        }
+        for any in 0..4u8 {
+            let (is_synchronised, has_offset) = (any & 1 != 0, any & 2 != 0);
+            let of = |is_current| {
+                Stated { form: Form::Tick, is_current, is_synchronised, has_offset }.timeline()
+            };
+            assert_eq!((of(true), of(false)), ((Map, true), (Unknown, false)), "rows 17 and 18");
+        }
+    }
 
     #[test]
     fn sample_times_do_not_drift() {

@@ -17,6 +17,8 @@ pub enum Known {
     Key(LinkKey),
     /// It has none, and is taken without.
     Stranger,
+    /// It has none, and is not taken without: in words, what to do.
+    Unknown(String),
     /// It is not taken: in words, why and what to do.
     Refused(String),
 }
@@ -100,7 +102,7 @@ impl Admission {
         match load(folder, device) {
             Ok(key) => Known::Key(key),
             Err(KeepError::Missing { .. }) if self.strangers => Known::Stranger,
-            Err(KeepError::Missing { .. }) => Known::Refused(format!(
+            Err(KeepError::Missing { .. }) => Known::Unknown(format!(
                 "device {device} is not known here: `wardline device add {device}`, or \
                  `strangers = true` in [intake]"
             )),
@@ -108,6 +110,30 @@ impl Admission {
                 "the key of device {device} cannot be read: {error}; look who may read it, or \
                  `wardline device add {device} --replace`"
             )),
+        }
+    }
+
+    /// Whether somebody may speak for a device that does not speak itself.
+    ///
+    /// # Errors
+    /// In words, why not and what to do.
+    pub fn may_be_spoken_for(
+        &self,
+        device: DeviceId,
+        by: Proof,
+        now: MonotonicNanos,
+    ) -> Result<(), String> {
+        match self.of(device, now) {
+            Known::Key(_) => Err(format!(
+                "device {device} has a key here and speaks for itself; `wardline device remove \
+                 {device}` lets others speak for it"
+            )),
+            Known::Refused(words) => Err(words),
+            Known::Unknown(_) if by != Proof::Key => Err(format!(
+                "device {device} proves nothing on a port without TLS; give the port a \
+                 certificate, or say `strangers = true` in [intake]"
+            )),
+            Known::Unknown(_) | Known::Stranger => Ok(()),
         }
     }
 
@@ -169,8 +195,14 @@ mod tests {
         assert_eq!(strict.of(DeviceId(7), AT), Known::Key(LinkKey::new([9; 32])));
         assert_eq!(open.of(DeviceId(7), AT), Known::Key(LinkKey::new([9; 32])));
         assert_eq!(open.of(DeviceId(8), AT), Known::Stranger);
-        let Known::Refused(words) = strict.of(DeviceId(8), AT) else { panic!("it is taken") };
+        let Known::Unknown(words) = strict.of(DeviceId(8), AT) else { panic!("it is taken") };
         assert!(words.contains("wardline device add"), "{words}");
+        let speaks =
+            |who: &Admission, device, by| who.may_be_spoken_for(DeviceId(device), by, AT).is_ok();
+        for by in [Proof::Key, Proof::Stranger] {
+            assert!(!speaks(&strict, 7, by) && !speaks(&open, 7, by), "it speaks for itself");
+            assert_eq!((speaks(&strict, 8, by), speaks(&open, 8, by)), (by == Proof::Key, true));
+        }
         assert_eq!(remove(&folder, DeviceId(7)).ok(), Some(true));
         assert_eq!(remove(&folder, DeviceId(7)).ok(), Some(false));
         assert_eq!(open.of(DeviceId(7), MonotonicNanos(LASTS_NANOS)), Known::Stranger);

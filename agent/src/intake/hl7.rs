@@ -202,6 +202,11 @@ async fn take(
     let message = Message::parse(&text)?;
     let key = key(&message)?;
     let reported = observe::read(&message)?;
+    for system in &reported.systems {
+        let device = system.identity.device;
+        let may = office.registry.admission.may_be_spoken_for(device, proof, received);
+        may.map_err(|words| Refusal::reject("OBX-18", words))?;
+    }
     let digest = content(&message);
     let (answer, answered) = oneshot::channel();
     let request = Request {

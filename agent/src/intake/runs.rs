@@ -1,11 +1,23 @@
-//! Numbers of runs of what has none of its own: each start is one more than the last.
+//! Numbers of runs of what has none of its own: each start is one more than the last, and the first
+//! one is drawn, since another gateway, or this one with a new card, may have heard the same device.
 
 use std::path::Path;
 
 use crate::seal::keep::{self, KeepError};
 
-/// The number of this run of a name in a folder, one more than that of the one before; it is kept
-/// when this returns.
+const RUN_MAX: u32 = u32::MAX >> 1;
+
+fn drawn() -> u32 {
+    let mut bytes = [0; 4];
+    // Without random numbers nothing could be sealed either, and the agent says so.
+    if getrandom::fill(&mut bytes).is_err() {
+        return 0;
+    }
+    u32::from_be_bytes(bytes)
+}
+
+/// The number of this run of a name in a folder, of 31 bits, one more than that of the one before;
+/// it is kept when this returns.
 ///
 /// # Errors
 /// [`KeepError`]: without a number of its own nothing may be said.
@@ -17,10 +29,10 @@ pub fn next_run(folder: &Path, name: &str) -> Result<u32, KeepError> {
     let path = folder.join(name);
     let last = match keep::load(&path, understand) {
         Ok(kept) => kept.value,
-        Err(KeepError::Missing { .. }) => 0,
+        Err(KeepError::Missing { .. }) => drawn(),
         Err(error) => return Err(error),
     };
-    let next = last.wrapping_add(1);
+    let next = last.wrapping_add(1) & RUN_MAX;
     keep::store(&path, &next.to_be_bytes())?;
     Ok(next)
 }

@@ -92,7 +92,7 @@ pub fn dated(
 }
 
 /// A century: a device that says more counts nothing.
-const AGE_MAX_NS: u64 = 100 * 365 * 86_400 * 1_000_000_000;
+pub const AGE_MAX_NS: u64 = 100 * 365 * 86_400 * 1_000_000_000;
 
 #[cfg(test)]
 mod tests {

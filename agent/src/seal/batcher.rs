@@ -108,7 +108,7 @@ impl Batcher {
         order: u64,
     ) -> Result<u64, PayloadError> {
         (self.order, self.changes_of_frame) = (order, 0);
-        self.close_full(said.payload.len());
+        self.close_full(said);
         if said.gap {
             let SourceGap { readings, cause } = SourceGap::read(said.payload)?;
             let what = NoteKind::Loss { readings, cause };
@@ -222,10 +222,10 @@ impl Batcher {
 
     /// Closes what has no room for another frame. Only between frames: one frame of a device never
     /// stands in two batches of a lane, since the sink knows it by lane and sequence.
-    fn close_full(&mut self, bytes: usize) {
+    fn close_full(&mut self, said: &Said<'_>) {
         for lane in Lane::ALL {
             let full = self.growing[lane as usize].as_ref().is_some_and(|growing| {
-                growing.payload_bytes + 2 * bytes > BATCH_PAYLOAD_BYTES_MAX
+                growing.bytes_with(said) > BATCH_PAYLOAD_BYTES_MAX
                     || growing.batch.blocks.len() >= BATCH_BLOCKS_MAX
                     || growing.readings as usize >= TABLE_VALUES_MAX / 2
             });

@@ -68,7 +68,7 @@ impl<'a> At<'a> {
     }
 
     pub(super) fn moment(&self, ticks: i64) -> i64 {
-        self.base_ns.saturating_add(ticks.saturating_mul(self.tick_ns))
+        in_range(self.base_ns.saturating_add(ticks.saturating_mul(self.tick_ns)))
     }
 
     /// When the block came to the gateway, UTC nanoseconds.
@@ -119,15 +119,27 @@ fn dated_by(block: &Block, is_guess: bool) -> u8 {
     }
 }
 
+/// A moment within 146 years of 1970: one may be moved by as much and is still a number.
+pub(super) const fn in_range(at_ns: i64) -> i64 {
+    const FAR: i64 = (1 << 62) - 1;
+    if at_ns > FAR {
+        FAR
+    } else if at_ns < -FAR {
+        -FAR
+    } else {
+        at_ns
+    }
+}
+
 /// UTC of a block's time: the device's own if it has one, else the gateway's at reception.
 fn base_time(utc_ns: i64, block: &Block, tick_ns: i64) -> i64 {
     if has_own_time(block) {
-        block.time_ticks.saturating_mul(tick_ns)
+        in_range(block.time_ticks.saturating_mul(tick_ns))
     } else {
         reception(utc_ns, block)
     }
 }
 
 fn reception(utc_ns: i64, block: &Block) -> i64 {
-    utc_ns.saturating_add(block.received_ms.saturating_mul(1_000_000))
+    in_range(utc_ns.saturating_add(block.received_ms.saturating_mul(1_000_000)))
 }

@@ -11,6 +11,7 @@ use wire::identity::{BootId, Lane, SegmentId};
 use wire::time::ClockState;
 
 use super::StoreError;
+use super::at::in_range;
 use super::db::{Db, Turn, values};
 use crate::verify::Disposed;
 
@@ -66,7 +67,7 @@ impl Anchor {
         // Behind the last moment of a run that was dated by the next one, it did not end there.
         let beyond_us = if self.source == SOURCE_NEXT_RUN { since.max(0) / 1_000 } else { 0 };
         let error_us = self.error_us.saturating_add(drift_us).saturating_add(beyond_us);
-        let utc_ns = self.utc_ns.saturating_add(since);
+        let utc_ns = in_range(self.utc_ns.saturating_add(since));
         Dated { utc_ns, error_us: Some(error_us.saturating_add(1)), source: self.source }
     }
 }
@@ -117,7 +118,7 @@ impl Times {
         }
         let at = monotonic(clock);
         let guess = || Dated {
-            utc_ns: clock.utc.map_or(now, |utc| utc.0),
+            utc_ns: in_range(clock.utc.map_or(now, |utc| utc.0)),
             error_us: None,
             source: clock.source as u8,
         };
@@ -230,7 +231,7 @@ pub fn put_right(db: &Db) -> Result<usize, StoreError> {
 
 /// Moves what one frame brought from where a guess has dated it.
 fn move_frame(db: &Db, evidence: i64, dated: Dated, guess_ns: i64) -> Result<(), StoreError> {
-    let by = dated.utc_ns.saturating_sub(guess_ns);
+    let by = in_range(dated.utc_ns.saturating_sub(guess_ns));
     let blocks = "SELECT first_row, last_row FROM block WHERE evidence = ?1 AND dated = 2";
     for block in db.rows(blocks, values![evidence])? {
         let (first, last): (i64, i64) = (block.at(0)?, block.at(1)?);

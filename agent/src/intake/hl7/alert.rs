@@ -30,6 +30,15 @@ pub(super) struct Facets {
 type Whole = (String, Option<Written>, Vec<What>);
 
 impl Facets {
+    /// Whether a row begins another alert than the one that stands here: OBX-4 is the same but for
+    /// its last number in all facets of one.
+    pub(super) fn is_another(&self, row: &Segment<'_>) -> bool {
+        let of = |place: &str| place.rsplit_once('.').map(|(of, _)| of.to_owned());
+        let is_event = row.field(4).rsplit('.').next() == Some("1");
+        !self.place.is_empty()
+            && (of(row.field(4)) != of(&self.channel) || is_event && self.event.is_some())
+    }
+
     /// Takes one facet; `what` is what the row says by itself.
     pub(super) fn take(
         &mut self,
@@ -46,10 +55,10 @@ impl Facets {
             }
             Some("2") => match (coded(row, 3), what) {
                 (Some((SOURCE, _)), _) => self.source = row.component(5, 1).parse().unwrap_or(0),
-                (Some((code, _)), value @ Some(What::Number(..))) => {
-                    (self.source, self.value) = (code, value);
+                (named, value) => {
+                    self.source = named.map_or(self.source, |(code, _)| code);
+                    self.value = value;
                 }
-                _ => {}
             },
             Some("3") => self.phase = Some(phase(row)?),
             Some("4") => self.state = state(row)?,

@@ -68,7 +68,7 @@ impl Wait {
 pub struct Ground {
     /// Where messages are remembered.
     pub seen: Seen<Folder>,
-    /// The number of this run.
+    /// The number of this run; its uppermost bit is not used.
     pub run: u32,
     /// Where chunks go.
     pub line: mpsc::Sender<Chunk>,
@@ -92,8 +92,8 @@ pub fn open(ground: Ground) -> std::io::Result<mpsc::Sender<Request>> {
 
 struct Desk {
     ground: Ground,
-    /// The next number of each device system in this run.
-    next: HashMap<DeviceId, u32>,
+    /// The next number of each device system in this run, by how its senders proved themselves.
+    next: HashMap<(DeviceId, Proof), u32>,
     /// Messages that are not durable yet, oldest first.
     pending: HashMap<Key, Vec<Wait>>,
     order: VecDeque<Key>,
@@ -188,7 +188,7 @@ impl Desk {
                 if let Some(waits) = self.pending.get(&request.key) {
                     return Ok(Fate::Same(waits.clone()));
                 }
-                if known.run == self.ground.run {
+                if known.run >> 1 == self.ground.run {
                     return Ok(Fate::Same(Vec::new()));
                 }
                 // Nobody knows how far it came before the restart: it goes again, as the same.
@@ -203,18 +203,25 @@ impl Desk {
         let mut first = Vec::with_capacity(systems.len());
         for system in systems {
             let device = system.identity.device;
-            let is_full = self.next.len() >= SPEAKERS_MAX && !self.next.contains_key(&device);
+            let key = (device, request.proof);
+            let is_full = self.next.len() >= SPEAKERS_MAX && !self.next.contains_key(&key);
             if is_full {
                 let says = format!("more than {SPEAKERS_MAX} device systems at one gateway");
                 return Err(Refusal::reject("OBX-18", says));
             }
-            let next = self.next.entry(device).or_insert(1);
+            let next = self.next.entry(key).or_insert(1);
             first.push((device, *next));
             *next = next.wrapping_add(frames(system).len() as u32);
         }
-        let entry = Entry { content: request.content, run: self.ground.run, first };
+        let run = self.run(request.proof);
+        let entry = Entry { content: request.content, run, first };
         news.insert(request.key, entry.clone());
         Ok(Fate::Taken(entry))
+    }
+
+    /// The run of what is said on one kind of port: what others say under the same name has another.
+    const fn run(&self, proof: Proof) -> u32 {
+        self.ground.run << 1 | matches!(proof, Proof::Key) as u32
     }
 
     /// Hands what a message says to the line; what must be durable then.
@@ -239,11 +246,12 @@ impl Desk {
     ) -> Result<Option<Wait>, Refusal> {
         let (mut bytes, mut spans) = (Vec::new(), Vec::new());
         let context = self.ground.cast.context(system);
-        for (sequence, payload) in (first..).zip(super::say::payloads(system, &device, &context)) {
+        let payloads = super::say::payloads(system, &device, &context);
+        for (sequence, (age_ns, payload)) in (first..).zip(payloads) {
             let start = bytes.len();
             bytes.extend_from_slice(payload.as_slice());
             let end = bytes.len();
-            spans.push(FrameSpan { sequence, gap: false, start, end, age_ns: 0 });
+            spans.push(FrameSpan { sequence, gap: false, start, end, age_ns });
         }
         let Some(last) = spans.last() else { return Ok(None) };
         let sequence = last.sequence;

@@ -6,7 +6,7 @@
 use wire::batch::ChannelInfo;
 use wire::decimal::{Absent, Decimal, Number};
 use wire::reading::{ChannelKind, Code, Mode, Status};
-use wire::time::DeviceClock;
+use wire::time::{DeviceClock, Form, Stated, Timeline};
 
 use super::alert::Facets;
 use super::identity::{Identity, Patient, Systems, beginning};
@@ -34,6 +34,8 @@ pub struct System {
     pub clock: DeviceClock,
     /// What it is doing.
     pub mode: Mode,
+    /// The sender's present time, ticks of the same clock, if that dates the others.
+    pub present: Option<i64>,
     /// Whom it is measuring.
     pub patient: Option<Patient>,
     /// In the order of the message.
@@ -173,8 +175,13 @@ impl Walk<'_> {
             }
             _ => Some(words(row)?),
         };
-        if let Some(facets) = self.facets.as_mut().filter(|_| is_facet) {
-            return facets.take(row, own, what);
+        if is_facet {
+            if self.facets.as_ref().is_some_and(|facets| facets.is_another(row)) {
+                self.end_alert()?;
+            }
+            if let Some(facets) = &mut self.facets {
+                return facets.take(row, own, what);
+            }
         }
         match what {
             Some(what) => self.say(row.field(4), own, what),
@@ -201,13 +208,7 @@ impl Walk<'_> {
         let system = place.split('.').next().unwrap_or_default();
         let identity = self.names.identity(self.message, system);
         let written = own.or(self.interval).or(self.sent);
-        let (clock, ticks) = match written {
-            None => (DeviceClock::None, 0),
-            Some(written) => match written.utc_ticks(self.zone) {
-                Some(ticks) => (DeviceClock::Utc, ticks),
-                None => (DeviceClock::Local, written.civil_ticks),
-            },
-        };
+        let (clock, ticks, present) = self.dated(written);
         let is_own = |system: &&System| {
             (system.identity.device, system.clock) == (identity.device, clock)
                 && system.patient == self.patient
@@ -216,12 +217,32 @@ impl Walk<'_> {
         let systems = &mut self.reported.systems;
         let known = systems.iter().position(|system| is_own(&system));
         let at = known.unwrap_or_else(|| {
-            systems.push(System { identity, clock, mode, patient, items });
+            systems.push(System { identity, clock, mode, present, patient, items });
             systems.len() - 1
         });
         let what = told_apart(&systems[at], ticks, place, what);
         systems[at].items.push(Item { ticks, what });
         Ok(())
+    }
+
+    /// What kind of time a moment is, its ticks, and the sender's present ones where those date it.
+    fn dated(&self, written: Option<Written>) -> (DeviceClock, i64, Option<i64>) {
+        let Some(written) = written else { return (DeviceClock::None, 0, None) };
+        let utc_ticks = written.utc_ticks(self.zone);
+        // A sender that names a zone keeps IHE's consistent time; of others nobody says so.
+        let stated = Stated {
+            form: Form::Local,
+            is_current: self.sent.is_some(),
+            is_synchronised: utc_ticks.is_some(),
+            has_offset: utc_ticks.is_some(),
+        };
+        match (stated.timeline(), utc_ticks) {
+            ((Timeline::Own, _), Some(ticks)) => (DeviceClock::Utc, ticks, None),
+            ((Timeline::Map, _), _) => {
+                (DeviceClock::Local, written.civil_ticks, self.sent.map(|sent| sent.civil_ticks))
+            }
+            _ => (DeviceClock::Local, written.civil_ticks, None),
+        }
     }
 
     /// A number, or the state that stands for none.

@@ -17,6 +17,7 @@ use super::observe::{Item, System, What};
 use super::time::TICK_EXPONENT;
 use crate::intake::admission::Proof;
 use crate::intake::patients::Patients;
+use crate::intake::ticks::AGE_MAX_NS;
 use crate::intake::{Device, Registry, Slot};
 
 /// Longest text of one note, bytes.
@@ -25,6 +26,9 @@ const TEXT_BYTES_MAX: usize = 96;
 const SHAPES_MAX: usize = 8;
 /// Devices whose channel lists are kept.
 const CAST_MAX: usize = 4096;
+
+/// One tick of HL7's times.
+const TICK_NS: u64 = 10u64.pow(TICK_EXPONENT as u32);
 
 /// What a device is known by.
 type Who = (DeviceId, DeviceClock, u8, Proof);
@@ -38,7 +42,7 @@ pub struct Cast {
 }
 
 impl Cast {
-    /// Nobody yet.
+    /// Nobody yet, in the run of this number.
     #[must_use]
     pub fn new(registry: Registry, patients: Patients, run: u32) -> Self {
         Self { registry, patients, run, known: HashMap::new() }
@@ -62,13 +66,13 @@ impl Cast {
     ) -> Arc<Device> {
         let channels = channels(system);
         let who = (system.identity.device, system.clock, system.mode as u8, proof);
-        let known = self.known.get(&who).filter(|_| run == self.run);
+        let known = self.known.get(&who).filter(|_| run >> 1 == self.run);
         let same = known.and_then(|all| all.iter().find(|device| covers(device, &channels)));
         if let Some(device) = same {
             return device.clone();
         }
         let device = Arc::new(self.introduce(system, channels, (port, proof), run));
-        if run == self.run {
+        if run >> 1 == self.run {
             if self.known.len() >= CAST_MAX {
                 self.known.clear();
             }
@@ -219,12 +223,18 @@ fn words(code: Code, mut text: &str) -> Vec<Line<'_>> {
     }
 }
 
-/// The payloads of a system's frames, in order.
+/// How long before its sender's present time something was, nanoseconds, if that dates it.
+fn age_ns(system: &System, ticks: i64) -> u64 {
+    let ago = system.present.map_or(0, |present| present.saturating_sub(ticks));
+    u64::try_from(ago).unwrap_or(0).saturating_mul(TICK_NS).min(AGE_MAX_NS)
+}
+
+/// The payloads of a system's frames, in order, and how old each is.
 pub(super) fn payloads(
     system: &System,
     device: &Device,
     context: &[u8],
-) -> Vec<Room<LINK_PAYLOAD_BYTES_MAX>> {
+) -> Vec<(u64, Room<LINK_PAYLOAD_BYTES_MAX>)> {
     let mut all = Vec::new();
     for (ticks, entries) in frames(system) {
         let mut writer = DataWriter::new(ticks);
@@ -243,7 +253,7 @@ pub(super) fn payloads(
             };
         }
         debug_assert!(fits, "a frame holds what was counted into it");
-        all.push(writer.finish());
+        all.push((age_ns(system, ticks), writer.finish()));
     }
     all
 }

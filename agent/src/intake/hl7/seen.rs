@@ -1,6 +1,6 @@
 //! Messages that were taken, so that one that comes again is the same and no second one.
 //!
-//! Shape:  two generations of at most 32,768 messages, each a file: 8 bytes of magic, 8 bytes of
+//! Shape:  three generations of at most 32,768 messages, each a file: 8 bytes of magic, 8 bytes of
 //! its number, then entries of length, digest of sender and control id, digest of the content, run,
 //! and the numbers given, closed by a CRC-32C.
 //! Order:  an entry is durable before its message may become durable: after a crash a message that
@@ -21,7 +21,10 @@ pub const DEVICES_MAX: usize = 32;
 /// Bytes of an entry but its devices, and of each of those.
 const ENTRY_BYTES: (usize, usize) = (2 + 16 + 8 + 4 + 4, 12);
 const MAGIC: &[u8; 8] = b"WLHL7\0\0\x01";
-const NAMES: [&str; 2] = ["messages-1", "messages-2"];
+const NAMES: [&str; 3] = ["messages-1", "messages-2", "messages-3"];
+/// A whole generation of messages of many devices.
+const FILE_BYTES_MAX: usize =
+    HEAD_BYTES as usize + GENERATION_MAX * (ENTRY_BYTES.0 + DEVICES_MAX * ENTRY_BYTES.1);
 const HEAD_BYTES: u64 = 16;
 
 /// Sender and control id.
@@ -64,7 +67,7 @@ impl<D: Disk> Seen<D> {
         let names = disk.list()?;
         for name in NAMES.into_iter().filter(|name| names.iter().any(|(known, _)| known == name)) {
             let file = disk.open(name)?;
-            let mut bytes = vec![0; usize::try_from(file.size()?).unwrap_or(0).min(8 << 20)];
+            let mut bytes = vec![0; usize::try_from(file.size()?).unwrap_or(0).min(FILE_BYTES_MAX)];
             let length = file.read_at(&mut bytes, 0)?;
             bytes.truncate(length);
             if let Some((number, messages, end)) = read(&bytes) {
@@ -76,7 +79,13 @@ impl<D: Disk> Seen<D> {
         }
         found.sort_by_key(|generation| generation.number);
         let newer = found.pop();
-        let older = found.pop().map(|generation| generation.messages).unwrap_or_default();
+        let mut older = found.pop().map(|generation| generation.messages).unwrap_or_default();
+        // Of a file whose writing failed early the one before it counts, too.
+        if let Some(before) = found.pop().map(|generation| generation.messages)
+            && older.len() + before.len() <= GENERATION_MAX
+        {
+            older.extend(before);
+        }
         let none = || Generation { file: None, number: 0, end: 0, messages: HashMap::new() };
         Ok(Self { disk, newer: newer.unwrap_or_else(none), older })
     }
@@ -113,7 +122,7 @@ impl<D: Disk> Seen<D> {
     /// Begins a new generation in the place of the oldest.
     fn turn(&mut self) -> io::Result<()> {
         let number = self.newer.number + 1;
-        let name = NAMES[usize::from(number.is_multiple_of(2))];
+        let name = NAMES[((number - 1) % NAMES.len() as u64) as usize];
         let file = self.disk.create(name)?;
         file.write_at(&[&MAGIC[..], &number.to_be_bytes()].concat(), 0)?;
         file.sync()?;

@@ -75,7 +75,7 @@ impl Session {
                 self.lock.forget();
                 false
             }
-            Known::Refused(why) => {
+            Known::Unknown(why) | Known::Refused(why) => {
                 self.dismiss_unless(device, Proof::Unasked);
                 self.lock.forget();
                 self.complain(device, why);
@@ -144,7 +144,7 @@ impl Session {
         let may_stay = match self.registry.admission.of(id, self.received) {
             Known::Key(key) => device.proof == Proof::Key && self.lock.is_proven(id, boot, &key),
             Known::Stranger => device.proof != Proof::Key,
-            Known::Refused(_) => false,
+            Known::Unknown(_) | Known::Refused(_) => false,
         };
         if !may_stay {
             tracing::warn!(device = %id, "a device must introduce itself anew: its key is another");

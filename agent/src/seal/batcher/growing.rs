@@ -35,20 +35,25 @@ impl Spot<'_> {
         if let Some(at) = self.shapes.iter().position(|shape| Arc::ptr_eq(shape, list)) {
             return at;
         }
-        let bytes = |c: &ChannelInfo| 16 + c.label.len() + c.unit_label.len();
-        *self.payload_bytes += list.iter().map(bytes).sum::<usize>();
+        *self.payload_bytes += bytes_of(list);
         self.shapes.push(list.clone());
         self.shapes.len() - 1
     }
+}
+
+/// Bytes that a list of channels takes in a batch, at most.
+fn bytes_of(list: &[ChannelInfo]) -> usize {
+    list.iter().map(|channel| 16 + channel.label.len() + channel.unit_label.len()).sum()
 }
 
 /// Milliseconds by which a frame's moment may differ from what its block says of it.
 const DISAGREES_MS: i128 = 1_000;
 
 /// Whether a block dates a time as it was taken: of a device that counts, something may be learnt
-/// between two frames.
+/// between two frames, and a civil clock may be set.
 fn agrees(block: &Block, time: Option<i64>, received_ms: i64) -> bool {
-    let Some(time) = time.filter(|_| block.source.clock == DeviceClock::Tick) else { return true };
+    let is_mapped = matches!(block.source.clock, DeviceClock::Tick | DeviceClock::Local);
+    let Some(time) = time.filter(|_| is_mapped) else { return true };
     let ticks = i128::from(time) - i128::from(block.time_ticks);
     let since_ms = ticks * 10i128.pow(block.source.tick_exponent.into()) / 1_000_000;
     let apart = i128::from(received_ms) - i128::from(block.received_ms) - since_ms;
@@ -67,6 +72,13 @@ impl Growing {
             order_first,
             hurry: None,
         }
+    }
+
+    /// Bytes that the batch has once so many of a device's are in it, at most.
+    pub(super) fn bytes_with(&self, said: &Said<'_>) -> usize {
+        let lists = [&said.device.numerics, &said.device.waves].into_iter();
+        let new = lists.filter(|list| !self.shapes.iter().any(|known| Arc::ptr_eq(known, list)));
+        self.payload_bytes + 2 * said.payload.len() + new.map(|list| bytes_of(list)).sum::<usize>()
     }
 
     /// The block of a device; `time` is what the device says, and none for a loss.

@@ -61,9 +61,9 @@ impl Batcher {
         order: u64,
     ) {
         self.order = order;
-        self.close_full(0);
         let received = clock.monotonic;
         let said = Said { device, sequence, gap: true, payload: &[], received, age_ns: 0 };
+        self.close_full(&said);
         self.note(Lane::Vital, &said, time, what, clock);
     }
 }

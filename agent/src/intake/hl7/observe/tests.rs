@@ -168,6 +168,32 @@ fn a_technical_alert_has_its_event_in_the_value() {
 }
 
 #[test]
+fn two_alerts_of_one_order_are_two_and_words_of_the_second_facet_are_kept() {
+    let second: Vec<String> = ALERT[1..]
+        .iter()
+        .map(|row| row.replace("|1.1.1.4.", "|1.1.1.5.").replace("119>110", "130>110"))
+        .collect();
+    let same_place: Vec<String> =
+        second.iter().map(|row| row.replace("|1.1.1.5.", "|1.1.1.4.")).collect();
+    for second in [second, same_place] {
+        let rows: Vec<&str> = ALERT.into_iter().chain(second.iter().map(String::as_str)).collect();
+        let reported = alerts(&rows).unwrap();
+        let is_alert = |item: &&Item| matches!(item.what, What::Alert(..));
+        let texts: Vec<String> = reported.systems[0]
+            .items
+            .iter()
+            .filter(is_alert)
+            .map(|item| format!("{:?}", item.what))
+            .collect();
+        assert!(texts.len() == 2 && texts[0] != texts[1], "{texts:?}");
+    }
+    let words = "OBX|2|ST|68480X^X^99X|1.1.1.4.2|left arm||||||R";
+    let reported = alerts(&[ALERT[0], ALERT[1], words, ALERT[3]]).unwrap();
+    let said = format!("{:?}", reported.systems[0].items);
+    assert!(said.contains("left arm"), "{said}");
+}
+
+#[test]
 fn an_alert_without_event_or_phase_is_refused() {
     let without = |number: usize| {
         let all: Vec<&str> =

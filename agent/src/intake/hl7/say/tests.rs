@@ -18,9 +18,9 @@ fn cast() -> Cast {
 const PORT: fn() -> Arc<str> = || "MLLP".into();
 
 fn said(system: &System) -> (Arc<Device>, Vec<Vec<u8>>) {
-    let device = cast().device(system, (&PORT(), Proof::Stranger), 7);
+    let device = cast().device(system, (&PORT(), Proof::Stranger), 14);
     let payloads = payloads(system, &device, b"sixteen bytes it");
-    (device, payloads.into_iter().map(|payload| payload.as_slice().to_vec()).collect())
+    (device, payloads.into_iter().map(|(_, payload)| payload.as_slice().to_vec()).collect())
 }
 
 #[test]
@@ -75,9 +75,26 @@ fn a_device_is_the_same_as_long_as_it_says_the_same_channels() {
     let mut cast = cast();
     let mut of =
         |value: &str, run| cast.device(&system(&rows(value)), (&PORT(), Proof::Stranger), run);
-    let first = of("36.5", 7);
-    assert!(Arc::ptr_eq(&first, &of("37.1", 7)));
-    assert!(!Arc::ptr_eq(&first, &of("37", 7)), "a frame says nothing of the ones before it");
+    let first = of("36.5", 14);
+    assert!(Arc::ptr_eq(&first, &of("37.1", 14)));
+    assert!(!Arc::ptr_eq(&first, &of("37", 14)), "a frame says nothing of the ones before it");
     assert_eq!(of("37", 6).source.boot, SourceBoot(6), "of a run before");
-    assert!(Arc::ptr_eq(&first, &of("36.9", 7)));
+    assert!(Arc::ptr_eq(&first, &of("36.9", 14)));
+}
+
+#[test]
+fn what_a_civil_clock_without_zone_says_is_as_old_as_its_sender_says() {
+    let of = |sent: &str, row: &str| {
+        let head = format!("MSH|^~\\&|A|B|||{sent}||ORU^R01|1|P|2.6");
+        let row = format!("OBX|1|NM|5^A^MDC|1.1.1.1|5|1^U^MDC||||||||{row}");
+        let text = [head, row].join("\r");
+        let system = observe::read(&Message::parse(&text).unwrap()).unwrap().systems.remove(0);
+        (system.clock, payloads(&system, &said(&system).0, b"")[0].0)
+    };
+    let local = wire::time::DeviceClock::Local;
+    assert_eq!(of("20260101120000", "20260101115930.5"), (local, 29_500_000_000));
+    assert_eq!(of("20260101120000", "20260101120001"), (local, 0), "nothing is of later");
+    assert_eq!(of("", "20260101115930"), (local, 0), "nobody says what the clock is now");
+    let utc = (wire::time::DeviceClock::Utc, 0);
+    assert_eq!(of("20260101120000+0100", "20260101115930"), utc, "its zone is known");
 }
