@@ -31,6 +31,8 @@ pub mod probe;
 
 mod resets;
 
+mod steps;
+
 mod trust;
 
 pub use resets::Resets;
@@ -235,10 +237,9 @@ impl<D: Disk, S: Sealer, H: Hands> Line<D, S, H> {
         self.health.devices.refused_frame(device);
     }
 
-    /// One turn: close, seal, append, commit, acknowledge, send. With `all`, nothing waits for its
-    /// interval.
+    /// One turn: close, seal, append, commit, acknowledge, send; with `all`, whatever waits.
     pub fn turn(&mut self, all: bool) {
-        let clock = self.clock.state();
+        let clock = self.look_at_clock();
         if !self.held_back {
             self.health.beat(&mut self.batcher, &self.buffer, &self.uplink, &clock);
         }

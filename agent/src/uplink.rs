@@ -8,6 +8,8 @@ pub mod driver;
 
 pub mod call;
 
+pub(crate) mod dates;
+
 pub mod traffic;
 
 pub mod tls;

@@ -6,6 +6,7 @@ use ed25519_dalek::SigningKey;
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
 
+use crate::clock;
 use crate::limits::GROUP_RECORDS_MAX;
 use crate::receipt;
 use crate::receive::driver::{Answer, Incoming, Ticket};
@@ -127,7 +128,7 @@ impl Committer {
         {
             tracing::error!(%error, "dropped bytes could not be counted");
         }
-        let receipts = receipt::sign(&committed, self.store.epoch(), &self.key);
+        let receipts = receipt::sign(&committed, self.store.epoch(), clock::now(), &self.key);
         if !receipts.is_empty() && !std::mem::replace(&mut self.has_signed, true) {
             tracing::info!(commit = committed.commit, "the first receipts are signed");
         }

@@ -4,9 +4,9 @@ use ed25519_dalek::SigningKey;
 use wire::identity::{GatewayId, SegmentId, StoreEpoch};
 use wire::limits::RECEIPT_RANGES_MAX;
 use wire::receipt::{Range, Receipt};
+use wire::time::UnixNanos;
 use wire::topic::{Level, Topic};
 
-use crate::clock;
 use crate::store::Committed;
 
 /// A signed receipt and where it goes.
@@ -18,9 +18,14 @@ pub struct Outgoing {
     pub bytes: Vec<u8>,
 }
 
-/// Signs for a commit; a gateway with many ranges gets several receipts.
+/// Signs for a commit, at a moment after it; a gateway with many ranges gets several receipts.
 #[must_use]
-pub fn sign(committed: &Committed, epoch: StoreEpoch, key: &SigningKey) -> Vec<Outgoing> {
+pub fn sign(
+    committed: &Committed,
+    epoch: StoreEpoch,
+    sink_time: UnixNanos,
+    key: &SigningKey,
+) -> Vec<Outgoing> {
     let mut receipts = Vec::new();
     for signable in &committed.gateways {
         let mut wanted = signable.headers_wanted.clone();
@@ -29,7 +34,7 @@ pub fn sign(committed: &Committed, epoch: StoreEpoch, key: &SigningKey) -> Vec<O
                 gateway: signable.gateway,
                 store_epoch: epoch,
                 commit: committed.commit,
-                sink_time: clock::now(),
+                sink_time,
                 segments,
                 headers_wanted: std::mem::take(&mut wanted),
             };

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use agent::clock::Clock;
+use agent::clock::floor::Floor;
 use agent::config::Broker;
 use agent::health::Health;
 use agent::line::{Line, Trust};
@@ -45,7 +46,7 @@ pub fn line_of(
     let clock = Clock::new();
     let status = [vec![1], vec![0]];
     let runtime = tokio::runtime::Handle::current();
-    let driver = Driver::new(runtime, nowhere(), gateway.id, status, events);
+    let driver = Driver::new(runtime, nowhere(), gateway.id, status, Floor::below(&folder), events);
     let uplink = Uplink::new(clock.now(), 1 << 20, 7);
     let health = Health::new(gateway.id, Duration::from_secs(3600), clock.monotonic());
     let (roots, keyring) = (fleet.roots.clone(), fleet.keyring.clone());

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use agent::buffer::disk::Folder;
+use agent::clock::floor::Floor;
 use agent::intake::complaints::Complaint;
 use agent::intake::hl7::desk::{self, Ground};
 use agent::intake::hl7::seen::Seen;
@@ -46,7 +47,8 @@ impl Ear {
         let port = free_port().unwrap();
         let gateway = GatewayId::new("gw-1").unwrap();
         let answers = Arc::default();
-        let office = Office { gateway, registry: registry.clone(), desk, answers };
+        let floor = Floor::below(state.path());
+        let office = Office { gateway, registry: registry.clone(), desk, answers, floor };
         let listen = ([127, 0, 0, 1], port).into();
         tokio::spawn(hl7::serve(Port { listen, tls: None }, office));
         let ear = Self { port, registry, chunks, _state: state };

@@ -7,6 +7,7 @@ use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use agent::clock::floor::Floor;
 use agent::config::Broker as Address;
 use agent::uplink::driver::{Driver, FromBroker, MessageKind, record_bytes_max};
 use agent::uplink::{Hands, tls};
@@ -89,14 +90,16 @@ impl Post {
         let address = address(folder.path(), "gw-1", proxy.address().port());
         let runtime = tokio::runtime::Handle::current();
         let status = [ONLINE.to_vec(), vec![0]];
-        let driver = Driver::new(runtime, address, named("gw-1"), status, said);
+        let floor = Floor::below(folder.path());
+        let driver = Driver::new(runtime, address, named("gw-1"), status, floor, said);
         Self { folder, broker, proxy, driver, events }
     }
 
     /// A plain client of the broker itself.
     fn client(&self, name: &str) -> MqttOptions {
         let port = self.broker.address().port();
-        let tls = tls::client(&address(self.folder.path(), name, port)).unwrap();
+        let floor = Floor::below(self.folder.path());
+        let tls = tls::client(&address(self.folder.path(), name, port), &floor).unwrap();
         let mut options = MqttOptions::new(name, ("localhost", port));
         options.set_transport(Transport::tls_with_config(TlsConfiguration::from(tls)));
         options.set_unlimited_incoming_packet_size();

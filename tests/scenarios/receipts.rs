@@ -12,12 +12,16 @@ use wire::receipt::{Disposition, Range, Reason, Receipt};
 use wire::seal::{SegmentKeys, open_frame, seal_frame, unwrap_secret, verify_frame};
 use wire::segment::{Suite, read_header_payload};
 use wire::signed::SignatureError;
+use wire::time::UnixNanos;
 
 use crate::device::{monitor, numerics};
 use crate::gateway::{Gateway, Sent};
 use crate::sink::{Sink, fates, receipts, settle};
 use crate::site::Site;
 use rig::fleet::{Fleet, named};
+
+/// When the sink of these tests signs.
+const SIGNED: UnixNanos = UnixNanos(1_767_225_600_000_000_000);
 
 /// A site whose gateway has heard four frames.
 fn site() -> Site {
@@ -99,8 +103,8 @@ fn a_receipt_of_another_key_is_refused() {
     let rounds = sink.take(&gateway.records());
     let thief = SigningKey::from_bytes(&[0x99; 32]);
 
-    let forged = sign(&rounds[0], fleet.epoch, &thief);
-    let by_gateway = sign(&rounds[0], fleet.epoch, &gateway.signer);
+    let forged = sign(&rounds[0], fleet.epoch, SIGNED, &thief);
+    let by_gateway = sign(&rounds[0], fleet.epoch, SIGNED, &gateway.signer);
 
     for receipt in forged.iter().chain(&by_gateway) {
         let refused = Receipt::verify(&receipt.bytes, &fleet.keyring.fleet.receipt_keys);

@@ -195,7 +195,9 @@ pub fn wanted(rounds: &[Committed]) -> Vec<SegmentId> {
 
 /// The signed receipts of some commits, verified as a gateway would.
 pub fn receipts(fleet: &Fleet, rounds: &[Committed]) -> Vec<Receipt> {
-    let signed = rounds.iter().flat_map(|round| receipt::sign(round, fleet.epoch, &fleet.receipt));
+    let time = cloud_sink::clock::now();
+    let sign = |round| receipt::sign(round, fleet.epoch, time, &fleet.receipt);
+    let signed = rounds.iter().flat_map(sign);
     let keys = &fleet.keyring.fleet.receipt_keys;
     signed.map(|one| Receipt::verify(&one.bytes, keys).expect("the sink signs well")).collect()
 }

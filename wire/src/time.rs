@@ -126,7 +126,7 @@ impl TimeSource {
 /// Invariant: `utc` is `None` exactly when `source` is [`TimeSource::None`].
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct ClockState {
-    /// Grows by one at every step of the wall clock.
+    /// Grows by one at every step of the wall clock, or of what is known of UTC.
     pub epoch: u32,
     /// The instant.
     pub monotonic: MonotonicNanos,

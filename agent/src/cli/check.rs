@@ -27,7 +27,7 @@ impl Check {
         let now = clock.utc.filter(|_| !self.no_env);
         examine::files(&config, now, &mut findings);
         if !self.no_env {
-            examine::broker(&config.broker, &mut findings);
+            examine::broker(&config, &mut findings);
             examine::time(&clock, &mut findings);
         }
         findings.print(self.json)?;

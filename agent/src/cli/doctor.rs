@@ -55,7 +55,7 @@ pub(super) fn look(path: &Path) -> Findings {
     if let Some(config) = config {
         let clock = Clock::new().state();
         examine::files(&config, clock.utc, &mut findings);
-        examine::broker(&config.broker, &mut findings);
+        examine::broker(&config, &mut findings);
         examine::time(&clock, &mut findings);
         let status = status::ask(&config).ok();
         let status = status.and_then(|text| serde_json::from_str(&text).ok());

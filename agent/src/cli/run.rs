@@ -1,6 +1,7 @@
 //! `wardline run`: puts the stages together and lets them go.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -10,6 +11,7 @@ use wire::status::Status as StatusHint;
 use super::{ConfigArg, Failure, wrong_config};
 use crate::buffer::disk::Folder;
 use crate::buffer::{Buffer, Writer};
+use crate::clock::floor::Floor;
 use crate::clock::{Clock, boot_id};
 use crate::config::Config;
 use crate::health::host::Host;
@@ -64,7 +66,8 @@ impl Run {
         keep::folder(&config.state).with_context(|| config.state.display().to_string())?;
         let host = Host::begin(Path::new("/"), &config.state, boot_id());
         tracing::info!(because = host.start().words(), "started");
-        let mut line = assemble(&config, &host, runtime.handle(), broker_events)?;
+        let floor = Floor::below(&config.state);
+        let mut line = assemble(&config, &host, &floor, runtime.handle(), broker_events)?;
         line.health = line.health.hearing(registry.complaints());
         line.health.alarm(Alarm::Config, mended.into_iter().collect());
         let screen = line.health.screen();
@@ -74,7 +77,7 @@ impl Run {
             runtime.spawn(ports::serve(port, registry.clone(), chunks.clone()));
         }
         serve_onboard(&config, &registry, &chunks, runtime.handle())?;
-        serve_hl7(&config, &registry, &chunks, runtime.handle())?;
+        serve_hl7(&config, (&registry, floor), &chunks, runtime.handle())?;
         runtime.spawn(watchdog::feed(screen.clone()));
         runtime.spawn(local::serve_tap(config.state.clone(), line.taps()));
         runtime.spawn(local::serve_test(config.state.clone(), line.take_probes()));
@@ -102,7 +105,7 @@ impl Run {
 /// Opens the desk of HL7 messages and listens for them, if any are wanted.
 fn serve_hl7(
     config: &Config,
-    registry: &Registry,
+    (registry, floor): (&Registry, Arc<Floor>),
     line: &mpsc::Sender<Chunk>,
     runtime: &tokio::runtime::Handle,
 ) -> anyhow::Result<()> {
@@ -129,8 +132,8 @@ fn serve_hl7(
     let cast = Cast::new(registry.clone(), patients, run);
     let ground = Ground { seen, run, line: line.clone(), gather, cast };
     let desk = desk::open(ground).context("no thread")?;
-    let answers = std::sync::Arc::default();
-    let office = Office { gateway: config.gateway, registry: registry.clone(), desk, answers };
+    let (gateway, registry, answers) = (config.gateway, registry.clone(), Arc::default());
+    let office = Office { gateway, registry, desk, answers, floor };
     for (port, _) in config.hl7.clone() {
         runtime.spawn(hl7::serve(port, office.clone()));
     }
@@ -181,6 +184,7 @@ async fn wait_for_stop() {
 fn assemble(
     config: &Config,
     host: &Host,
+    floor: &Arc<Floor>,
     runtime: &tokio::runtime::Handle,
     events: mpsc::Sender<(u64, crate::uplink::driver::FromBroker)>,
 ) -> anyhow::Result<Line<Folder, Seal, Driver>> {
@@ -205,14 +209,15 @@ fn assemble(
         StatusHint { boot, start_count: buffer.start_count(), online }.sign(&custody.signing)
     };
     let status = [hint(true), hint(false)];
-    let driver =
-        Driver::new(runtime.clone(), config.broker.clone(), config.gateway, status, events);
+    let (runtime, broker, gateway) = (runtime.clone(), config.broker.clone(), config.gateway);
+    let driver = Driver::new(runtime, broker, gateway, status, floor.clone(), events);
     let mut seed = [0; 8];
     getrandom::fill(&mut seed).context("the kernel gives no random bytes")?;
     let uplink = Uplink::new(clock.now(), config.window_bytes, u64::from_be_bytes(seed));
     let health = Health::new(config.gateway, config.intervals[3], now.monotonic).on(host.clone());
     let certificate = config.broker.certificate.clone();
-    let trust = Trust::watching(config.gateway, custody, files, certificate, clock.now());
+    let mut trust = Trust::watching(config.gateway, custody, files, certificate, clock.now());
+    trust.floor = Some(floor.clone());
     let patients = Patients::at(&config.state, config.patients);
     let batcher = Batcher::new(config.intervals).naming(patients);
     let mut line = Line::new(clock, batcher, buffer, uplink, driver, health, trust);

@@ -21,6 +21,7 @@ use super::complaints::Complaint;
 use super::pace::Pace;
 use super::ports;
 use crate::clock::Clock;
+use crate::clock::floor::Floor;
 
 mod alert;
 
@@ -72,6 +73,8 @@ pub struct Office {
     pub desk: mpsc::Sender<Request>,
     /// Numbers of answers.
     pub answers: Arc<AtomicU64>,
+    /// At which certificates are looked at.
+    pub floor: Arc<Floor>,
 }
 
 /// A connection that says nothing for so long gives its place to others.
@@ -96,7 +99,7 @@ pub async fn serve(port: Port, office: Office) {
             let Some(tls) = tls else {
                 return talk(stream, name, Proof::Stranger, office).await;
             };
-            match timeout(TAKEN_WITHIN, tls.accept(stream)).await {
+            match timeout(TAKEN_WITHIN, tls.accept(stream, &office.floor)).await {
                 Ok(Ok(stream)) => talk(stream, name, Proof::Key, office).await,
                 Ok(Err(error)) => tracing::warn!(port = %name, %error, "a peer is not taken"),
                 Err(_) => tracing::warn!(port = %name, "a peer does not prove itself in time"),

@@ -1,5 +1,7 @@
 //! What comes back from the broker: connections, receipts, keyrings.
 
+use std::time::Instant;
+
 use wire::keyring::Keyring;
 use wire::receipt::Receipt;
 
@@ -74,11 +76,13 @@ impl<D: Disk, S: Sealer, H: Hands> Line<D, S, H> {
         }
         let (now, clock) = (self.clock.now(), self.clock.state());
         self.buffer.saw_receipt(receipt.commit);
+        let mut sent = None;
         for (segment, ranges) in &receipt.segments {
             for range in ranges {
                 match self.buffer.settle(*segment, range, &clock) {
                     Ok(Settled::Ours) => {
-                        self.uplink.receipted(now, *segment, range.first, range.last);
+                        let last = self.uplink.receipted(now, *segment, range.first, range.last);
+                        sent = sent.max(last);
                         self.probes.receipted(*segment, range, now);
                     }
                     Ok(Settled::Foreign) => {
@@ -93,7 +97,18 @@ impl<D: Disk, S: Sealer, H: Hands> Line<D, S, H> {
                 self.uplink.repeat(lane, header);
             }
         }
+        self.learn_time(&receipt, sent, now);
         self.health.receipted(clock.monotonic);
+    }
+
+    /// Takes the time that a receipt says: it lies between the sending of what had never been sent
+    /// before, so that no older receipt can be for it, and now.
+    fn learn_time(&mut self, receipt: &Receipt, sent: Option<Instant>, now: Instant) {
+        let Some(sent) = sent else { return };
+        self.clock.learn(receipt.sink_time, sent, now);
+        if let (Some(floor), Some(keyring)) = (&self.trust.floor, &self.trust.keyring) {
+            floor.signed(receipt.sink_time, keyring.root.expires);
+        }
     }
 
     fn keyring(&mut self, bytes: &[u8]) {

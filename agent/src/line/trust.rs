@@ -1,6 +1,7 @@
 //! Whom the gateway believes, and what is done about keys that are missing.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ed25519_dalek::VerifyingKey;
@@ -10,6 +11,7 @@ use wire::time::{ClockState, UnixNanos};
 
 use super::Line;
 use crate::buffer::disk::Disk;
+use crate::clock::floor::Floor;
 use crate::health::{Alarm, Ends};
 use crate::seal::Sealer;
 use crate::seal::keyring::{Custody, KeyFiles};
@@ -29,6 +31,8 @@ pub struct Trust {
     pub store_epoch: Option<StoreEpoch>,
     /// A keyring in force that is not on the medium yet.
     pub unkept: Option<Vec<u8>>,
+    /// The time floor, which signed time raises.
+    pub floor: Option<Arc<Floor>>,
     watch: Option<Watch>,
 }
 
@@ -64,7 +68,8 @@ impl Trust {
     ) -> Self {
         let keyring = keyring.into();
         let store_epoch = keyring.as_ref().map(|keyring| keyring.fleet.store_epoch);
-        Self { gateway, roots, keyring, keyring_path, store_epoch, unkept: None, watch: None }
+        let (unkept, floor, watch) = (None, None, None);
+        Self { gateway, roots, keyring, keyring_path, store_epoch, unkept, floor, watch }
     }
 
     /// The same for what a key folder gave; the folder and our certificate are looked after.

@@ -14,6 +14,7 @@ use wire::identity::GatewayId;
 use wire::limits::{FRAME_BYTES_MAX, GATEWAY_NAME_BYTES_MAX, KEYRING_BYTES_MAX, RECEIPT_BYTES_MAX};
 use wire::topic::{KEYRING, Level, Topic};
 
+use crate::clock::floor::Floor;
 use crate::config::Broker;
 use crate::limits::{KEEP_ALIVE, PUBLISHES_MAX, THIN_LINK_DEADLINE, TRAFFIC_LOOK};
 use crate::uplink::call::{self, Known};
@@ -76,6 +77,7 @@ pub struct Driver {
     broker: Broker,
     gateway: GatewayId,
     status: [Vec<u8>; 2],
+    floor: Arc<Floor>,
     events: mpsc::Sender<(u64, FromBroker)>,
     known: Arc<Known>,
     generation: u64,
@@ -85,24 +87,26 @@ pub struct Driver {
 
 impl Driver {
     /// A driver without a connection. `status` is what is published, retained, while we are
-    /// connected, and the last will.
+    /// connected, and the last will; certificates are looked at `floor`.
     #[must_use]
     pub fn new(
         runtime: Handle,
         broker: Broker,
         gateway: GatewayId,
         status: [Vec<u8>; 2],
+        floor: Arc<Floor>,
         events: mpsc::Sender<(u64, FromBroker)>,
     ) -> Self {
         let known = Arc::new(Known::default());
         let (client, task) = (None, None);
-        Self { runtime, broker, gateway, status, events, known, generation: 0, client, task }
+        let generation = 0;
+        Self { runtime, broker, gateway, status, floor, events, known, generation, client, task }
     }
 
     fn options(&self, traffic: &Arc<Traffic>) -> std::io::Result<MqttOptions> {
         let broker = (self.broker.host.as_str(), self.broker.port);
         let mut options = MqttOptions::new(self.gateway.as_str(), broker);
-        let tls = tls::client(&self.broker)?;
+        let tls = tls::client(&self.broker, &self.floor)?;
         options.set_transport(Transport::tls_with_config(TlsConfiguration::from(tls)));
         options.set_keep_alive(KEEP_ALIVE.as_secs() as u16);
         options.set_connect_timeout(THIN_LINK_DEADLINE);

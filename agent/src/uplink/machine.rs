@@ -152,8 +152,15 @@ impl Uplink {
         }
     }
 
-    /// Takes notice that a receipt covers records of a segment, whatever their disposition.
-    pub fn receipted(&mut self, now: Instant, segment: SegmentId, first: u32, last: u32) {
+    /// Takes notice that a receipt covers records of a segment, whatever their disposition; when the
+    /// last of those was sent that had never been sent before.
+    pub fn receipted(
+        &mut self,
+        now: Instant,
+        segment: SegmentId,
+        first: u32,
+        last: u32,
+    ) -> Option<Instant> {
         let covered: Vec<(SegmentId, u32)> =
             self.flights.range((segment, first)..=(segment, last)).map(|(key, _)| *key).collect();
         let landed: Vec<_> = covered.into_iter().filter_map(|key| self.land(key)).collect();
@@ -173,6 +180,7 @@ impl Uplink {
         self.stalls = 0;
         self.back_off.begin_anew();
         self.idle = Idle::default();
+        landed.iter().filter(|flight| flight.age == Age::Live).map(|flight| flight.sent_at).max()
     }
 
     /// Sends a record again, before the backlog: the sink wants it.
@@ -333,10 +341,10 @@ impl Uplink {
         if self.pace.is_full() || probing {
             return None;
         }
-        let (lane, record, live) = self.choose(records)?;
+        let (lane, record, age) = self.choose(records)?;
         let key = (record.segment, record.position.index);
         self.land(key);
-        let flight = Flight::new(lane, record, live, now);
+        let flight = Flight::new(lane, record, age, now);
         self.window.sent(&flight);
         self.flights.insert(key, flight);
         self.pace.gave(now, record.bytes as usize);
@@ -344,14 +352,14 @@ impl Uplink {
         Some(Order::Publish(lane, record))
     }
 
-    /// The next record, and whether it is live.
-    fn choose(&mut self, records: &mut impl Records) -> Option<(Lane, RecordAt, bool)> {
+    /// The next record, and how old it is.
+    fn choose(&mut self, records: &mut impl Records) -> Option<(Lane, RecordAt, Age)> {
         let open = self.window.is_open();
         let alerts_only = self.first.alerts_only(self.flights.values());
         let repeats = open && !alerts_only;
         while repeats && let Some((lane, record)) = self.again.pop_front() {
             if self.fits(record) {
-                return Some((lane, record, false));
+                return Some((lane, record, Age::Old));
             }
         }
         let takes_backlog = self.window.takes_backlog();
@@ -375,7 +383,7 @@ impl Uplink {
                 } else if owed {
                     self.old_credit -= bytes;
                 }
-                return Some((lane, record, live));
+                return Some((lane, record, age));
             }
         }
         self.old_credit = 0;

@@ -4,11 +4,15 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
+use rustls::client::WebPkiServerVerifier;
+use rustls::client::danger::ServerCertVerifier;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, RootCertStore};
 use wire::time::UnixNanos;
 
+use super::dates::{AtFloor, begins};
+use crate::clock::floor::Floor;
 use crate::config::Broker;
 
 /// When a certificate expires; `None` if the file holds none.
@@ -61,16 +65,25 @@ pub(crate) fn identity(
     Ok((chain, secret))
 }
 
-/// Builds the client side of the connection to the broker.
+/// Builds the client side of the connection to the broker. It certainly is as late as our own
+/// certificate begins.
 ///
 /// # Errors
 /// A file is missing or holds no PEM; the message names it.
-pub fn client(broker: &Broker) -> io::Result<ClientConfig> {
-    let roots = authorities(&broker.ca)?;
+pub fn client(broker: &Broker, floor: &Arc<Floor>) -> io::Result<ClientConfig> {
+    let roots = Arc::new(authorities(&broker.ca)?);
     let (chain, key) = identity(&broker.certificate, &broker.key)?;
+    if let Some(begins) = chain.first().and_then(begins) {
+        floor.at_least(begins);
+    }
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let verifier = WebPkiServerVerifier::builder_with_provider(roots, provider.clone());
+    let verifier: Arc<dyn ServerCertVerifier> =
+        verifier.build().map_err(|error| wrong(&broker.ca, &error))?;
+    let verifier = Arc::new(AtFloor::new(verifier, floor.clone()));
     ClientConfig::builder_with_provider(provider)
         .with_protocol_versions(&[&rustls::version::TLS13])
-        .and_then(|builder| builder.with_root_certificates(roots).with_client_auth_cert(chain, key))
+        .map(|builder| builder.dangerous().with_custom_certificate_verifier(verifier))
+        .and_then(|builder| builder.with_client_auth_cert(chain, key))
         .map_err(|error| wrong(&broker.certificate, &error))
 }

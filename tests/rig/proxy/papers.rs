@@ -2,9 +2,10 @@
 
 use std::fs;
 use std::net::IpAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use agent::clock::floor::Floor;
 use anyhow::{Context, Result};
 use rcgen::{CertificateParams, DnType, ExtendedKeyUsagePurpose, Issuer, KeyPair};
 use rustls::pki_types::pem::PemObject;
@@ -60,6 +61,7 @@ impl Papers {
             certificate: self.certificate.clone(),
             key: self.key.clone(),
         };
-        Ok(TlsConnector::from(Arc::new(agent::uplink::tls::client(&broker)?)))
+        let floor = Floor::below(self.ca.parent().unwrap_or(Path::new(".")));
+        Ok(TlsConnector::from(Arc::new(agent::uplink::tls::client(&broker, &floor)?)))
     }
 }

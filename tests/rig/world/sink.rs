@@ -14,8 +14,10 @@ use cloud_sink::verify::dispose::Verifier;
 use cloud_sink::verify::keyring::Keys;
 use wire::identity::{GatewayId, Lane, SegmentId};
 use wire::receipt::{Disposition, Receipt};
+use wire::time::UnixNanos;
 
 use super::forger::Forger;
+use super::time::START_NS;
 use crate::fleet::Fleet;
 use crate::store::open_file;
 
@@ -246,7 +248,8 @@ impl SinkNode {
             self.end(now + Duration::from_secs(2));
             return Ok(());
         }
-        let receipts = receipt::sign(&committed, epoch, &self.fleet.receipt);
+        let time = UnixNanos(START_NS + now.as_nanos() as i64);
+        let receipts = receipt::sign(&committed, epoch, time, &self.fleet.receipt);
         said.receipts = receipts.into_iter().map(|receipt| receipt.bytes).collect();
         self.queue.extend(committed.parked);
         Ok(())

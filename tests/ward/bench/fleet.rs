@@ -6,6 +6,7 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use agent::clock::floor::Floor;
 use agent::config::Broker;
 use agent::seal::keyring::{KeyFiles, load_keyring, load_roots};
 use agent::uplink::tls;
@@ -104,8 +105,8 @@ fn options(site: &Site) -> Result<MqttOptions> {
         key: sink.join("sink-tls.key"),
     };
     let mut options = MqttOptions::new("ward-fleet", (broker.host.as_str(), broker.port));
-    options
-        .set_transport(Transport::tls_with_config(TlsConfiguration::from(tls::client(&broker)?)));
+    let tls = tls::client(&broker, &Floor::below(&sink))?;
+    options.set_transport(Transport::tls_with_config(TlsConfiguration::from(tls)));
     options.set_outgoing_inflight_upper_limit(200);
     Ok(options)
 }

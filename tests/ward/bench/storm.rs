@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use agent::buffer::{Position, RecordAt};
+use agent::clock::floor::Floor;
 use agent::config::Broker;
 use agent::limits::WINDOW_BYTES_MAX;
 use agent::uplink::Hands;
@@ -102,7 +103,8 @@ async fn gateway(number: usize, broker: Broker, fleet: Arc<Fleet>) {
     let (say, mut heard) = mpsc::channel(64);
     let id = named(&format!("storm-{number}"));
     let status = [b"1".to_vec(), b"0".to_vec()];
-    let mut driver = Driver::new(Handle::current(), broker, id, status, say);
+    let floor = Floor::below(broker.ca.parent().unwrap_or(std::path::Path::new(".")));
+    let mut driver = Driver::new(Handle::current(), broker, id, status, floor, say);
     let random = (number as u64 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
     let mut uplink = Uplink::new(Instant::now(), WINDOW_BYTES_MAX, random);
     uplink.handle(Instant::now(), Event::Absent, &Nothing);

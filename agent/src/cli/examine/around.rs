@@ -10,7 +10,8 @@ use rustls::{ClientConnection, NamedGroup};
 use wire::time::{ClockState, TimeSource};
 
 use crate::cli::finding::{Code, Findings, Level};
-use crate::config::Broker;
+use crate::clock::floor::Floor;
+use crate::config::{Broker, Config};
 use crate::uplink::tls;
 
 /// For each step on the way to the broker: its name, its addresses, its answer. All of them stay
@@ -20,7 +21,8 @@ const STEP: Duration = Duration::from_millis(1500);
 const ADDRESSES_MAX: usize = 2;
 
 /// Calls the broker and shakes hands; nothing is sent to it.
-pub(in crate::cli) fn broker(broker: &Broker, findings: &mut Findings) {
+pub(in crate::cli) fn broker(config: &Config, findings: &mut Findings) {
+    let broker = &config.broker;
     let place = format!("{}:{}", broker.host, broker.port);
     let mut stream = match call(&place) {
         Ok(stream) => stream,
@@ -31,7 +33,7 @@ pub(in crate::cli) fn broker(broker: &Broker, findings: &mut Findings) {
         }
     };
     findings.add(Code::Broker, Level::Pass, format!("{place} is reached"));
-    match shake_hands(broker, &mut stream) {
+    match shake_hands(broker, &Floor::below(&config.state), &mut stream) {
         Err(error) => {
             findings.add(Code::Tls, Level::Fail, error);
             findings.add(Code::Exchange, Level::Skip, "there is no TLS");
@@ -71,8 +73,12 @@ fn addresses(place: &str) -> std::io::Result<Vec<SocketAddr>> {
     wait.recv_timeout(STEP).map_err(late)?
 }
 
-fn shake_hands(broker: &Broker, stream: &mut TcpStream) -> Result<Option<NamedGroup>, String> {
-    let config = tls::client(broker).map_err(|error| error.to_string())?;
+fn shake_hands(
+    broker: &Broker,
+    floor: &Arc<Floor>,
+    stream: &mut TcpStream,
+) -> Result<Option<NamedGroup>, String> {
+    let config = tls::client(broker, floor).map_err(|error| error.to_string())?;
     let name = ServerName::try_from(broker.host.clone()).map_err(|error| error.to_string())?;
     let mut client =
         ClientConnection::new(Arc::new(config), name).map_err(|error| error.to_string())?;

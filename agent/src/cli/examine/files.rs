@@ -8,6 +8,7 @@ use wire::identity::Lane;
 use wire::time::UnixNanos;
 
 use crate::cli::finding::{Code, Findings, Level};
+use crate::clock::floor::Floor;
 use crate::config::Config;
 use crate::intake::ports::{Port, is_pattern};
 use crate::seal::keyring::{KeyFiles, load_keyring, load_roots, load_signing_key};
@@ -52,7 +53,7 @@ fn keyring(config: &Config, files: &KeyFiles, now: Option<UnixNanos>, findings: 
 }
 
 fn certificate(config: &Config, now: Option<UnixNanos>, findings: &mut Findings) {
-    if let Err(error) = tls::client(&config.broker) {
+    if let Err(error) = tls::client(&config.broker, &Floor::below(&config.state)) {
         return findings.add(Code::Certificate, Level::Fail, text(error));
     }
     match tls::expires(&config.broker.certificate) {

@@ -10,6 +10,8 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
+use crate::clock::floor::Floor;
+use crate::uplink::dates::AtFloor;
 use crate::uplink::tls::{authorities, identity};
 
 /// The files by which both sides prove themselves, PEM.
@@ -32,12 +34,14 @@ impl Tls {
     pub async fn accept<S: AsyncRead + AsyncWrite + Unpin>(
         &self,
         stream: S,
+        floor: &Arc<Floor>,
     ) -> io::Result<TlsStream<S>> {
         let roots = Arc::new(authorities(&self.ca)?);
         let (chain, key) = identity(&self.certificate, &self.key)?;
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let verifier = WebPkiClientVerifier::builder_with_provider(roots, provider.clone());
         let verifier = verifier.build().map_err(io::Error::other)?;
+        let verifier = Arc::new(AtFloor::new(verifier, floor.clone()));
         let config = ServerConfig::builder_with_provider(provider)
             .with_protocol_versions(&[&rustls::version::TLS13])
             .map(|builder| builder.with_client_cert_verifier(verifier))

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use wire::identity::{Lane, SegmentId};
 
+use super::cursors::Age;
 use crate::buffer::RecordAt;
 use crate::limits::THIN_LINK_DEADLINE;
 
@@ -13,16 +14,16 @@ use crate::limits::THIN_LINK_DEADLINE;
 pub(super) struct Flight {
     pub(super) lane: Lane,
     pub(super) record: RecordAt,
-    /// Whether it was accepted since the link came up.
-    pub(super) live: bool,
+    /// How old it was when it was sent.
+    pub(super) age: Age,
     pub(super) sent_at: Instant,
     /// When the peer's kernel was known to have all of it.
     pub(super) left_at: Option<Instant>,
 }
 
 impl Flight {
-    pub(super) fn new(lane: Lane, record: RecordAt, live: bool, sent_at: Instant) -> Self {
-        Self { lane, record, live, sent_at, left_at: None }
+    pub(super) fn new(lane: Lane, record: RecordAt, age: Age, sent_at: Instant) -> Self {
+        Self { lane, record, age, sent_at, left_at: None }
     }
 
     pub(super) fn bytes(&self) -> usize {
@@ -30,7 +31,7 @@ impl Flight {
     }
 
     pub(super) fn old_bytes(&self) -> usize {
-        if self.live { 0 } else { self.bytes() }
+        if self.age == Age::Old { self.bytes() } else { 0 }
     }
 
     /// From when on it is late: so long after the last byte moved while it leaves, and so long

@@ -58,7 +58,7 @@ fn a_way_that_becomes_longer_does_not_leave_the_backlog_at_its_least() {
     let mut window = Window::new(crate::limits::WINDOW_BYTES_MAX);
     let record =
         RecordAt { position: Position::default(), segment: SegmentId([0; 16]), bytes: 8192 };
-    let flight = Flight::new(Lane::Wave, record, false, Instant::now());
+    let flight = Flight::new(Lane::Wave, record, Age::Old, Instant::now());
     let receipts = |window: &mut Window, ms| {
         for _ in 0..300 {
             window.receipted(&flight, Duration::from_millis(ms));
