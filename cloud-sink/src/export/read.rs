@@ -13,8 +13,11 @@ use crate::signal::{self, Signal};
 use crate::store::StoreError;
 use crate::store::db::{Db, Row, values};
 
+mod kind;
+
 mod series;
 
+pub use kind::Kind;
 pub use series::Place;
 
 /// What is wanted.
@@ -55,6 +58,8 @@ pub struct Reader<'a> {
     signals: HashMap<i64, (i64, Arc<Signal>)>,
     patients: HashMap<i64, Arc<str>>,
     origin: Option<Arc<Origin>>,
+    /// Rows of a page, at least.
+    page: i64,
     /// The frame that is being read, and the first row of it of that kind; and the row itself.
     first: Option<(Kind, i64, i64, i64)>,
 }
@@ -89,65 +94,6 @@ WHERE id > ?1 AND id <= ?2 AND (CAST(?3 AS BIGINT) = 0 OR device = ?3) AND at_ns
   AND at_ns < ?5 AND CAST(?6 AS BIGINT) = -1
 ORDER BY id";
 
-/// The three kinds of row.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Kind {
-    /// Numbers.
-    Numerics,
-    /// Waveforms.
-    Waves,
-    /// Everything else.
-    Notes,
-}
-
-impl Kind {
-    /// All, in the order in which they are written.
-    pub const ALL: [Self; 3] = [Self::Numerics, Self::Waves, Self::Notes];
-
-    /// The highest number of a page behind a row; none if nothing is there.
-    const fn page(self) -> &'static str {
-        match self {
-            Self::Numerics => {
-                "SELECT max(id) FROM (SELECT id FROM block WHERE id > ?1 AND id <= ?2 ORDER BY id
-                   LIMIT ?3) AS page"
-            }
-            Self::Waves => {
-                "SELECT max(id) FROM (SELECT id FROM wave WHERE id > ?1 AND id <= ?2 ORDER BY id
-                   LIMIT ?3) AS page"
-            }
-            Self::Notes => {
-                "SELECT max(id) FROM (SELECT id FROM note WHERE id > ?1 AND id <= ?2 ORDER BY id
-                   LIMIT ?3) AS page"
-            }
-        }
-    }
-
-    /// The last row before one that another frame brought: what a frame brought stands together.
-    const fn before(self) -> &'static str {
-        match self {
-            Self::Numerics => "SELECT max(id) FROM block WHERE id < ?1 AND evidence <> ?2",
-            Self::Waves => "SELECT max(id) FROM wave WHERE id < ?1 AND evidence <> ?2",
-            Self::Notes => "SELECT max(id) FROM note WHERE id < ?1 AND evidence <> ?2",
-        }
-    }
-
-    const fn after(self) -> &'static str {
-        match self {
-            Self::Numerics => "SELECT min(id) FROM block WHERE id > ?1",
-            Self::Waves => "SELECT min(id) FROM wave WHERE id > ?1",
-            Self::Notes => "SELECT min(id) FROM note WHERE id > ?1",
-        }
-    }
-
-    const fn last(self) -> &'static str {
-        match self {
-            Self::Numerics => "SELECT max(id) FROM block",
-            Self::Waves => "SELECT max(id) FROM wave",
-            Self::Notes => "SELECT max(id) FROM note",
-        }
-    }
-}
-
 /// A token as people and programs see it: what is no plain text is a hash.
 fn token(bytes: &[u8]) -> Arc<str> {
     match std::str::from_utf8(bytes) {
@@ -180,6 +126,7 @@ impl<'a> Reader<'a> {
             signals: HashMap::new(),
             patients: HashMap::new(),
             origin: None,
+            page: PAGE,
             first: None,
         }))
     }
@@ -192,6 +139,20 @@ impl<'a> Reader<'a> {
         Ok(self.db.one::<Option<i64>>(kind.last(), &[])?.unwrap_or(0))
     }
 
+    /// The same in pages of at least so many rows; a page ends with a frame.
+    #[must_use]
+    pub fn by(self, page: i64) -> Self {
+        Self { page, ..self }
+    }
+
+    /// Where a page of a kind ends; none at the end.
+    fn page_end(&self, kind: Kind, (after, until): (i64, i64)) -> Result<Option<i64>, StoreError> {
+        let end: Option<i64> = self.db.one(kind.page(), values![after, until, self.page])?;
+        let Some(end) = end else { return Ok(None) };
+        let next: Option<i64> = self.db.one(kind.next_frame(), values![end])?;
+        Ok(Some(next.map_or(until, |next| until.min(next - 1))))
+    }
+
     /// Reads a page of a kind behind `after` and up to `until`; where it ended, or none at the end.
     ///
     /// # Errors
@@ -202,8 +163,7 @@ impl<'a> Reader<'a> {
         (after, until): (i64, i64),
         mut each: impl FnMut(Reading) -> anyhow::Result<()>,
     ) -> anyhow::Result<Option<i64>> {
-        let end: Option<i64> = self.db.one(kind.page(), values![after, until, PAGE])?;
-        let Some(end) = end else { return Ok(None) };
+        let Some(end) = self.page_end(kind, (after, until))? else { return Ok(None) };
         let (from, to) = self.wanted.bounds();
         let code = self.wanted.code.map_or(-1, i64::from);
         let asked = values![after, end, self.device, from, to, code];

@@ -1,0 +1,78 @@
+//! The kinds of row, and what is asked of the table of each.
+
+/// The three kinds of row.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Kind {
+    /// Numbers.
+    Numerics,
+    /// Waveforms.
+    Waves,
+    /// Everything else.
+    Notes,
+}
+
+impl Kind {
+    /// All, in the order in which they are written.
+    pub const ALL: [Self; 3] = [Self::Numerics, Self::Waves, Self::Notes];
+
+    /// The highest number of a page behind a row; none if nothing is there.
+    pub(super) const fn page(self) -> &'static str {
+        match self {
+            Self::Numerics => {
+                "SELECT max(id) FROM (SELECT id FROM block WHERE id > ?1 AND id <= ?2 ORDER BY id
+                   LIMIT ?3) AS page"
+            }
+            Self::Waves => {
+                "SELECT max(id) FROM (SELECT id FROM wave WHERE id > ?1 AND id <= ?2 ORDER BY id
+                   LIMIT ?3) AS page"
+            }
+            Self::Notes => {
+                "SELECT max(id) FROM (SELECT id FROM note WHERE id > ?1 AND id <= ?2 ORDER BY id
+                   LIMIT ?3) AS page"
+            }
+        }
+    }
+
+    /// The first row behind one that another frame brought.
+    pub(super) const fn next_frame(self) -> &'static str {
+        match self {
+            Self::Numerics => {
+                "SELECT min(id) FROM block WHERE id > ?1
+                   AND evidence <> (SELECT evidence FROM block WHERE id = ?1)"
+            }
+            Self::Waves => {
+                "SELECT min(id) FROM wave WHERE id > ?1
+                   AND evidence <> (SELECT evidence FROM wave WHERE id = ?1)"
+            }
+            Self::Notes => {
+                "SELECT min(id) FROM note WHERE id > ?1
+                   AND evidence <> (SELECT evidence FROM note WHERE id = ?1)"
+            }
+        }
+    }
+
+    /// The last row before one that another frame brought: what a frame brought stands together.
+    pub(super) const fn before(self) -> &'static str {
+        match self {
+            Self::Numerics => "SELECT max(id) FROM block WHERE id < ?1 AND evidence <> ?2",
+            Self::Waves => "SELECT max(id) FROM wave WHERE id < ?1 AND evidence <> ?2",
+            Self::Notes => "SELECT max(id) FROM note WHERE id < ?1 AND evidence <> ?2",
+        }
+    }
+
+    pub(super) const fn after(self) -> &'static str {
+        match self {
+            Self::Numerics => "SELECT min(id) FROM block WHERE id > ?1",
+            Self::Waves => "SELECT min(id) FROM wave WHERE id > ?1",
+            Self::Notes => "SELECT min(id) FROM note WHERE id > ?1",
+        }
+    }
+
+    pub(super) const fn last(self) -> &'static str {
+        match self {
+            Self::Numerics => "SELECT max(id) FROM block",
+            Self::Waves => "SELECT max(id) FROM wave",
+            Self::Notes => "SELECT max(id) FROM note",
+        }
+    }
+}
