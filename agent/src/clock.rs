@@ -1,7 +1,7 @@
 //! The only file that reads a clock.
 //!
-//! UTC comes from the kernel, if a time service keeps that; else from what sinks have signed; else from
-//! a clock that nobody vouches for; or from nowhere.
+//! UTC comes from the kernel, if a time service keeps that; else from what sinks have signed; else
+//! from a clock that nobody vouches for; or from nowhere.
 
 use std::path::Path;
 use std::time::{Duration, Instant};

@@ -18,6 +18,7 @@ mod device;
 mod dispose;
 mod enroll;
 mod export;
+mod feeds;
 mod gateway;
 mod hold;
 mod incidents;
@@ -79,6 +80,8 @@ enum Command {
     Audit(audit::Audit),
     /// Writes a device's readings into files.
     Export(export::Export),
+    /// Lists feeds to other systems: how far behind each is, what it gave and what was refused.
+    Feeds(feeds::Feeds),
     /// After a store was put back from a backup: tells the gateways.
     Restored(restored::Restored),
     /// Moves the store somewhere else.
@@ -192,6 +195,7 @@ impl Cli {
             Command::Dispose(command) => command.run(),
             Command::Audit(command) => command.run(),
             Command::Export(command) => command.run(),
+            Command::Feeds(command) => command.run(),
             Command::Restored(command) => command.run(),
             Command::Migrate(command) => command.run(),
             Command::Completions(command) => command.run(),

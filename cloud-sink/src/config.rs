@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use crate::feed::Feed;
 use crate::notify::Channel;
 use crate::retention::Rule;
 use crate::store::db::Location;
@@ -34,6 +35,8 @@ pub struct Config {
     pub retention: Vec<Rule>,
     /// Who is told of incidents.
     pub notify: Vec<Channel>,
+    /// Who gets what is stored, as it comes.
+    pub feeds: Vec<Feed>,
     /// The hospital's own sign-on, if people come in by it.
     pub sign_on: Option<SignOn>,
 }
@@ -117,6 +120,16 @@ pub enum ConfigError {
         /// What may stand there.
         cure: String,
     },
+    /// A receiver of readings is none.
+    #[error("{path}: [[export]] {word}: {cure}")]
+    Export {
+        /// The file.
+        path: PathBuf,
+        /// What stands there.
+        word: String,
+        /// What may stand there.
+        cure: &'static str,
+    },
     /// The page cannot be served so.
     #[error("{path}: [view] {cure}")]
     View {
@@ -172,6 +185,8 @@ impl Config {
         let keys = folder.join(&file.sink.keys);
         let notify = file.notify.into_iter().map(|section| section.check(path, folder, &keys));
         let notify = notify.collect::<Result<Vec<_>, _>>()?.concat();
+        let feeds = file.export.into_iter().map(|section| section.check(path, folder, &keys));
+        let feeds = check::named_apart(path, feeds.collect::<Result<_, _>>()?)?;
         let sign_on = file.sign_on.map(|section| section.check(path, folder, &keys)).transpose()?;
         Ok(Self {
             name: file.sink.name,
@@ -183,6 +198,7 @@ impl Config {
             metrics,
             retention: check::rules(path, &file.retention)?,
             notify,
+            feeds,
             sign_on,
         })
     }
@@ -238,6 +254,9 @@ mod tests {
                 "password does not stand in the address",
             ),
             ("certificate = \"page.pem\"".into(), "give both"),
+            ("[[export]]\nname = \"a\"\nto = \"mllp://a\"".into(), "mllp://HOST:PORT"),
+            ("[[export]]\nname = \"a\"\nto = \"http://a.example/R4\"".into(), "with https://"),
+            ("[[export]]\nname = \"a\"\nto = \"mllp://a:1\"\n".repeat(2), "a name of its own"),
             ("[metrics]\nlisten = \"0.0.0.0:9780\"".into(), "listen on 127.0.0.1"),
         ] {
             let message = load(&wrong).unwrap_err().to_string();

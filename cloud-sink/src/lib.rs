@@ -29,6 +29,8 @@ pub mod signal;
 
 pub mod export;
 
+pub mod feed;
+
 pub mod incident;
 
 pub mod audit;

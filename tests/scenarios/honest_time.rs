@@ -20,7 +20,7 @@ use rig::fleet::{Fleet, named};
 const SECOND: i64 = 1_000_000_000;
 const DAY: u64 = 86_400;
 /// Between two readings.
-const STEP: u64 = 300;
+pub const STEP: u64 = 300;
 
 /// True UTC, so many seconds after the story began.
 fn truth(seconds: u64) -> i64 {
@@ -29,7 +29,7 @@ fn truth(seconds: u64) -> i64 {
 
 /// A clock that runs too fast by so many millionths, in a run that began at `begin`; it knows UTC
 /// from `known` on.
-fn drifting(ppm: i64, begin: u64, known: u64) -> ClockOf {
+pub fn drifting(ppm: i64, begin: u64, known: u64) -> ClockOf {
     Arc::new(move |seconds| {
         let run = i128::from(seconds - begin) * i128::from(SECOND) * i128::from(1_000_000 + ppm);
         let is_known = seconds >= known;
@@ -45,14 +45,14 @@ fn drifting(ppm: i64, begin: u64, known: u64) -> ClockOf {
 }
 
 /// A reading that says when it was taken, in seconds after the story began.
-fn reading(seconds: u64) -> Vec<u8> {
+pub fn reading(seconds: u64) -> Vec<u8> {
     let mut writer = DataWriter::new(0);
     assert!(writer.numerics(0, &[Ok(seconds.cast_signed())]));
     writer.finish().as_slice().to_vec()
 }
 
 /// One run of a gateway, in which it takes a reading every five minutes.
-fn live(
+pub fn live(
     fleet: &Fleet,
     folder: &Path,
     boot: u8,
@@ -87,7 +87,7 @@ fn stored(db: &Db) -> Vec<(i64, i64, Option<i64>)> {
     rows.iter().map(row).collect()
 }
 
-fn put_right(sink: &Sink) {
+pub fn put_right(sink: &Sink) {
     let db = sink.db();
     while times::put_right(&db).expect("the store answers") > 0 {}
 }

@@ -47,7 +47,11 @@ mod noise;
 mod no_std;
 
 mod held;
+
 mod hl7;
+
+mod feed;
+
 mod honest_time;
 
 mod incidents;

@@ -39,7 +39,7 @@ impl DeviceClock {
 pub struct Stated {
     /// The form.
     pub form: Form,
-    /// Whether the time is on the timeline of the device's present clock: nobody has set that since.
+    /// Whether the time is by the device's present clock: nobody has set that since.
     pub is_current: bool,
     /// Whether the device's clock is synchronised.
     pub is_synchronised: bool,

@@ -1,5 +1,6 @@
-//! Numbers of runs of what has none of its own: each start is one more than the last, and the first
-//! one is drawn, since another gateway, or this one with a new card, may have heard the same device.
+//! Numbers of runs of what has none of its own: each start is one more than the last, and the
+//! first one is drawn, since another gateway, or this one with a new card, may have heard the same
+//! device.
 
 use std::path::Path;
 

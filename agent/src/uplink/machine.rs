@@ -11,13 +11,11 @@ use std::time::{Duration, Instant};
 use wire::identity::{Lane, SegmentId};
 
 use crate::buffer::{Position, RecordAt};
-use crate::limits::{
-    CONNECT_DEADLINE, RECEIPT_DEADLINE, RECONNECT_WAIT, ROUND_WAIT, STALLS_BEFORE_REBUILD,
-    THIN_LINK_DEADLINE,
-};
+use crate::limits::{RECEIPT_DEADLINE, RECONNECT_WAIT, ROUND_WAIT, STALLS_BEFORE_REBUILD};
 
 mod back_off;
 mod cursors;
+mod due;
 mod events;
 mod figures;
 mod first;
@@ -152,8 +150,8 @@ impl Uplink {
         }
     }
 
-    /// Takes notice that a receipt covers records of a segment, whatever their disposition; when the
-    /// last of those was sent that had never been sent before.
+    /// Takes notice that a receipt covers records of a segment, whatever their disposition; when
+    /// the last of those was sent that had never been sent before.
     pub fn receipted(
         &mut self,
         now: Instant,
@@ -250,25 +248,6 @@ impl Uplink {
         self.land((segment, index));
     }
 
-    /// When to poll again if nothing happens.
-    #[must_use]
-    pub fn wake_at(&self, now: Instant) -> Instant {
-        match self.link {
-            Link::Down { retry_at } => retry_at,
-            Link::Connecting { since } => self.connect_until(since) + Duration::from_millis(1),
-            Link::Up { .. } => {
-                let late = self.flights.values().map(|flight| self.late_at(flight)).min();
-                let late = late.unwrap_or(now + self.patience) + Duration::from_millis(1);
-                self.round_due.map_or(late, |due| due.min(late))
-            }
-        }
-    }
-
-    /// When an attempt to connect is given up: nothing has moved, or it takes too long even so.
-    fn connect_until(&self, since: Instant) -> Instant {
-        (since.max(self.moved_at) + CONNECT_DEADLINE).min(since + THIN_LINK_DEADLINE)
-    }
-
     fn fall(&mut self, now: Instant) {
         self.flights.clear();
         self.again.clear();
@@ -323,10 +302,6 @@ impl Uplink {
             let took = now.duration_since(flight.sent_at);
             self.patience = self.patience.max(RECEIPT_DEADLINE + took);
         }
-    }
-
-    fn late_at(&self, flight: &Flight) -> Instant {
-        flight.late_at(self.moved_at, self.patience)
     }
 
     fn land(&mut self, key: (SegmentId, u32)) -> Option<Flight> {

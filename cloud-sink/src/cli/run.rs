@@ -7,9 +7,11 @@ use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
-use super::{ConfigArg, Failure, wrong_config};
+use super::{ConfigArg, Failure, write_down, wrong_config};
+use crate::audit::Deed;
 use crate::clock;
 use crate::config::{Config, SignOn, ViewConfig};
+use crate::feed;
 use crate::incident;
 use crate::keys::KeyFolder;
 use crate::limits::{INCOMING_MAX, VERIFIED_MAX};
@@ -165,6 +167,13 @@ fn begin_beside(runtime: &Runtime, config: &Config, trust: Trust) -> anyhow::Res
     }
     for channel in &config.notify {
         runtime.spawn(tell(config.store.clone(), Receiver::new(channel.clone())?));
+    }
+    for feed in config.feeds.clone() {
+        let (words, db) = (format!("feed, to {}", feed.to), Db::open(&config.store)?);
+        write_down(&db, Deed::Export, &feed.name, &words)?;
+        let (store, runtime) = (config.store.clone(), runtime.handle().clone());
+        let thread = std::thread::Builder::new().name("feed".into());
+        thread.spawn(move || feed::run(&store, &feed, &runtime, || false)).context("no thread")?;
     }
     if let Some(view) = config.view.clone() {
         runtime.spawn(show(config.store.clone(), view, trust, config.sign_on.clone()));

@@ -5,9 +5,11 @@ use std::time::Duration;
 
 use wire::identity::Lane;
 
-use super::file::{NotifySection, RetentionSection, SignOnSection, ViewSection};
+use super::file::{ExportSection, NotifySection, RetentionSection, SignOnSection, ViewSection};
 use super::{ConfigError, SignOn, ViewConfig};
+use crate::feed::{Engine, Feed, Server, Target};
 use crate::incident::Kind;
+use crate::keys::KeyFolder;
 use crate::notify::{Addresses, Channel, Mailbox, mail_server};
 use crate::retention::Rule;
 
@@ -119,6 +121,41 @@ fn addresses(
     }
 }
 
+impl ExportSection {
+    pub(super) fn check(
+        self,
+        path: &Path,
+        folder: &Path,
+        keys: &Path,
+    ) -> Result<Feed, ConfigError> {
+        let Self { name, to, plain, ca, token, flagged } = self;
+        let wrong = |word: &str, cure: &'static str| ConfigError::Export {
+            path: path.to_owned(),
+            word: word.to_owned(),
+            cure,
+        };
+        let ca = ca.map(|ca| folder.join(ca));
+        if let Some(place) = to.strip_prefix("mllp://") {
+            let says = "an engine is mllp://HOST:PORT";
+            let (host, port) = place.rsplit_once(':').ok_or_else(|| wrong(&to, says))?;
+            let port = port.parse().map_err(|_| wrong(&to, says))?;
+            let is_near = matches!(host, "127.0.0.1" | "localhost" | "[::1]");
+            let keys = KeyFolder(keys.to_owned());
+            let ca = ca.unwrap_or_else(|| keys.path("ca.pem"));
+            let tls = (!plain && !is_near).then_some((keys, ca));
+            let host = host.trim_matches(['[', ']']).to_owned();
+            let to = Target::Mllp(Engine::new(host, port, tls));
+            return Ok(Feed { name, to, flagged });
+        }
+        must_be_sealed(path, "[[export]] to", &to)?;
+        let token = token.map(|name| read_secret(keys.join(name))).transpose()?;
+        let ca = ca.map(read).transpose()?;
+        let server = Server::new(to.clone(), token, ca.as_deref());
+        let server = server.map_err(|_| wrong(&to, "`ca` holds certificates, PEM"))?;
+        Ok(Feed { name, to: Target::Fhir(server), flagged })
+    }
+}
+
 impl SignOnSection {
     pub(super) fn check(
         self,
@@ -131,6 +168,19 @@ impl SignOnSection {
         let secret = read_secret(keys.join(secret))?;
         let ca = ca.map(|ca| read(folder.join(ca))).transpose()?;
         Ok(SignOn { issuer, client, secret, ca, scope, role_claim, ward_claim })
+    }
+}
+
+/// Feeds whose places cannot be taken for each other's.
+pub(super) fn named_apart(path: &Path, feeds: Vec<Feed>) -> Result<Vec<Feed>, ConfigError> {
+    let is_twice = |at: usize| feeds[..at].iter().any(|other| other.name == feeds[at].name);
+    match (0..feeds.len()).find(|at| is_twice(*at)) {
+        Some(at) => Err(ConfigError::Export {
+            path: path.to_owned(),
+            word: feeds[at].name.clone(),
+            cure: "each block has a name of its own",
+        }),
+        None => Ok(feeds),
     }
 }
 

@@ -20,6 +20,9 @@ pub(super) struct File {
     pub(super) sign_on: Option<SignOnSection>,
     #[serde(default)]
     pub(super) notify: Vec<NotifySection>,
+    /// Other systems that get what is stored, as it comes.
+    #[serde(default)]
+    pub(super) export: Vec<ExportSection>,
 }
 
 /// The hospital's own sign-on, OpenID Connect. Without this section there is none.
@@ -150,6 +153,27 @@ pub(super) struct NotifySection {
     pub(super) kinds: Vec<String>,
     /// Only gateways of this ward; all without.
     pub(super) ward: Option<String>,
+}
+
+/// Another system that gets what is stored, as it comes.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ExportSection {
+    /// Its name; how far it has come is remembered under it.
+    pub(super) name: String,
+    /// `mllp://HOST:PORT` for HL7 v2.6, or the base address of a FHIR R4 server; https, or loopback.
+    pub(super) to: String,
+    /// MLLP without TLS: on loopback, or if this says so.
+    #[serde(default)]
+    pub(super) plain: bool,
+    /// The receiver's CA, PEM. Without it `ca.pem` in the folder of keys for MLLP, and those of the
+    /// system for FHIR.
+    pub(super) ca: Option<PathBuf>,
+    /// File in the folder of keys with the bearer token that a FHIR server is shown.
+    pub(super) token: Option<String>,
+    /// HL7: values that are not valid, too, with their flags, and moments that nobody knows.
+    #[serde(default)]
+    pub(super) flagged: bool,
 }
 
 const fn default_after() -> u32 {

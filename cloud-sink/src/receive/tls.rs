@@ -1,5 +1,6 @@
 //! TLS 1.3 only, mutual, from the files that `init` made.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context;
@@ -14,9 +15,18 @@ use crate::keys::KeyFolder;
 /// # Errors
 /// A file is missing or holds no PEM; the message names it.
 pub fn client(keys: &KeyFolder) -> anyhow::Result<ClientConfig> {
+    towards(keys, &keys.path("ca.pem"))
+}
+
+/// The same towards somebody whose certificate another authority has signed.
+///
+/// # Errors
+/// A file is missing or holds no PEM; the message names it.
+pub fn towards(keys: &KeyFolder, ca: &Path) -> anyhow::Result<ClientConfig> {
     let mut roots = rustls::RootCertStore::empty();
-    for authority in CertificateDer::pem_slice_iter(&keys.read("ca.pem")?) {
-        roots.add(authority.context("ca.pem")?).context("ca.pem")?;
+    let place = || ca.display().to_string();
+    for authority in CertificateDer::pem_slice_iter(&std::fs::read(ca).with_context(place)?) {
+        roots.add(authority.with_context(place)?).with_context(place)?;
     }
     let chain: Result<Vec<_>, _> =
         CertificateDer::pem_slice_iter(&keys.read("sink.pem")?).collect();

@@ -29,7 +29,7 @@ macro_rules! table {
     };
 }
 
-const TABLES: [Table; 32] = [
+const TABLES: [Table; 34] = [
     table!("gateway", "id, name, signing_key, enrolled_ns", "?1, ?2, ?3, ?4", numbered),
     table!("gateway_key", "gateway, signing_key, enrolled_ns", "?1, ?2, ?3"),
     table!(
@@ -58,6 +58,12 @@ const TABLES: [Table; 32] = [
         "gateway, boot, start_count, monotonic_ns, utc_ns, error_us, source",
         "?1, ?2, ?3, ?4, ?5, ?6, ?7"
     ),
+    table!(
+        "feed",
+        "name, numerics, waves, notes, taken, refused, at_ns",
+        "?1, ?2, ?3, ?4, ?5, ?6, ?7"
+    ),
+    table!("feed_waiting", "name, kind, id", "?1, ?2, ?3"),
     table!("heard", "device, boot, lane, gateway, first, last", "?1, ?2, ?3, ?4, ?5, ?6"),
     table!(
         "series",

@@ -40,6 +40,9 @@ _wardline__sink() {
             wardline__sink,export)
                 cmd="wardline__sink__subcmd__export"
                 ;;
+            wardline__sink,feeds)
+                cmd="wardline__sink__subcmd__feeds"
+                ;;
             wardline__sink,gateway)
                 cmd="wardline__sink__subcmd__gateway"
                 ;;
@@ -189,6 +192,9 @@ _wardline__sink() {
                 ;;
             wardline__sink__subcmd__help,export)
                 cmd="wardline__sink__subcmd__help__subcmd__export"
+                ;;
+            wardline__sink__subcmd__help,feeds)
+                cmd="wardline__sink__subcmd__help__subcmd__feeds"
                 ;;
             wardline__sink__subcmd__help,gateway)
                 cmd="wardline__sink__subcmd__help__subcmd__gateway"
@@ -353,7 +359,7 @@ _wardline__sink() {
 
     case "${cmd}" in
         wardline__sink)
-            opts="-h -V --help --version init enroll run status incidents availability link account gateway device maintenance notify hold dispose audit export restored migrate completions man schema help"
+            opts="-h -V --help --version init enroll run status incidents availability link account gateway device maintenance notify hold dispose audit export feeds restored migrate completions man schema help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -910,6 +916,24 @@ _wardline__sink() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        wardline__subcmd__sink__subcmd__feeds)
+            opts="-h --config --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         wardline__subcmd__sink__subcmd__gateway)
             opts="-h --help ls ward help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -1017,7 +1041,7 @@ _wardline__sink() {
             return 0
             ;;
         wardline__subcmd__sink__subcmd__help)
-            opts="init enroll run status incidents availability link account gateway device maintenance notify hold dispose audit export restored migrate completions man schema help"
+            opts="init enroll run status incidents availability link account gateway device maintenance notify hold dispose audit export feeds restored migrate completions man schema help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1255,6 +1279,20 @@ _wardline__sink() {
             return 0
             ;;
         wardline__subcmd__sink__subcmd__help__subcmd__export)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wardline__subcmd__sink__subcmd__help__subcmd__feeds)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )

@@ -564,6 +564,14 @@ hl7\:"HL7 v2.6\: IHE PCD-01 and PCD-04"))' \
 '--help[Print help (see more with '\''--help'\'')]' \
 && ret=0
 ;;
+(feeds)
+_arguments "${_arguments_options[@]}" : \
+'--config=[Configuration file]:FILE:_files' \
+'--json[One line of JSON with "schema"\: 1]' \
+'-h[Print help]' \
+'--help[Print help]' \
+&& ret=0
+;;
 (restored)
 _arguments "${_arguments_options[@]}" : \
 '--config=[Configuration file]:FILE:_files' \
@@ -845,6 +853,10 @@ _arguments "${_arguments_options[@]}" : \
 _arguments "${_arguments_options[@]}" : \
 && ret=0
 ;;
+(feeds)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
 (restored)
 _arguments "${_arguments_options[@]}" : \
 && ret=0
@@ -913,6 +925,7 @@ _wardline-sink_commands() {
 'dispose:Disposes of what the rules of retention no longer keep' \
 'audit:Shows who did what, and checks that nothing of it was changed' \
 'export:Writes a device'\''s readings into files' \
+'feeds:Lists feeds to other systems\: how far behind each is, what it gave and what was refused' \
 'restored:After a store was put back from a backup\: tells the gateways' \
 'migrate:Moves the store somewhere else' \
 'completions:Prints completions for a shell' \
@@ -1098,6 +1111,11 @@ _wardline-sink__subcmd__export_commands() {
     local commands; commands=()
     _describe -t commands 'wardline-sink export commands' commands "$@"
 }
+(( $+functions[_wardline-sink__subcmd__feeds_commands] )) ||
+_wardline-sink__subcmd__feeds_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardline-sink feeds commands' commands "$@"
+}
 (( $+functions[_wardline-sink__subcmd__gateway_commands] )) ||
 _wardline-sink__subcmd__gateway_commands() {
     local commands; commands=(
@@ -1160,6 +1178,7 @@ _wardline-sink__subcmd__help_commands() {
 'dispose:Disposes of what the rules of retention no longer keep' \
 'audit:Shows who did what, and checks that nothing of it was changed' \
 'export:Writes a device'\''s readings into files' \
+'feeds:Lists feeds to other systems\: how far behind each is, what it gave and what was refused' \
 'restored:After a store was put back from a backup\: tells the gateways' \
 'migrate:Moves the store somewhere else' \
 'completions:Prints completions for a shell' \
@@ -1264,6 +1283,11 @@ _wardline-sink__subcmd__help__subcmd__enroll_commands() {
 _wardline-sink__subcmd__help__subcmd__export_commands() {
     local commands; commands=()
     _describe -t commands 'wardline-sink help export commands' commands "$@"
+}
+(( $+functions[_wardline-sink__subcmd__help__subcmd__feeds_commands] )) ||
+_wardline-sink__subcmd__help__subcmd__feeds_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardline-sink help feeds commands' commands "$@"
 }
 (( $+functions[_wardline-sink__subcmd__help__subcmd__gateway_commands] )) ||
 _wardline-sink__subcmd__help__subcmd__gateway_commands() {

@@ -219,7 +219,7 @@ impl Desk {
         Ok(Fate::Taken(entry))
     }
 
-    /// The run of what is said on one kind of port: what others say under the same name has another.
+    /// The run of what is said on one kind of port: what others say of the same has another.
     const fn run(&self, proof: Proof) -> u32 {
         self.ground.run << 1 | matches!(proof, Proof::Key) as u32
     }

@@ -1,5 +1,5 @@
-//! Identifiers of resources: the same for the same reading, whichever store it comes from, and before
-//! and after it is dated anew.
+//! Identifiers of resources: the same for the same reading, whichever store it comes from, and
+//! before and after it is dated anew.
 
 use sha2::{Digest, Sha256};
 

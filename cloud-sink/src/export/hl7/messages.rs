@@ -54,7 +54,7 @@ pub struct Message {
 pub struct Messages {
     /// Whether values are written that are not valid, and moments that nobody knows.
     flagged: bool,
-    /// Whether they are sent as they come: an alert that is not new then goes on, and does not begin.
+    /// Whether they are sent as they come: an alert that is not new goes on, and does not begin.
     is_live: bool,
     /// The frame whose numbers are being gathered.
     evidence: i64,
@@ -75,7 +75,7 @@ impl Messages {
         Self { flagged, ..Self::default() }
     }
 
-    /// The same for a receiver that acts on what comes: what waited is never told as if it were new.
+    /// The same for a receiver that acts on what comes: what waited is never told as if new.
     #[must_use]
     pub fn live(flagged: bool) -> Self {
         Self { is_live: true, ..Self::new(flagged) }

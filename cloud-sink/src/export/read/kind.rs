@@ -68,6 +68,36 @@ impl Kind {
         }
     }
 
+    /// Rows of a kind that nobody has dated yet.
+    pub(crate) const fn guessed(self) -> &'static str {
+        match self {
+            Self::Numerics => "SELECT id FROM block WHERE id > ?1 AND id <= ?2 AND dated = 2",
+            Self::Waves => "SELECT id FROM wave WHERE id > ?1 AND id <= ?2 AND dated = 2",
+            Self::Notes => "SELECT id FROM note WHERE id > ?1 AND id <= ?2 AND dated = 2",
+        }
+    }
+
+    /// Rows of a kind that wait for a feed and have a date now.
+    pub(crate) const fn dated_by_now(self) -> &'static str {
+        match self {
+            Self::Numerics => {
+                "SELECT feed_waiting.id FROM feed_waiting JOIN block ON block.id = feed_waiting.id
+                 WHERE name = ?1 AND feed_waiting.kind = ?2 AND (dated IS NULL OR dated <> 2)
+                 ORDER BY 1 LIMIT ?3"
+            }
+            Self::Waves => {
+                "SELECT feed_waiting.id FROM feed_waiting JOIN wave ON wave.id = feed_waiting.id
+                 WHERE name = ?1 AND feed_waiting.kind = ?2 AND (dated IS NULL OR dated <> 2)
+                 ORDER BY 1 LIMIT ?3"
+            }
+            Self::Notes => {
+                "SELECT feed_waiting.id FROM feed_waiting JOIN note ON note.id = feed_waiting.id
+                 WHERE name = ?1 AND feed_waiting.kind = ?2 AND (dated IS NULL OR dated <> 2)
+                 ORDER BY 1 LIMIT ?3"
+            }
+        }
+    }
+
     pub(super) const fn last(self) -> &'static str {
         match self {
             Self::Numerics => "SELECT max(id) FROM block",
