@@ -161,7 +161,7 @@ pub(super) struct NotifySection {
 pub(super) struct ExportSection {
     /// Its name; how far it has come is remembered under it.
     pub(super) name: String,
-    /// `mllp://HOST:PORT` for HL7 v2.6, or the base address of a FHIR R4 server; https, or loopback.
+    /// `mllp://HOST:PORT` for HL7 v2.6, or the base address of a FHIR R4 server: https, or near.
     pub(super) to: String,
     /// MLLP without TLS: on loopback, or if this says so.
     #[serde(default)]
