@@ -16,6 +16,7 @@ mod finding;
 mod init;
 mod log;
 mod pages;
+mod patient;
 mod provision;
 mod run;
 mod status;
@@ -50,6 +51,9 @@ enum Command {
     /// Lists the devices that speak at this gateway.
     #[command(subcommand)]
     Device(device::Device),
+    /// Says whom a device measures, from now on; identifiers are replaced before they are kept.
+    #[command(subcommand)]
+    Patient(patient::Patient),
     /// Sends one marked reading through the whole line and says how long each hop took.
     TestSend(test_send::TestSend),
     /// Packs what helps to find a fault: no secret, no reading; lists it first.
@@ -122,6 +126,7 @@ impl Cli {
             Command::Doctor(command) => command.run(),
             Command::Tap(command) => command.run(),
             Command::Device(command) => command.run(),
+            Command::Patient(command) => command.run(),
             Command::TestSend(command) => command.run(),
             Command::Diag(command) => command.run(),
             Command::Log(command) => command.run(),

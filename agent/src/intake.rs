@@ -15,6 +15,8 @@ use wire::time::MonotonicNanos;
 
 pub mod admission;
 
+pub mod associations;
+
 pub mod complaints;
 
 pub mod hl7;
@@ -52,6 +54,17 @@ pub enum Slot {
     Wave(usize),
 }
 
+/// What the contexts of a speaker are.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum Names {
+    /// Identifiers of patients, by the device's own word.
+    Patients,
+    /// Tokens already.
+    Tokens,
+    /// Tokens that a person gives a device, whoever speaks for it and says nothing else.
+    Assigned,
+}
+
 /// A device's introduction, complete. The lists are shared by all devices that have the same.
 #[derive(Clone, Debug)]
 pub struct Device {
@@ -71,8 +84,8 @@ pub struct Device {
     pub numerics: Arc<Vec<ChannelInfo>>,
     /// Its wave channels.
     pub waves: Arc<Vec<ChannelInfo>>,
-    /// Whether its contexts name patients; else they are tokens already.
-    pub names_patients: bool,
+    /// What its contexts are.
+    pub names: Names,
 }
 
 impl Device {
@@ -88,7 +101,7 @@ impl Device {
             slots: Vec::new(),
             numerics: Arc::default(),
             waves: Arc::default(),
-            names_patients: true,
+            names: Names::Patients,
         }
     }
 }

@@ -2,13 +2,15 @@
 
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::broadcast::error::RecvError;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Mutex, mpsc, watch};
 
+use crate::intake::associations::{Register, Wish};
 use crate::line::probe::Asking;
 use crate::seal::keep;
 use crate::tap::{self, Ask, Taps, Told};
@@ -24,6 +26,9 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const ASK_BYTES_MAX: u64 = 1024;
 /// Between two looks whether our socket still stands in its place.
 const LOOK: Duration = Duration::from_secs(2);
+
+/// Says whom devices measure.
+pub const PATIENTS: &str = "patients.sock";
 
 /// Shows what devices say.
 pub const TAP: &str = "tap.sock";
@@ -42,6 +47,32 @@ pub async fn serve_test(state: PathBuf, asking: Asking) {
         tokio::spawn(follow(stream, asking.clone()));
     })
     .await;
+}
+
+/// Carries out what every connection says of patients.
+pub async fn serve_patients(state: PathBuf, register: Register) {
+    let register = Arc::new(Mutex::new(register));
+    register.lock().await.begin().await;
+    serve(&state.join(PATIENTS), LOOK, |stream| {
+        tokio::spawn(associate(stream, register.clone()));
+    })
+    .await;
+}
+
+async fn associate(stream: UnixStream, register: Arc<Mutex<Register>>) {
+    let (reader, mut writer) = stream.into_split();
+    let mut text = String::new();
+    let mut reader = BufReader::new(reader.take(ASK_BYTES_MAX));
+    let asked = tokio::time::timeout(LOOK, reader.read_line(&mut text)).await;
+    let Ok(wish) = serde_json::from_str::<Wish>(&text) else {
+        tracing::debug!(?asked, "somebody does not say what to do with patients");
+        return;
+    };
+    let answer = register.lock().await.carry_out(wish).await;
+    let line = serde_json::to_string(&answer).unwrap_or_default() + "\n";
+    if writer.write_all(line.as_bytes()).await.is_err() {
+        tracing::debug!("somebody asked and did not wait");
+    }
 }
 
 /// Shows every connection what it asks to see.

@@ -1,8 +1,13 @@
 //! P2 no silent loss: whatever comes twice, late, early or in any order is stored exactly once.
 
+use std::sync::Arc;
+
+use agent::intake::{Device, Names};
 use proptest::prelude::Rng;
 use proptest::test_runner::{RngAlgorithm, TestRng};
-use wire::identity::Lane;
+use wire::batch::Source;
+use wire::identity::{Lane, SourceBoot};
+use wire::link::DataWriter;
 use wire::receipt::{Disposition, Reason};
 
 use crate::device::{across_contexts, alert, in_context, monitor, number, numerics, wave};
@@ -248,4 +253,48 @@ fn a_device_that_forgot_its_boot_and_begins_again_loses_nothing() {
 
     assert_eq!(sink.heart_rates(), [61, 201, 62, 202, 63, 203], "both kept, each once");
     assert_eq!(sink.ledger().notes, 1, "and said");
+}
+
+#[test]
+fn a_patient_that_a_person_assigns_stands_with_readings_until_its_end() {
+    let Site { mut gateway, mut sink, folder: _folder, .. } = site();
+    let device = monitor(1, 7);
+    let source = Source { boot: SourceBoot(77), ..device.source };
+    let person = Device { port: "nurse".into(), names: Names::Assigned, ..Device::silent(source) };
+    let person = Arc::new(person);
+    let say = |token: &[u8]| {
+        let mut writer = DataWriter::new(0);
+        assert!(writer.context(token));
+        writer.finish().as_slice().to_vec()
+    };
+    gateway.hear(&device, 1, &numerics(1));
+    gateway.hear(&person, 1, &say(b"one"));
+    gateway.hear(&device, 2, &numerics(2));
+    gateway.hear(&person, 2, &say(b"two"));
+    gateway.hear(&device, 3, &numerics(3));
+    gateway.hear(&person, 3, &say(b""));
+    gateway.hear(&device, 4, &numerics(4));
+    gateway.flush();
+    sink.take(&gateway.records());
+    let db = sink.db();
+    let whose = "SELECT numeric.mantissa, context.token
+                 FROM numeric JOIN block ON numeric.id BETWEEN block.first_row AND block.last_row
+                   LEFT JOIN context ON context.id = block.context
+                 WHERE numeric.mantissa < 100 ORDER BY 1";
+    let whose: Vec<(i64, Option<Vec<u8>>)> = db
+        .rows(whose, &[])
+        .unwrap()
+        .iter()
+        .map(|row| (row.at(0).unwrap(), row.at(1).unwrap()))
+        .collect();
+    let wanted = [(61, None), (62, Some(b"one")), (63, Some(b"two")), (64, None)];
+    assert_eq!(whose, wanted.map(|(value, token)| (value, token.map(|token| token.to_vec()))));
+    let notes = "SELECT phase, text FROM note WHERE kind = 'association' ORDER BY id";
+    let notes: Vec<(u8, String)> = db
+        .rows(notes, &[])
+        .unwrap()
+        .iter()
+        .map(|row| (row.at(0).unwrap(), row.at(1).unwrap()))
+        .collect();
+    assert_eq!(notes, [0, 5, 0, 5].map(|phase| (phase, "nurse".to_owned())));
 }

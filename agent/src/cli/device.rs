@@ -59,7 +59,7 @@ pub struct Remove {
     device: DeviceId,
 }
 
-fn parse_device(text: &str) -> Result<DeviceId, String> {
+pub(super) fn parse_device(text: &str) -> Result<DeviceId, String> {
     DeviceId::parse(text).ok_or_else(|| "an EUI-64 has 16 hexadecimal digits".into())
 }
 

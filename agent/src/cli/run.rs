@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use tokio::runtime::Runtime;
 use tokio::sync::{mpsc, watch};
 use wire::status::Status as StatusHint;
 
@@ -17,6 +18,7 @@ use crate::config::Config;
 use crate::health::host::Host;
 use crate::health::{Alarm, Health, metrics, watchdog};
 use crate::intake::admission::Admission;
+use crate::intake::associations::Register;
 use crate::intake::patients::Patients;
 use crate::intake::runs::next_run;
 use crate::intake::{Chunk, Registry, ports};
@@ -80,6 +82,7 @@ impl Run {
         serve_hl7(&config, (&registry, floor), &chunks, runtime.handle())?;
         runtime.spawn(watchdog::feed(screen.clone()));
         runtime.spawn(local::serve_tap(config.state.clone(), line.taps()));
+        serve_patients(&config, &chunks, &runtime);
         runtime.spawn(local::serve_test(config.state.clone(), line.take_probes()));
         if let Some(address) = config.metrics {
             runtime.spawn(metrics::serve(address, screen.clone()));
@@ -138,6 +141,15 @@ fn serve_hl7(
         runtime.spawn(hl7::serve(port, office.clone()));
     }
     Ok(())
+}
+
+/// Takes people's word for whom devices measure, as it was when the agent ended.
+fn serve_patients(config: &Config, line: &mpsc::Sender<Chunk>, runtime: &Runtime) {
+    let patients = Patients::at(&config.state, config.patients);
+    match Register::open(config.state.join("patients"), patients, line.clone()) {
+        Ok(register) => drop(runtime.spawn(local::serve_patients(config.state.clone(), register))),
+        Err(error) => tracing::error!(%error, "nobody can say whom devices measure"),
+    }
 }
 
 #[cfg(feature = "onboard")]

@@ -8,8 +8,8 @@ use wire::status::DeviceHealth;
 use wire::time::MonotonicNanos;
 
 use super::{DeviceStatus, seconds};
-use crate::intake::Device;
 use crate::intake::admission::Proof;
+use crate::intake::{Device, Names};
 
 /// Devices that are kept in the books; of more, nothing is said.
 const DEVICES_MAX: usize = 1024;
@@ -59,6 +59,10 @@ impl Devices {
     /// A device said something.
     pub fn heard(&mut self, device: &Device, accepted: u64, errors: u64, now: MonotonicNanos) {
         let id = device.source.device;
+        // A person at the gateway has spoken of it.
+        if device.names == Names::Assigned {
+            return;
+        }
         if self.books.len() >= DEVICES_MAX && !self.books.contains_key(&id) {
             return;
         }

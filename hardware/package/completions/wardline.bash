@@ -43,6 +43,9 @@ _wardline() {
             wardline,man)
                 cmd="wardline__subcmd__man"
                 ;;
+            wardline,patient)
+                cmd="wardline__subcmd__patient"
+                ;;
             wardline,provision)
                 cmd="wardline__subcmd__provision"
                 ;;
@@ -112,6 +115,9 @@ _wardline() {
             wardline__subcmd__help,man)
                 cmd="wardline__subcmd__help__subcmd__man"
                 ;;
+            wardline__subcmd__help,patient)
+                cmd="wardline__subcmd__help__subcmd__patient"
+                ;;
             wardline__subcmd__help,provision)
                 cmd="wardline__subcmd__help__subcmd__provision"
                 ;;
@@ -148,6 +154,15 @@ _wardline() {
             wardline__subcmd__help__subcmd__log,verify)
                 cmd="wardline__subcmd__help__subcmd__log__subcmd__verify"
                 ;;
+            wardline__subcmd__help__subcmd__patient,begin)
+                cmd="wardline__subcmd__help__subcmd__patient__subcmd__begin"
+                ;;
+            wardline__subcmd__help__subcmd__patient,end)
+                cmd="wardline__subcmd__help__subcmd__patient__subcmd__end"
+                ;;
+            wardline__subcmd__help__subcmd__patient,ls)
+                cmd="wardline__subcmd__help__subcmd__patient__subcmd__ls"
+                ;;
             wardline__subcmd__log,export)
                 cmd="wardline__subcmd__log__subcmd__export"
                 ;;
@@ -172,6 +187,30 @@ _wardline() {
             wardline__subcmd__log__subcmd__help,verify)
                 cmd="wardline__subcmd__log__subcmd__help__subcmd__verify"
                 ;;
+            wardline__subcmd__patient,begin)
+                cmd="wardline__subcmd__patient__subcmd__begin"
+                ;;
+            wardline__subcmd__patient,end)
+                cmd="wardline__subcmd__patient__subcmd__end"
+                ;;
+            wardline__subcmd__patient,help)
+                cmd="wardline__subcmd__patient__subcmd__help"
+                ;;
+            wardline__subcmd__patient,ls)
+                cmd="wardline__subcmd__patient__subcmd__ls"
+                ;;
+            wardline__subcmd__patient__subcmd__help,begin)
+                cmd="wardline__subcmd__patient__subcmd__help__subcmd__begin"
+                ;;
+            wardline__subcmd__patient__subcmd__help,end)
+                cmd="wardline__subcmd__patient__subcmd__help__subcmd__end"
+                ;;
+            wardline__subcmd__patient__subcmd__help,help)
+                cmd="wardline__subcmd__patient__subcmd__help__subcmd__help"
+                ;;
+            wardline__subcmd__patient__subcmd__help,ls)
+                cmd="wardline__subcmd__patient__subcmd__help__subcmd__ls"
+                ;;
             *)
                 ;;
         esac
@@ -179,7 +218,7 @@ _wardline() {
 
     case "${cmd}" in
         wardline)
-            opts="-h -V --help --version init provision check run status doctor tap device test-send diag log completions man schema help"
+            opts="-h -V --help --version init provision check run status doctor tap device patient test-send diag log completions man schema help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -411,7 +450,7 @@ _wardline() {
             return 0
             ;;
         wardline__subcmd__help)
-            opts="init provision check run status doctor tap device test-send diag log completions man schema help"
+            opts="init provision check run status doctor tap device patient test-send diag log completions man schema help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -623,6 +662,62 @@ _wardline() {
         wardline__subcmd__help__subcmd__man)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wardline__subcmd__help__subcmd__patient)
+            opts="begin end ls"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wardline__subcmd__help__subcmd__patient__subcmd__begin)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wardline__subcmd__help__subcmd__patient__subcmd__end)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wardline__subcmd__help__subcmd__patient__subcmd__ls)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -886,6 +981,156 @@ _wardline() {
             fi
             case "${prev}" in
                 --out)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wardline__subcmd__patient)
+            opts="-h --help begin end ls help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wardline__subcmd__patient__subcmd__begin)
+            opts="-h --config --by --authority --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --by)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --authority)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wardline__subcmd__patient__subcmd__end)
+            opts="-h --config --by --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --by)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wardline__subcmd__patient__subcmd__help)
+            opts="begin end ls help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wardline__subcmd__patient__subcmd__help__subcmd__begin)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wardline__subcmd__patient__subcmd__help__subcmd__end)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wardline__subcmd__patient__subcmd__help__subcmd__help)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wardline__subcmd__patient__subcmd__help__subcmd__ls)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wardline__subcmd__patient__subcmd__ls)
+            opts="-h --config --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -167,6 +167,83 @@ esac
     ;;
 esac
 ;;
+(patient)
+_arguments "${_arguments_options[@]}" : \
+'-h[Print help]' \
+'--help[Print help]' \
+":: :_wardline__subcmd__patient_commands" \
+"*::: :->patient" \
+&& ret=0
+
+    case $state in
+    (patient)
+        words=($line[1] "${words[@]}")
+        (( CURRENT += 1 ))
+        curcontext="${curcontext%:*:*}:wardline-patient-command-$line[1]:"
+        case $line[1] in
+            (begin)
+_arguments "${_arguments_options[@]}" : \
+'--config=[Configuration file]:FILE:_files' \
+'--by=[Who says so]:NAME:_default' \
+'--authority=[Who gives the identifier, as in PID-3.4]:NAME:_default' \
+'-h[Print help]' \
+'--help[Print help]' \
+':device -- The device'\''s EUI-64, 16 hexadecimal digits:_default' \
+&& ret=0
+;;
+(end)
+_arguments "${_arguments_options[@]}" : \
+'--config=[Configuration file]:FILE:_files' \
+'--by=[Who says so]:NAME:_default' \
+'-h[Print help]' \
+'--help[Print help]' \
+':device -- The device'\''s EUI-64, 16 hexadecimal digits:_default' \
+&& ret=0
+;;
+(ls)
+_arguments "${_arguments_options[@]}" : \
+'--config=[Configuration file]:FILE:_files' \
+'--json[One line of JSON with "schema"\: 1]' \
+'-h[Print help]' \
+'--help[Print help]' \
+&& ret=0
+;;
+(help)
+_arguments "${_arguments_options[@]}" : \
+":: :_wardline__subcmd__patient__subcmd__help_commands" \
+"*::: :->help" \
+&& ret=0
+
+    case $state in
+    (help)
+        words=($line[1] "${words[@]}")
+        (( CURRENT += 1 ))
+        curcontext="${curcontext%:*:*}:wardline-patient-help-command-$line[1]:"
+        case $line[1] in
+            (begin)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(end)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(ls)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(help)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+        esac
+    ;;
+esac
+;;
+        esac
+    ;;
+esac
+;;
 (test-send)
 _arguments "${_arguments_options[@]}" : \
 '--config=[Configuration file]:FILE:_files' \
@@ -349,6 +426,34 @@ _arguments "${_arguments_options[@]}" : \
     ;;
 esac
 ;;
+(patient)
+_arguments "${_arguments_options[@]}" : \
+":: :_wardline__subcmd__help__subcmd__patient_commands" \
+"*::: :->patient" \
+&& ret=0
+
+    case $state in
+    (patient)
+        words=($line[1] "${words[@]}")
+        (( CURRENT += 1 ))
+        curcontext="${curcontext%:*:*}:wardline-help-patient-command-$line[1]:"
+        case $line[1] in
+            (begin)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(end)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(ls)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+        esac
+    ;;
+esac
+;;
 (test-send)
 _arguments "${_arguments_options[@]}" : \
 && ret=0
@@ -421,6 +526,7 @@ _wardline_commands() {
 'doctor:Looks at everything within five seconds\: pass, warn, fail or skip, each with a remedy' \
 'tap:Shows what devices say, live and before it is sealed; values only with --phi' \
 'device:Lists the devices that speak at this gateway' \
+'patient:Says whom a device measures, from now on; identifiers are replaced before they are kept' \
 'test-send:Sends one marked reading through the whole line and says how long each hop took' \
 'diag:Packs what helps to find a fault\: no secret, no reading; lists it first' \
 'log:Looks into a buffer folder; needs public keys only' \
@@ -517,6 +623,7 @@ _wardline__subcmd__help_commands() {
 'doctor:Looks at everything within five seconds\: pass, warn, fail or skip, each with a remedy' \
 'tap:Shows what devices say, live and before it is sealed; values only with --phi' \
 'device:Lists the devices that speak at this gateway' \
+'patient:Says whom a device measures, from now on; identifiers are replaced before they are kept' \
 'test-send:Sends one marked reading through the whole line and says how long each hop took' \
 'diag:Packs what helps to find a fault\: no secret, no reading; lists it first' \
 'log:Looks into a buffer folder; needs public keys only' \
@@ -609,6 +716,30 @@ _wardline__subcmd__help__subcmd__log__subcmd__verify_commands() {
 _wardline__subcmd__help__subcmd__man_commands() {
     local commands; commands=()
     _describe -t commands 'wardline help man commands' commands "$@"
+}
+(( $+functions[_wardline__subcmd__help__subcmd__patient_commands] )) ||
+_wardline__subcmd__help__subcmd__patient_commands() {
+    local commands; commands=(
+'begin:A device measures this patient from now on; the identifier is read from standard input' \
+'end:A device measures nobody from now on' \
+'ls:Lists devices with a patient, and who said so; never whom' \
+    )
+    _describe -t commands 'wardline help patient commands' commands "$@"
+}
+(( $+functions[_wardline__subcmd__help__subcmd__patient__subcmd__begin_commands] )) ||
+_wardline__subcmd__help__subcmd__patient__subcmd__begin_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardline help patient begin commands' commands "$@"
+}
+(( $+functions[_wardline__subcmd__help__subcmd__patient__subcmd__end_commands] )) ||
+_wardline__subcmd__help__subcmd__patient__subcmd__end_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardline help patient end commands' commands "$@"
+}
+(( $+functions[_wardline__subcmd__help__subcmd__patient__subcmd__ls_commands] )) ||
+_wardline__subcmd__help__subcmd__patient__subcmd__ls_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardline help patient ls commands' commands "$@"
 }
 (( $+functions[_wardline__subcmd__help__subcmd__provision_commands] )) ||
 _wardline__subcmd__help__subcmd__provision_commands() {
@@ -704,6 +835,61 @@ _wardline__subcmd__log__subcmd__verify_commands() {
 _wardline__subcmd__man_commands() {
     local commands; commands=()
     _describe -t commands 'wardline man commands' commands "$@"
+}
+(( $+functions[_wardline__subcmd__patient_commands] )) ||
+_wardline__subcmd__patient_commands() {
+    local commands; commands=(
+'begin:A device measures this patient from now on; the identifier is read from standard input' \
+'end:A device measures nobody from now on' \
+'ls:Lists devices with a patient, and who said so; never whom' \
+'help:Print this message or the help of the given subcommand(s)' \
+    )
+    _describe -t commands 'wardline patient commands' commands "$@"
+}
+(( $+functions[_wardline__subcmd__patient__subcmd__begin_commands] )) ||
+_wardline__subcmd__patient__subcmd__begin_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardline patient begin commands' commands "$@"
+}
+(( $+functions[_wardline__subcmd__patient__subcmd__end_commands] )) ||
+_wardline__subcmd__patient__subcmd__end_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardline patient end commands' commands "$@"
+}
+(( $+functions[_wardline__subcmd__patient__subcmd__help_commands] )) ||
+_wardline__subcmd__patient__subcmd__help_commands() {
+    local commands; commands=(
+'begin:A device measures this patient from now on; the identifier is read from standard input' \
+'end:A device measures nobody from now on' \
+'ls:Lists devices with a patient, and who said so; never whom' \
+'help:Print this message or the help of the given subcommand(s)' \
+    )
+    _describe -t commands 'wardline patient help commands' commands "$@"
+}
+(( $+functions[_wardline__subcmd__patient__subcmd__help__subcmd__begin_commands] )) ||
+_wardline__subcmd__patient__subcmd__help__subcmd__begin_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardline patient help begin commands' commands "$@"
+}
+(( $+functions[_wardline__subcmd__patient__subcmd__help__subcmd__end_commands] )) ||
+_wardline__subcmd__patient__subcmd__help__subcmd__end_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardline patient help end commands' commands "$@"
+}
+(( $+functions[_wardline__subcmd__patient__subcmd__help__subcmd__help_commands] )) ||
+_wardline__subcmd__patient__subcmd__help__subcmd__help_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardline patient help help commands' commands "$@"
+}
+(( $+functions[_wardline__subcmd__patient__subcmd__help__subcmd__ls_commands] )) ||
+_wardline__subcmd__patient__subcmd__help__subcmd__ls_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardline patient help ls commands' commands "$@"
+}
+(( $+functions[_wardline__subcmd__patient__subcmd__ls_commands] )) ||
+_wardline__subcmd__patient__subcmd__ls_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardline patient ls commands' commands "$@"
 }
 (( $+functions[_wardline__subcmd__provision_commands] )) ||
 _wardline__subcmd__provision_commands() {

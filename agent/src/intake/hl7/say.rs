@@ -18,7 +18,7 @@ use super::time::TICK_EXPONENT;
 use crate::intake::admission::Proof;
 use crate::intake::patients::Patients;
 use crate::intake::ticks::AGE_MAX_NS;
-use crate::intake::{Device, Registry, Slot};
+use crate::intake::{Device, Names, Registry, Slot};
 
 /// Longest text of one note, bytes.
 const TEXT_BYTES_MAX: usize = 96;
@@ -105,7 +105,7 @@ impl Cast {
             model: system.identity.model.clone(),
             slots: (0..channels.len()).map(Slot::Numeric).collect(),
             numerics: self.registry.intern(channels),
-            names_patients: false,
+            names: Names::Tokens,
             ..Device::silent(source)
         }
     }

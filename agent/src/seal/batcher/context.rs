@@ -8,8 +8,8 @@ use wire::reading::SOURCE_ASSOCIATION;
 use wire::time::ClockState;
 
 use super::{Batcher, Said};
-use crate::intake::Device;
 use crate::intake::admission::Proof;
+use crate::intake::{Device, Names};
 
 /// Devices whose context is kept: more than the ports of a gateway can hold at once.
 const CONTEXTS_MAX: usize = 4096;
@@ -20,15 +20,18 @@ const CONTEXTS_MAX: usize = 4096;
 pub(super) struct Speaker {
     device: DeviceId,
     proof: Proof,
-    names_patients: bool,
+    names: Names,
 }
 
 impl Speaker {
     pub(super) fn of(device: &Device) -> Self {
-        let Device { source, proof, names_patients, .. } = device;
-        Self { device: source.device, proof: *proof, names_patients: *names_patients }
+        let Device { source, proof, names, .. } = device;
+        Self { device: source.device, proof: *proof, names: *names }
     }
 }
+
+/// How a person at the gateway has proven itself who assigns patients: nobody asks a device.
+const ASSIGNED: Proof = Proof::Unasked;
 
 /// The last context of each speaker.
 ///
@@ -41,8 +44,16 @@ pub(super) struct Contexts {
 }
 
 impl Contexts {
-    pub(super) fn of(&self, speaker: Speaker) -> &[u8] {
+    fn said_by(&self, speaker: Speaker) -> &[u8] {
         self.tokens.get(&speaker).map_or(&[], |(_, token)| token)
+    }
+
+    /// Whom a speaker's readings are of: by its own word, else by a person's.
+    pub(super) fn of(&self, speaker: Speaker) -> &[u8] {
+        match self.said_by(speaker) {
+            [] => self.said_by(Speaker { proof: ASSIGNED, names: Names::Assigned, ..speaker }),
+            token => token,
+        }
     }
 
     pub(super) fn set(&mut self, speaker: Speaker, token: &[u8]) {
@@ -75,11 +86,11 @@ impl Batcher {
         clock: &ClockState,
     ) -> u64 {
         let speaker = Speaker::of(said.device);
-        let token = match said.device.names_patients {
-            true => self.patients.token_of(token),
-            false => token.to_vec(),
+        let token = match said.device.names {
+            Names::Patients => self.patients.token_of(token),
+            Names::Tokens | Names::Assigned => token.to_vec(),
         };
-        let before = self.contexts.of(speaker).to_vec();
+        let before = self.contexts.said_by(speaker).to_vec();
         if before == token {
             return 0;
         }
@@ -124,7 +135,7 @@ mod tests {
     use super::*;
 
     fn speaker(device: u64) -> Speaker {
-        Speaker { device: DeviceId(device), proof: Proof::Stranger, names_patients: true }
+        Speaker { device: DeviceId(device), proof: Proof::Stranger, names: Names::Patients }
     }
 
     #[test]
@@ -145,7 +156,22 @@ mod tests {
         let own = Speaker { proof: Proof::Key, ..speaker(7) };
         contexts.set(own, b"patient");
         contexts.set(speaker(7), b"another");
-        contexts.set(Speaker { names_patients: false, ..own }, b"");
+        contexts.set(Speaker { names: Names::Tokens, ..own }, b"");
         assert_eq!(contexts.of(own), b"patient");
+    }
+
+    #[test]
+    fn a_person_assigns_a_patient_to_a_device_that_names_none() {
+        let mut contexts = Contexts::default();
+        let assigned = Speaker { proof: ASSIGNED, names: Names::Assigned, ..speaker(7) };
+        contexts.set(assigned, b"assigned");
+        assert_eq!(contexts.of(speaker(7)), b"assigned");
+        assert_eq!(contexts.of(Speaker { proof: Proof::Key, ..speaker(7) }), b"assigned");
+        assert_eq!(contexts.of(speaker(8)), b"");
+        contexts.set(speaker(7), b"own");
+        assert_eq!(contexts.of(speaker(7)), b"own");
+        contexts.set(speaker(7), b"");
+        contexts.set(assigned, b"");
+        assert_eq!(contexts.of(speaker(7)), b"");
     }
 }

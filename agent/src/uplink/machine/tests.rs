@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::*;
-use crate::limits::PACE_BYTES;
+use crate::limits::{PACE_BYTES, THIN_LINK_DEADLINE};
 
 mod backlog;
 mod reconnects;

@@ -1,7 +1,7 @@
 //! Links that carry little: given little, not torn down while bytes leave, dropped in the end.
 
 use super::*;
-use crate::limits::{CONNECT_DEADLINE, THIN_LINK_DEADLINE};
+use crate::limits::CONNECT_DEADLINE;
 
 /// Lets a link carry one record after the other, `seconds` each, with the receipt as long after it;
 /// how often the connection was dropped, and how many records went more than once.
