@@ -104,6 +104,19 @@ fn check(sink: &Sink, readings: usize, bound_max_us: i64) {
     }
 }
 
+/// Minutes in which the device gave something, as the map of coverage has them: those in which it
+/// was measured, each once.
+fn check_coverage(sink: &Sink, readings: usize) {
+    let sql = "SELECT minute, live + late FROM coverage WHERE live + late > 0 ORDER BY minute";
+    let rows = sink.db().rows(sql, &[]).expect("the store answers");
+    let minutes: Vec<i64> = rows.iter().map(|row| row.at(0).unwrap()).collect();
+    let counts: i64 = rows.iter().map(|row| row.at::<i64>(1).unwrap()).sum();
+    assert_eq!((minutes.len(), counts), (readings, readings as i64));
+    let of = |at: &i64| at.div_euclid(60 * SECOND);
+    let stored: Vec<i64> = stored(&sink.db()).iter().map(|(at, ..)| of(at)).collect();
+    assert_eq!(minutes, stored);
+}
+
 #[test]
 fn a_day_at_1970_is_put_right_within_its_bound_whatever_the_crystal() {
     for ppm in [-100, -37, 0, 100] {
@@ -124,6 +137,7 @@ fn a_day_at_1970_is_put_right_within_its_bound_whatever_the_crystal() {
 
         // Ten seconds of drift in a day, and half a second of the clock itself.
         check(&sink, (DAY / STEP + 3) as usize, 10_000_000);
+        check_coverage(&sink, (DAY / STEP + 3) as usize);
     }
 }
 

@@ -3,6 +3,8 @@
 
 use std::collections::BTreeMap;
 
+use wire::reading::Mode;
+
 use super::StoreError;
 use super::db::{Db, values};
 
@@ -15,6 +17,23 @@ pub const MINUTE_NS: i64 = 60_000_000_000;
 const KEEP: &str = "
 INSERT INTO coverage VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (gateway, minute, device)
 DO UPDATE SET live = coverage.live + excluded.live, late = coverage.late + excluded.late";
+
+/// Of what was counted where it is not: never less than nothing.
+const TAKE: &str = "
+UPDATE coverage SET
+  live = CASE WHEN live > CAST(?4 AS BIGINT) THEN live - CAST(?4 AS BIGINT) ELSE 0 END,
+  late = CASE WHEN late > CAST(?5 AS BIGINT) THEN late - CAST(?5 AS BIGINT) ELSE 0 END
+WHERE gateway = ?1 AND minute = ?2 AND device = ?3";
+/// Moments that a frame brought without a date, as they were counted: by device, once each.
+const MOMENTS: &str = "
+SELECT device, at_ns FROM (
+  SELECT series.device, numeric.at_ns FROM block JOIN series ON series.id = block.series
+    JOIN numeric ON numeric.id BETWEEN block.first_row AND block.last_row
+  WHERE block.evidence = ?1 AND block.dated = 2 AND series.mode <> ?2
+  UNION SELECT series.device, wave.at_ns FROM wave JOIN series ON series.id = wave.series
+  WHERE wave.evidence = ?1 AND wave.dated = 2 AND series.mode <> ?2) AS moments
+UNION ALL SELECT device, at_ns FROM note
+WHERE evidence = ?1 AND dated = 2 AND kind <> 'loss'";
 
 /// Readings of one minute.
 #[derive(Clone, Copy, Debug, Default)]
@@ -37,6 +56,27 @@ impl Coverage {
         let count = self.counts.entry(key).or_default();
         let is_late = now_ns.saturating_sub(at_ns) > LIVE_WITHIN_NS;
         *(if is_late { &mut count.late } else { &mut count.live }) += 1;
+    }
+
+    /// Counts what a frame brought where it belongs: it is moved by so much. Both classes are as of
+    /// when it was stored.
+    pub(super) fn move_frame(
+        db: &Db,
+        (evidence, gateway): (i64, i64),
+        by_ns: i64,
+    ) -> Result<(), StoreError> {
+        let sql = "SELECT received_ns FROM evidence WHERE id = ?1";
+        let stored_ns: i64 = db.one(sql, values![evidence])?;
+        let (mut before, mut after) = (Self::default(), Self::default());
+        for row in db.rows(MOMENTS, values![evidence, Mode::Service as u8])? {
+            let (device, at_ns): (i64, i64) = (row.at(0)?, row.at(1)?);
+            before.add(gateway, device, at_ns, stored_ns);
+            after.add(gateway, device, at_ns.saturating_add(by_ns), stored_ns);
+        }
+        for ((gateway, minute, device), count) in before.counts {
+            db.execute(TAKE, values![gateway, minute, device, count.live, count.late])?;
+        }
+        after.save(db)
     }
 
     /// A device said that it lost something: it is there, and gave nothing.

@@ -12,6 +12,7 @@ use wire::time::ClockState;
 
 use super::StoreError;
 use super::at::in_range;
+use super::coverage::Coverage;
 use super::db::{Db, Turn, values};
 use crate::verify::Disposed;
 
@@ -223,15 +224,21 @@ pub fn put_right(db: &Db) -> Result<usize, StoreError> {
             };
             let Some(anchor) = anchor else { continue };
             let dated = anchor.at(frame.at(3)?);
-            move_frame(db, frame.at(0)?, dated, frame.at(4)?)?;
+            move_frame(db, (frame.at(0)?, run.0), dated, frame.at(4)?)?;
         }
         Ok(frames.len())
     })
 }
 
 /// Moves what one frame brought from where a guess has dated it.
-fn move_frame(db: &Db, evidence: i64, dated: Dated, guess_ns: i64) -> Result<(), StoreError> {
+fn move_frame(
+    db: &Db,
+    (evidence, gateway): (i64, i64),
+    dated: Dated,
+    guess_ns: i64,
+) -> Result<(), StoreError> {
     let by = in_range(dated.utc_ns.saturating_sub(guess_ns));
+    Coverage::move_frame(db, (evidence, gateway), by)?;
     let blocks = "SELECT first_row, last_row FROM block WHERE evidence = ?1 AND dated = 2";
     for block in db.rows(blocks, values![evidence])? {
         let (first, last): (i64, i64) = (block.at(0)?, block.at(1)?);
