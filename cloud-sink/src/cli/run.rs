@@ -22,7 +22,7 @@ use crate::retention::{self, Disposed, How, PolicyError, Rule};
 use crate::store::commit::SqlStore;
 use crate::store::db::{Db, Location};
 use crate::store::query::StoreRegistry;
-use crate::store::times;
+use crate::store::times::Righting;
 use crate::verify::dispose::Verifier;
 use crate::verify::keyring::Keys;
 use crate::view::access::Vault;
@@ -66,9 +66,9 @@ fn feed_watchdog() {
 const GROUPS_A_LOOK: usize = 8;
 
 /// Dates what was dated by a guess, as far as it became known.
-fn put_times_right(db: &Db) {
+fn put_times_right(db: &Db, righting: &mut Righting) {
     for _ in 0..GROUPS_A_LOOK {
-        match times::put_right(db) {
+        match righting.look(db) {
             Ok(0) => return,
             Ok(frames) => tracing::info!(frames, "dated anew: a gateway's clock became known"),
             Err(error) => return tracing::error!(%error, "times cannot be put right"),
@@ -78,17 +78,19 @@ fn put_times_right(db: &Db) {
 
 /// Opens and closes incidents, for as long as the sink runs.
 async fn watch(mut db: Db) {
+    let mut righting = Righting::default();
     loop {
         tokio::time::sleep(LOOK).await;
         let look = move || {
-            put_times_right(&db);
+            put_times_right(&db, &mut righting);
             let changes = incident::look(&db, clock::now());
             // A rule that fails is no reason to start anew what goes on storing.
             let answers = changes.is_ok() || db.store_epoch().is_ok();
-            (db, changes, answers)
+            (db, righting, changes, answers)
         };
-        let Ok((back, changes, answers)) = tokio::task::spawn_blocking(look).await else { return };
-        db = back;
+        let Ok(looked) = tokio::task::spawn_blocking(look).await else { return };
+        let (changes, answers);
+        (db, righting, changes, answers) = looked;
         if answers {
             feed_watchdog();
         }

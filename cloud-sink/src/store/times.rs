@@ -197,6 +197,33 @@ fn stored_anchor(db: &Db, gateway: i64, boot: [u8; 16]) -> Result<Option<Anchor>
     .transpose()
 }
 
+/// Looks again and again whether something can be put right, and looks closely only when more is
+/// known of runs than at the last look that found nothing: without a clock for a week a gateway
+/// leaves very many frames.
+#[derive(Debug, Default)]
+pub struct Righting {
+    nothing_at: Option<(i64, i64)>,
+}
+
+impl Righting {
+    /// As [`put_right`].
+    ///
+    /// # Errors
+    /// As that.
+    pub fn look(&mut self, db: &Db) -> Result<usize, StoreError> {
+        let sql = "SELECT count(*), CAST(coalesce(sum(error_us), 0) AS BIGINT) FROM anchor";
+        let row = db.row(sql, &[])?.ok_or(StoreError::Shape("a count without a row"))?;
+        let known = (row.at(0)?, row.at(1)?);
+        if self.nothing_at == Some(known) {
+            return Ok(0);
+        }
+        let frames = put_right(db)?;
+        // What was put right may say more of the runs before.
+        self.nothing_at = (frames == 0).then_some(known);
+        Ok(frames)
+    }
+}
+
 /// Puts frames right that were dated by a guess, as far as something is known by now; how many. Of
 /// more than a few hundred the next call takes the next.
 ///
@@ -275,7 +302,7 @@ fn date_runs_by_the_next(db: &Db) -> Result<(), StoreError> {
                        AND source <> 4 ORDER BY start_count LIMIT 1";
         let known_us = begin_of(db, known, gateway, start)?.and_then(|known| known.error_us);
         let begin = begin.utc_ns;
-        let before = "SELECT max(utc_ns) FROM frame_time
+        let before = "SELECT max(utc_ns - error_us * 1000) FROM frame_time
                       WHERE gateway = ?1 AND start_count < ?2 AND error_us IS NOT NULL";
         let before: Option<i64> = db.one(before, values![gateway, start])?;
         let earliest = before.unwrap_or(EARLIEST_NS).max(EARLIEST_NS);
