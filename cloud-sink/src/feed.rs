@@ -8,8 +8,10 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use tokio::runtime::Handle;
+use anyhow::Context;
+use tokio::runtime::Runtime;
 
+use crate::clock;
 use crate::export::fhir::{BUNDLE_MAX, Made, Resources};
 use crate::export::hl7::{Message, Messages};
 use crate::export::read::{Kind, Reader, Selection};
@@ -77,6 +79,8 @@ pub enum Answer {
 const PAGE: i64 = 64;
 /// Between two looks for what is new.
 const LOOK: Duration = Duration::from_millis(250);
+/// Between two looks whether what was passed without a date has one now.
+const DATED_LOOK_NS: i64 = 2_000_000_000;
 /// Longest pause after a failure.
 const PAUSE_MAX: Duration = Duration::from_secs(60);
 /// Alerts first: they never wait behind a backlog of numbers.
@@ -95,12 +99,12 @@ enum Packing {
 }
 
 impl Packing {
-    fn add(&mut self, reading: Reading) -> anyhow::Result<()> {
+    /// Takes a reading; whether it has a place in the format.
+    fn add(&mut self, reading: Reading) -> anyhow::Result<bool> {
         match self {
-            Self::Hl7(messages) => drop(messages.add(reading)),
-            Self::Fhir(resources) => drop(resources.add(&reading)?),
+            Self::Hl7(messages) => Ok(messages.add(reading)),
+            Self::Fhir(resources) => resources.add(&reading),
         }
-        Ok(())
     }
 
     fn take(&mut self) -> VecDeque<Parcel> {
@@ -115,26 +119,28 @@ impl Packing {
 }
 
 /// Feeds until it is over.
-pub fn run(store: &Location, feed: &Feed, runtime: &Handle, is_over: impl Fn() -> bool) {
+pub fn run(store: &Location, feed: &Feed, is_over: impl Fn() -> bool) {
     let mut pause = LOOK;
     while !is_over() {
-        let Err(error) = go_on(store, feed, runtime, &is_over) else { return };
-        tracing::warn!(feed = feed.name, %error, "the store cannot be read; trying again");
+        let Err(error) = go_on(store, feed, &mut pause, &is_over) else { return };
+        tracing::warn!(feed = feed.name, "the store cannot be read; trying again: {error:#}");
         std::thread::sleep(pause);
         pause = (pause * 2).min(PAUSE_MAX);
     }
 }
 
-/// Feeds until it is over, or something fails.
+/// Feeds until it is over, or something fails; what was sent by then is written down if it can be.
 fn go_on(
     store: &Location,
     feed: &Feed,
-    runtime: &Handle,
+    pause: &mut Duration,
     is_over: &dyn Fn() -> bool,
 ) -> anyhow::Result<()> {
     let db = Db::open(store)?;
+    // Of its own: it is there for as long as this thread is.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let opened = Reader::open(&db, Selection::default())?;
-    let reader = opened.ok_or_else(|| anyhow::anyhow!("the store cannot be read"))?.by(PAGE);
+    let reader = opened.context("the store cannot be read")?.by(PAGE);
     let packing = match &feed.to {
         Target::Mllp(_) => Packing::Hl7(Messages::live(feed.flagged)),
         Target::Fhir(_) => {
@@ -145,14 +151,10 @@ fn go_on(
     let has_waves = !matches!(feed.to, Target::Mllp(_));
     let cursor = Cursor::open(&db, &feed.name, &reader, has_waves)?;
     let (db, to) = (&db, feed.to.clone());
-    let mut passage = Passage { db, reader, packing, cursor, to, runtime, is_over };
-    while !is_over() {
-        if !passage.pass()? {
-            passage.cursor.keep(db)?;
-            std::thread::sleep(LOOK);
-        }
-    }
-    Ok(passage.cursor.keep(db)?)
+    let mut passage = Passage { db, reader, packing, cursor, to, runtime, is_over, looked_ns: 0 };
+    let ended = passage.go(pause);
+    passage.cursor.keep(db)?;
+    ended
 }
 
 struct Passage<'a> {
@@ -161,55 +163,80 @@ struct Passage<'a> {
     packing: Packing,
     cursor: Cursor,
     to: Target,
-    runtime: &'a Handle,
+    runtime: Runtime,
     is_over: &'a dyn Fn() -> bool,
+    /// When it was last looked whether something has a date now, UTC nanoseconds.
+    looked_ns: i64,
 }
 
 impl Passage<'_> {
+    fn go(&mut self, pause: &mut Duration) -> anyhow::Result<()> {
+        while !(self.is_over)() {
+            let any = self.pass()?;
+            *pause = LOOK;
+            if !any {
+                self.cursor.keep(self.db)?;
+                std::thread::sleep(LOOK);
+            }
+        }
+        Ok(())
+    }
+
     /// A page of each kind; whether there was anything.
     fn pass(&mut self) -> anyhow::Result<bool> {
         let mut any = false;
+        let now = clock::now().0;
+        let looks = !(0..DATED_LOOK_NS).contains(&(now - self.looked_ns));
+        if looks {
+            self.looked_ns = now;
+        }
         for kind in ORDER {
             if kind == Kind::Waves && matches!(self.to, Target::Mllp(_)) {
                 continue;
             }
-            any |= self.page(kind)? | self.dated_by_now(kind)?;
+            any |= self.page(kind)?;
+            while looks && self.dated_by_now(kind)? {
+                any = true;
+            }
         }
         Ok(any)
     }
 
     fn page(&mut self, kind: Kind) -> anyhow::Result<bool> {
         let (after, until) = (self.cursor.after(kind), self.reader.last(kind)?);
+        let Some(end) = self.reader.page_end(kind, (after, until))? else { return Ok(false) };
         // Before the page is read: what is dated meanwhile is then sent twice, and never not.
-        let guessed = self.cursor.guessed(self.db, kind, until)?;
-        let packing = &mut self.packing;
-        let page = self.reader.page(kind, (after, until), |reading| packing.add(reading));
-        let Some(end) = page? else { return Ok(false) };
+        let guessed = self.cursor.guessed(self.db, kind, end)?;
+        let left_out = self.pack(kind, (after, end))?;
         if !self.send() {
             return Ok(false);
         }
-        self.cursor.reached(kind, end, guessed);
+        self.cursor.reached(kind, end, guessed, left_out);
         self.cursor.keep_sometimes(self.db)?;
         Ok(true)
     }
 
-    /// Sends what had no date when it was passed, and has one now.
+    /// Packs rows; how many readings have no place in the format.
+    fn pack(&mut self, kind: Kind, rows: (i64, i64)) -> anyhow::Result<i64> {
+        let (packing, mut left_out) = (&mut self.packing, 0);
+        self.reader.rows(kind, rows, |reading| {
+            left_out += i64::from(!packing.add(reading)?);
+            Ok(())
+        })?;
+        Ok(left_out)
+    }
+
+    /// Sends what had no date when it was passed, and has one now; whether there may be more.
     fn dated_by_now(&mut self, kind: Kind) -> anyhow::Result<bool> {
         let dated = self.cursor.dated_by_now(self.db, kind)?;
         for (first, last) in &dated {
-            let mut after = first - 1;
-            let packing = &mut self.packing;
-            while let Some(end) =
-                self.reader.page(kind, (after, *last), |reading| packing.add(reading))?
-            {
-                after = end;
-            }
+            self.pack(kind, (first - 1, *last))?;
         }
-        if !self.send() {
+        if dated.is_empty() || !self.send() {
             return Ok(false);
         }
         self.cursor.has_sent(self.db, kind, &dated)?;
-        Ok(!dated.is_empty())
+        Ok(true)
     }
 
     /// Sends what is packed, each until it is taken or refused for good; whether all of it was.

@@ -11,6 +11,9 @@ from hl7apy.parser import parse_message
 from export_judge_reading import VALIDATED, Sent, Signal, check, differ, is_test, seconds
 
 HL7_MOMENT = re.compile(r"(\d{14})(?:\.(\d{4}))?\+0000")
+# Flags of values that are valid all the same, and their bits.
+SAID = {"EARLY": 1 << 9, "BUSY": 1 << 10, "ALACT": 1 << 14, "ALINH": 1 << 15}
+VALID = VALIDATED | sum(SAID.values())
 ESCAPES = {"F": "|", "S": "^", "R": "~", "T": "&", "E": "\\"}
 
 
@@ -88,22 +91,26 @@ class Messages:
             elif row[0] == "OBX" and row[2] == "ST":
                 self.notes["words"] += 1
             elif row[0] == "OBX" and row[2]:
-                check(row[2] == "NM" and not row[8], f"HL7: {where}: {row[:12]}")
+                flags = set(filter(None, row[8].split("~")))
+                check(row[2] == "NM" and flags <= SAID.keys(), f"HL7: {where}: {row[:12]}")
                 code = component(row[3], 1 if component(row[3], 3) == "MDC" else 2)
                 at, unit = tenths(row[14] or moment), component(row[6], 1)
-                self.numbers[Sent(code, unit, at, row[5], row[11], patient, test)] += 1
+                said = sum(SAID.get(flag, 0) for flag in flags)
+                self.numbers[Sent(code, unit, at, row[5], row[11], said, patient, test)] += 1
 
 
 def judge_messages(sent, numbers, found):
     """HL7's numbers against Parquet's."""
     wanted = collections.Counter()
     for number, beyond in numbers:
-        if number.digits and beyond.status & ~VALIDATED == 0 and beyond.dated != "guess":
+        known = beyond.dated != "guess"
+        if number.digits and known and beyond.status & ~VALID == 0:
             code = str(number.code) if number.code else number.name
             unit = found.unit_in_hl7(Signal(number.code, number.name, number.unit))
-            result, test = "F" if beyond.status else "R", is_test(number.mode, beyond.status)
+            result = "F" if beyond.status & VALIDATED else "R"
+            said, test = beyond.status & ~VALIDATED, is_test(number.mode, beyond.status)
             at = number.at // 100_000
-            wanted[Sent(code, unit, at, number.digits, result, beyond.patient, test)] += 1
+            wanted[Sent(code, unit, at, number.digits, result, said, beyond.patient, test)] += 1
     differ("HL7", wanted, sent.numbers)
 
 

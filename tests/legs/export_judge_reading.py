@@ -16,7 +16,7 @@ wrong = []
 Number = collections.namedtuple("Number", "code name unit mode at digits validity")
 Beyond = collections.namedtuple("Beyond", "status absent patient dated frame")
 Observed = collections.namedtuple("Observed", "code name unit at digits reason patient test frame")
-Sent = collections.namedtuple("Sent", "code unit at digits result patient test")
+Sent = collections.namedtuple("Sent", "code unit at digits result flags patient test")
 # What all runs of a wave have in common, as the head of its CSV has it.
 Series = collections.namedtuple("Series", "code name unit mode gain baseline rate bits")
 Signal = collections.namedtuple("Signal", "code name unit")

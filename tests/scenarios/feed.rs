@@ -41,7 +41,7 @@ fn receiver(serve: fn(TcpStream, &AtomicUsize, &Sender<String>)) -> (u16, Receiv
 }
 
 /// An engine that wants the third message again, says nothing to the fifth, and refuses the
-/// seventh; it hears what it takes.
+/// seventh each time; it hears what it takes.
 fn engine(stream: TcpStream, count: &AtomicUsize, heard: &Sender<String>) {
     let mut line = BufReader::new(stream);
     let mut message = Vec::new();
@@ -55,12 +55,12 @@ fn engine(stream: TcpStream, count: &AtomicUsize, heard: &Sender<String>) {
         let code = match number {
             3 => "AE",
             5 => return,
-            7 => "AR",
+            7..=11 => "AE",
             _ => "AA",
         };
         let id = text.split('|').nth(9).unwrap();
         let answer = format!("\x0BMSH|^~\\&|||||||ACK|1|P|2.6\rMSA|{code}|{id}\r\x1C\r");
-        if number != 3 {
+        if !matches!(number, 3 | 7..=10) {
             heard.send(text.clone()).unwrap_or(());
         }
         if line.get_mut().write_all(answer.as_bytes()).is_err() {
@@ -116,13 +116,8 @@ impl Running {
         let is_over = Arc::new(AtomicBool::new(false));
         let (store, over) = (store.clone(), is_over.clone());
         let thread = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_multi_thread()
-                .worker_threads(1)
-                .enable_all()
-                .build()
-                .unwrap();
             let feed = Feed { name: "other".into(), to, flagged: false };
-            feed::run(&store, &feed, runtime.handle(), || over.load(Ordering::Relaxed));
+            feed::run(&store, &feed, || over.load(Ordering::Relaxed));
         });
         Self { is_over, thread }
     }

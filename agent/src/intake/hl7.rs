@@ -203,18 +203,16 @@ async fn take(
 ) -> Result<(), Refusal> {
     let text = message::decoded(bytes)?;
     let message = Message::parse(&text)?;
-    let key = key(&message)?;
     let reported = observe::read(&message)?;
     for system in &reported.systems {
         let device = system.identity.device;
         let may = office.registry.admission.may_be_spoken_for(device, proof, received);
         may.map_err(|words| Refusal::reject("OBX-18", words))?;
     }
-    let digest = content(&message);
+    let key = key(&message, proof)?;
     let (answer, answered) = oneshot::channel();
     let request = Request {
         key,
-        content: u64::from_be_bytes(*digest.as_ref().first_chunk().unwrap_or(&[0; 8])),
         reported,
         port: port.clone(),
         proof,
@@ -236,23 +234,19 @@ async fn take(
     timeout(DURABLE_WITHIN, wait).await.map_err(late)?
 }
 
-/// A message's content: how its lines end, and what stands behind the last one, is the sender's way
-/// of sending and may be another one when it comes again.
-fn content(message: &Message<'_>) -> impl AsRef<[u8]> {
-    let mut digest = Sha256::new();
-    for segment in message.segments() {
-        digest.update(segment.text());
-        digest.update(b"\r");
-    }
-    digest.finalize()
-}
-
-/// What a message is known by: its sender and its control id.
-fn key(message: &Message<'_>) -> Result<seen::Key, Refusal> {
+/// What a message is known by: its sender, how that has proven itself, its control id and all that
+/// it says. How its lines end, and what stands behind the last one, is the sender's way of sending
+/// and may be another one when it comes again.
+fn key(message: &Message<'_>, proof: Proof) -> Result<seen::Key, Refusal> {
     let (header, mut digest) = (message.header(), Sha256::new());
+    digest.update([u8::from(proof == Proof::Key)]);
     for part in [header.field(3), header.field(4), message.control_id()?] {
         digest.update((part.len() as u64).to_be_bytes());
         digest.update(part);
+    }
+    for segment in message.segments() {
+        digest.update(segment.text());
+        digest.update(b"\r");
     }
     Ok(*digest.finalize().first_chunk().unwrap_or(&[0; 16]))
 }

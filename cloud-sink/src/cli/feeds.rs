@@ -26,10 +26,11 @@ impl Feeds {
             println!("{}", serde_json::to_string(&Listing { schema: 1, feeds })?);
             return Ok(());
         }
-        let mut table = table(["feed", "behind", "undated", "taken", "refused", "last moved"]);
+        let mut table =
+            table(["feed", "behind", "undated", "taken", "refused", "left out", "last moved"]);
         for feed in feeds {
-            let Standing { name, behind, undated, taken, refused, at_ns } = feed;
-            let counts = [behind, undated, taken, refused].map(|count| count.to_string());
+            let Standing { name, behind, undated, taken, refused, left_out, at_ns } = feed;
+            let counts = [behind, undated, taken, refused, left_out].map(|count| count.to_string());
             table.add_row([vec![name], counts.to_vec(), vec![clock::words(at_ns)]].concat());
         }
         println!("{table}");

@@ -173,9 +173,9 @@ fn begin_beside(runtime: &Runtime, config: &Config, trust: Trust) -> anyhow::Res
     for feed in config.feeds.clone() {
         let (words, db) = (format!("feed, to {}", feed.to), Db::open(&config.store)?);
         write_down(&db, Deed::Export, &feed.name, &words)?;
-        let (store, runtime) = (config.store.clone(), runtime.handle().clone());
+        let store = config.store.clone();
         let thread = std::thread::Builder::new().name("feed".into());
-        thread.spawn(move || feed::run(&store, &feed, &runtime, || false)).context("no thread")?;
+        thread.spawn(move || feed::run(&store, &feed, || false)).context("no thread")?;
     }
     if let Some(view) = config.view.clone() {
         runtime.spawn(show(config.store.clone(), view, trust, config.sign_on.clone()));

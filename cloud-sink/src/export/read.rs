@@ -11,7 +11,7 @@ use super::reading::{About, Dated, Note, Numeric, Origin, Reading, Wave};
 use crate::keys::hex;
 use crate::signal::{self, Signal};
 use crate::store::StoreError;
-use crate::store::db::{Db, Row, values};
+use crate::store::db::{Db, Row, Value, values};
 
 mod kind;
 
@@ -60,35 +60,47 @@ pub struct Reader<'a> {
     origin: Option<Arc<Origin>>,
     /// Rows of a page, at least.
     page: i64,
-    /// The frame that is being read, and the first row of it of that kind; and the row itself.
-    first: Option<(Kind, i64, i64, i64)>,
+    /// Whether a damaged run of samples is left out, and said so, rather than the end of it all.
+    passes_damage: bool,
 }
 
 const ORIGIN: &str = "
 SELECT gateway.name, evidence.hash, segment.segment, evidence.idx, evidence.received_ns,
-  frame_time.error_us
+  frame_time.error_us, frame_time.utc_ns
 FROM evidence JOIN segment ON segment.id = evidence.segment
   JOIN gateway ON gateway.id = segment.gateway
   LEFT JOIN frame_time ON frame_time.evidence = evidence.id
 WHERE evidence.id = ?1";
 const BLOCKS: &str = "
-SELECT block.id, block.evidence, block.series, block.context, block.dated, numeric.at_ns,
-  numeric.mantissa, numeric.exponent, numeric.status, numeric.absent, numeric.id - block.first_row
+SELECT block.id, block.evidence, block.series, block.context, block.dated,
+  coalesce(block.place, block.id)
+FROM block JOIN series ON series.id = block.series
+WHERE block.id > ?1 AND block.id <= ?2 AND (CAST(?3 AS BIGINT) = 0 OR series.device = ?3)
+  AND block.to_ns >= ?4 AND block.from_ns < ?5 AND (CAST(?6 AS BIGINT) = -1 OR series.code = ?6)
+ORDER BY block.id";
+const NUMERICS: &str = "
+SELECT block.id, numeric.at_ns, numeric.mantissa, numeric.exponent, numeric.status, numeric.absent,
+  numeric.id - block.first_row
 FROM block JOIN series ON series.id = block.series
   JOIN numeric ON numeric.id BETWEEN block.first_row AND block.last_row
 WHERE block.id > ?1 AND block.id <= ?2 AND (CAST(?3 AS BIGINT) = 0 OR series.device = ?3)
   AND block.to_ns >= ?4 AND block.from_ns < ?5 AND (CAST(?6 AS BIGINT) = -1 OR series.code = ?6)
 ORDER BY block.id, numeric.id";
+const RUNS: &str = "
+SELECT wave.id, wave.evidence, wave.series, wave.context, wave.dated, coalesce(wave.place, wave.id)
+FROM wave JOIN series ON series.id = wave.series
+WHERE wave.id > ?1 AND wave.id <= ?2 AND (CAST(?3 AS BIGINT) = 0 OR series.device = ?3)
+  AND wave.at_ns >= ?4 AND wave.at_ns < ?5 AND (CAST(?6 AS BIGINT) = -1 OR series.code = ?6)
+ORDER BY wave.id";
 const WAVES: &str = "
-SELECT wave.at_ns, wave.sample_first, wave.count, wave.status, wave.samples, wave.invalid, wave.id,
-  wave.evidence, wave.series, wave.context, wave.dated
+SELECT wave.at_ns, wave.sample_first, wave.count, wave.status, wave.samples, wave.invalid, wave.id
 FROM wave JOIN series ON series.id = wave.series
 WHERE wave.id > ?1 AND wave.id <= ?2 AND (CAST(?3 AS BIGINT) = 0 OR series.device = ?3)
   AND wave.at_ns >= ?4 AND wave.at_ns < ?5 AND (CAST(?6 AS BIGINT) = -1 OR series.code = ?6)
 ORDER BY wave.id";
 const NOTES: &str = "
 SELECT id, evidence, device, context, dated, at_ns, kind, code, source, phase, state, priority,
-  value, text
+  value, text, coalesce(place, id)
 FROM note
 WHERE id > ?1 AND id <= ?2 AND (CAST(?3 AS BIGINT) = 0 OR device = ?3) AND at_ns >= ?4
   AND at_ns < ?5 AND CAST(?6 AS BIGINT) = -1
@@ -127,7 +139,7 @@ impl<'a> Reader<'a> {
             patients: HashMap::new(),
             origin: None,
             page: PAGE,
-            first: None,
+            passes_damage: false,
         }))
     }
 
@@ -139,14 +151,21 @@ impl<'a> Reader<'a> {
         Ok(self.db.one::<Option<i64>>(kind.last(), &[])?.unwrap_or(0))
     }
 
-    /// The same in pages of at least so many rows; a page ends with a frame.
+    /// The same in pages of at least so many rows, and without what is damaged.
     #[must_use]
     pub fn by(self, page: i64) -> Self {
-        Self { page, ..self }
+        Self { page, passes_damage: true, ..self }
     }
 
-    /// Where a page of a kind ends; none at the end.
-    fn page_end(&self, kind: Kind, (after, until): (i64, i64)) -> Result<Option<i64>, StoreError> {
+    /// Where a page of a kind ends, which is with a frame; none at the end.
+    ///
+    /// # Errors
+    /// The store does not answer.
+    pub fn page_end(
+        &self,
+        kind: Kind,
+        (after, until): (i64, i64),
+    ) -> Result<Option<i64>, StoreError> {
         let end: Option<i64> = self.db.one(kind.page(), values![after, until, self.page])?;
         let Some(end) = end else { return Ok(None) };
         let next: Option<i64> = self.db.one(kind.next_frame(), values![end])?;
@@ -161,80 +180,92 @@ impl<'a> Reader<'a> {
         &mut self,
         kind: Kind,
         (after, until): (i64, i64),
-        mut each: impl FnMut(Reading) -> anyhow::Result<()>,
+        each: impl FnMut(Reading) -> anyhow::Result<()>,
     ) -> anyhow::Result<Option<i64>> {
         let Some(end) = self.page_end(kind, (after, until))? else { return Ok(None) };
+        self.rows(kind, (after, end), each)?;
+        Ok(Some(end))
+    }
+
+    /// Reads the rows of a kind behind `after` and up to `end`.
+    ///
+    /// # Errors
+    /// As [`Reader::page`].
+    pub fn rows(
+        &mut self,
+        kind: Kind,
+        (after, end): (i64, i64),
+        mut each: impl FnMut(Reading) -> anyhow::Result<()>,
+    ) -> anyhow::Result<()> {
         let (from, to) = self.wanted.bounds();
         let code = self.wanted.code.map_or(-1, i64::from);
         let asked = values![after, end, self.device, from, to, code];
-        let db = self.db;
+        let (db, wanted, passes_damage) = (self.db, self.wanted, self.passes_damage);
         match kind {
             Kind::Numerics => {
-                let mut block: Option<(i64, Arc<About>)> = None;
-                db.each(BLOCKS, asked, |row| {
-                    let id = row.at(0)?;
-                    if block.as_ref().is_none_or(|(known, _)| *known != id) {
-                        block = Some((id, self.about(&row, 1, (Kind::Numerics, id))?));
-                    }
-                    let Some((_, about)) = &block else { return Ok(()) };
-                    let numeric = numeric(about, &row)?;
-                    if self.wanted.has(numeric.at_ns) {
+                let abouts = self.abouts(BLOCKS, asked)?;
+                db.each(NUMERICS, asked, |row| {
+                    let Some(about) = abouts.get(&row.at(0)?) else { return Ok(()) };
+                    let numeric = numeric(about, &row, 1)?;
+                    if wanted.has(numeric.at_ns) {
                         each(Reading::Numeric(numeric))?;
                     }
                     Ok::<_, anyhow::Error>(())
                 })?;
             }
-            Kind::Waves => db.each(WAVES, asked, |row| {
-                let about = self.about(&row, 7, (Kind::Waves, row.at(6)?))?;
-                let Some(run) = signal::run(&row)? else {
-                    let label = &about.signal.label;
-                    anyhow::bail!("a stored waveform of {label} is damaged; verify the evidence");
-                };
-                each(Reading::Wave(Wave { about, run }))
-            })?,
-            Kind::Notes => db.each(NOTES, asked, |row| {
-                let note = self.note(&row)?;
-                each(Reading::Note(note))
-            })?,
-        }
-        Ok(Some(end))
-    }
-
-    /// Of a row in which evidence, series, context and `dated` follow each other.
-    fn about(
-        &mut self,
-        row: &Row,
-        at: usize,
-        (kind, id): (Kind, i64),
-    ) -> Result<Arc<About>, StoreError> {
-        let origin = self.origin(row.at(at)?)?;
-        let place = self.place(kind, id, origin.evidence)?;
-        let (device, signal) = self.signal(row.at(at + 1)?)?;
-        let patient = self.patient(row.at(at + 2)?)?;
-        let dated = Dated::of(row.at(at + 3)?);
-        Ok(Arc::new(About { device, signal, patient, dated, origin, place }))
-    }
-
-    /// Which of the rows of a kind that its frame brought a row is, from 0 on: the same in every
-    /// store that has the frame.
-    fn place(&mut self, kind: Kind, id: i64, evidence: i64) -> Result<i64, StoreError> {
-        let first = match self.first {
-            Some((of, frame, first, _)) if of == kind && frame == evidence => first,
-            Some((of, _, _, last)) if of == kind && last + 1 == id => id,
-            _ => {
-                let before = self.db.one::<Option<i64>>(kind.before(), values![id, evidence])?;
-                let sql = kind.after();
-                self.db.one(sql, values![before.unwrap_or(0)])?
+            Kind::Waves => {
+                let abouts = self.abouts(RUNS, asked)?;
+                db.each(WAVES, asked, |row| {
+                    let Some(about) = abouts.get(&row.at(6)?).cloned() else { return Ok(()) };
+                    match signal::run(&row)? {
+                        Some(run) => each(Reading::Wave(Wave { about, run }))?,
+                        None if passes_damage => {
+                            let label = &about.signal.label;
+                            tracing::error!(label, "a stored waveform is damaged, and left out");
+                        }
+                        None => {
+                            let label = &about.signal.label;
+                            anyhow::bail!(
+                                "a stored waveform of {label} is damaged; verify the evidence"
+                            );
+                        }
+                    }
+                    Ok(())
+                })?;
             }
-        };
-        self.first = Some((kind, evidence, first, id));
-        Ok(id - first)
+            Kind::Notes => {
+                for row in db.rows(NOTES, asked)? {
+                    each(Reading::Note(self.note(&row)?))?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// What blocks or runs of samples have in common, by their number. It is asked before their
+    /// rows: a connection answers one question after the other.
+    fn abouts(
+        &mut self,
+        sql: &'static str,
+        asked: &[Value<'_>],
+    ) -> Result<HashMap<i64, Arc<About>>, StoreError> {
+        let rows = self.db.rows(sql, asked)?;
+        rows.iter().map(|row| Ok((row.at(0)?, self.about(row)?))).collect()
+    }
+
+    /// Of a row of a number, then evidence, series, context, `dated` and place.
+    fn about(&mut self, row: &Row) -> Result<Arc<About>, StoreError> {
+        let origin = self.origin(row.at(1)?)?;
+        let (device, signal) = self.signal(row.at(2)?)?;
+        let patient = self.patient(row.at(3)?)?;
+        let (dated, place) = (Dated::of(row.at(4)?), row.at(5)?);
+        Ok(Arc::new(About { device, signal, patient, dated, origin, place }))
     }
 
     fn note(&mut self, row: &Row) -> Result<Note, StoreError> {
         let origin = self.origin(row.at(1)?)?;
         Ok(Note {
-            place: self.place(Kind::Notes, row.at(0)?, origin.evidence)?,
+            place: row.at(14)?,
             origin,
             device: self.device(row.at(2)?)?,
             patient: self.patient(row.at(3)?)?,
@@ -262,6 +293,7 @@ impl<'a> Reader<'a> {
             place: (hex(&segment), row.at(3)?),
             stored_ns: row.at(4)?,
             error_us: row.at(5)?,
+            taken_ns: row.at(6)?,
         });
         self.origin = Some(origin.clone());
         Ok(origin)
@@ -303,18 +335,14 @@ impl<'a> Reader<'a> {
     }
 }
 
-fn numeric(about: &Arc<About>, row: &Row) -> Result<Numeric, StoreError> {
-    let (mantissa, exponent): (Option<i64>, i8) = (row.at(6)?, row.at(7)?);
-    let absent = row.at::<Option<u64>>(9)?.and_then(Absent::from_number);
+/// A number out of time, digits, exponent, status, state and place from a column on.
+fn numeric(about: &Arc<About>, row: &Row, at: usize) -> Result<Numeric, StoreError> {
+    let (mantissa, exponent): (Option<i64>, i8) = (row.at(at + 1)?, row.at(at + 2)?);
+    let absent = row.at::<Option<u64>>(at + 4)?.and_then(Absent::from_number);
     let number = match (mantissa, absent) {
         (Some(mantissa), None) => Number::Is(Decimal { mantissa, exponent }),
         (_, absent) => Number::Not(absent.unwrap_or(Absent::Missing)),
     };
-    Ok(Numeric {
-        about: about.clone(),
-        place: row.at(10)?,
-        at_ns: row.at(5)?,
-        number,
-        status: row.at(8)?,
-    })
+    let (at_ns, status, place) = (row.at(at)?, row.at(at + 3)?, row.at(at + 5)?);
+    Ok(Numeric { about: about.clone(), place, at_ns, number, status })
 }

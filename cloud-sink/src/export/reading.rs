@@ -22,6 +22,8 @@ pub struct Origin {
     pub stored_ns: i64,
     /// How far the gateway's time may be off, microseconds; none if it is not known.
     pub error_us: Option<i64>,
+    /// When the gateway began it, UTC nanoseconds, as far as that is known.
+    pub taken_ns: Option<i64>,
 }
 
 /// By whose clock a time is.
@@ -68,7 +70,7 @@ pub struct About {
     pub dated: Dated,
     /// The frame.
     pub origin: Arc<Origin>,
-    /// Which of its frame's blocks, or runs of samples, this is.
+    /// Which of the blocks, or of the runs of samples, that its frame made.
     pub place: i64,
 }
 

@@ -25,13 +25,14 @@ pub(super) struct Cursor {
     guessed: Vec<(Kind, i64)>,
     taken: i64,
     refused: i64,
+    left_out: i64,
     kept_ns: i64,
     is_kept: bool,
 }
 
 const KEEP: &str = "
 UPDATE feed SET numerics = ?2, waves = ?3, notes = ?4, taken = taken + ?5, refused = refused + ?6,
-  at_ns = ?7 WHERE name = ?1";
+  left_out = left_out + ?7, at_ns = ?8 WHERE name = ?1";
 const WAITS: &str = "
 INSERT INTO feed_waiting (name, kind, id) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING";
 
@@ -47,8 +48,8 @@ impl Cursor {
         let last = |kind| reader.last(kind);
         let waves = if has_waves { last(Kind::Waves)? } else { NOWHERE };
         let begin = [last(Kind::Numerics)?, waves, last(Kind::Notes)?];
-        let sql = "INSERT INTO feed (name, numerics, waves, notes, taken, refused, at_ns)
-                   VALUES (?1, ?2, ?3, ?4, 0, 0, ?5) ON CONFLICT DO NOTHING";
+        let sql = "INSERT INTO feed (name, numerics, waves, notes, taken, refused, left_out,
+                     at_ns) VALUES (?1, ?2, ?3, ?4, 0, 0, 0, ?5) ON CONFLICT DO NOTHING";
         let now = clock::now().0;
         db.execute(sql, values![name, begin[0], begin[1], begin[2], now])?;
         let sql = "SELECT numerics, waves, notes FROM feed WHERE name = ?1";
@@ -60,8 +61,10 @@ impl Cursor {
             guessed: Vec::new(),
             taken: 0,
             refused: 0,
+            left_out: 0,
             kept_ns: now,
-            is_kept: true,
+            // What was decided here counts also after a restart.
+            is_kept: false,
         })
     }
 
@@ -69,9 +72,10 @@ impl Cursor {
         self.after[kind as usize]
     }
 
-    pub(super) fn reached(&mut self, kind: Kind, end: i64, guessed: Vec<i64>) {
+    pub(super) fn reached(&mut self, kind: Kind, end: i64, guessed: Vec<i64>, left_out: i64) {
         self.after[kind as usize] = end;
-        self.guessed.extend(guessed.into_iter().filter(|id| *id <= end).map(|id| (kind, id)));
+        self.guessed.extend(guessed.into_iter().map(|id| (kind, id)));
+        self.left_out += left_out;
         self.is_kept = false;
     }
 
@@ -81,9 +85,9 @@ impl Cursor {
         self.refused += (answers.len() - taken) as i64;
     }
 
-    /// Rows of the next page that nobody has dated yet.
-    pub(super) fn guessed(&self, db: &Db, kind: Kind, until: i64) -> Result<Vec<i64>, StoreError> {
-        let rows = db.rows(kind.guessed(), values![self.after(kind), until])?;
+    /// Rows of a page up to this one that nobody has dated yet.
+    pub(super) fn guessed(&self, db: &Db, kind: Kind, end: i64) -> Result<Vec<i64>, StoreError> {
+        let rows = db.rows(kind.guessed(), values![self.after(kind), end])?;
         rows.iter().map(|row| row.at(0)).collect()
     }
 
@@ -139,11 +143,12 @@ impl Cursor {
             }
             let [numerics, waves, notes] = self.after;
             let (name, now) = (self.name.as_str(), clock::now().0);
-            let asked = values![name, numerics, waves, notes, self.taken, self.refused, now];
+            let (taken, refused, left_out) = (self.taken, self.refused, self.left_out);
+            let asked = values![name, numerics, waves, notes, taken, refused, left_out, now];
             db.execute(KEEP, asked)
         })?;
         self.guessed.clear();
-        (self.taken, self.refused) = (0, 0);
+        (self.taken, self.refused, self.left_out) = (0, 0, 0);
         (self.kept_ns, self.is_kept) = (clock::now().0, true);
         Ok(())
     }
@@ -162,6 +167,8 @@ pub struct Standing {
     pub taken: i64,
     /// Those that were refused for good.
     pub refused: i64,
+    /// Readings that have no place in the format.
+    pub left_out: i64,
     /// When it last came further, UTC nanoseconds.
     pub at_ns: i64,
 }
@@ -175,7 +182,7 @@ pub fn standings(db: &Db) -> Result<Vec<Standing>, StoreError> {
                  + (SELECT count(*) FROM wave WHERE waves >= 0 AND id > waves)
                  + (SELECT count(*) FROM note WHERE id > notes),
                  (SELECT count(*) FROM feed_waiting WHERE feed_waiting.name = feed.name),
-                 taken, refused, at_ns FROM feed ORDER BY name";
+                 taken, refused, left_out, at_ns FROM feed ORDER BY name";
     let rows = db.rows(sql, &[])?;
     let standing = |row: &crate::store::db::Row| {
         Ok(Standing {
@@ -184,7 +191,8 @@ pub fn standings(db: &Db) -> Result<Vec<Standing>, StoreError> {
             undated: row.at(2)?,
             taken: row.at(3)?,
             refused: row.at(4)?,
-            at_ns: row.at(5)?,
+            left_out: row.at(5)?,
+            at_ns: row.at(6)?,
         })
     };
     rows.iter().map(standing).collect()

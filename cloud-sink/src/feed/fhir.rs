@@ -13,10 +13,12 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// What a server says that will never take a transaction as it is.
 const NEVER: [StatusCode; 4] = [
     StatusCode::BAD_REQUEST,
-    StatusCode::CONFLICT,
+    StatusCode::PAYLOAD_TOO_LARGE,
     StatusCode::PRECONDITION_FAILED,
     StatusCode::UNPROCESSABLE_ENTITY,
 ];
+/// A conflict may be over at the next attempt: as often as this.
+const CONFLICTS_MAX: u32 = 5;
 
 /// A server.
 #[derive(Clone)]
@@ -24,6 +26,7 @@ pub struct Server {
     address: String,
     token: Option<String>,
     client: Client,
+    conflicts: u32,
 }
 
 impl std::fmt::Display for Server {
@@ -43,33 +46,34 @@ impl Server {
         if let Some(ca) = ca {
             client = client.tls_certs_only(Certificate::from_pem_bundle(ca)?);
         }
-        Ok(Self { address, token, client: client.build()? })
+        Ok(Self { address, token, client: client.build()?, conflicts: 0 })
     }
 
-    /// Sends resources together; what is refused together is sent alone, each.
+    /// Sends resources together; what is refused together is sent in halves, down to each alone.
     ///
     /// # Errors
     /// The server is away, or does not know us.
-    pub(super) async fn send(&self, resources: &[Made]) -> anyhow::Result<Vec<Answer>> {
-        if self.post(resources).await? == Answer::Taken {
-            return Ok(vec![Answer::Taken; resources.len()]);
-        }
+    pub(super) async fn send(&mut self, resources: &[Made]) -> anyhow::Result<Vec<Answer>> {
         let mut answers = Vec::with_capacity(resources.len());
-        for one in resources {
-            let answer = match resources.len() {
-                1 => Answer::Refused,
-                _ => self.post(std::slice::from_ref(one)).await?,
-            };
-            if answer == Answer::Refused {
-                let Made { kind, id, .. } = one;
-                tracing::error!(kind, id, "a FHIR server refuses a resource; it goes without it");
+        let mut parts = vec![resources];
+        while let Some(part) = parts.pop() {
+            match (self.post(part).await?, part) {
+                (Answer::Taken, part) => answers.extend(part.iter().map(|_| Answer::Taken)),
+                (Answer::Refused, []) => {}
+                (Answer::Refused, [Made { kind, id, .. }]) => {
+                    tracing::error!(kind, id, "a FHIR server refuses a resource for good");
+                    answers.push(Answer::Refused);
+                }
+                (Answer::Refused, part) => {
+                    let (first, second) = part.split_at(part.len() / 2);
+                    parts.extend([second, first]);
+                }
             }
-            answers.push(answer);
         }
         Ok(answers)
     }
 
-    async fn post(&self, resources: &[Made]) -> anyhow::Result<Answer> {
+    async fn post(&mut self, resources: &[Made]) -> anyhow::Result<Answer> {
         let request = self.client.post(&self.address).body(transaction(resources));
         let mut request = request.header("Content-Type", "application/fhir+json");
         if let Some(token) = &self.token {
@@ -78,7 +82,15 @@ impl Server {
         let answer = request.send().await.map_err(reqwest::Error::without_url);
         let status = answer.context("the FHIR server")?.status();
         match status {
-            status if status.is_success() => Ok(Answer::Taken),
+            status if status.is_success() => {
+                self.conflicts = 0;
+                Ok(Answer::Taken)
+            }
+            StatusCode::CONFLICT if self.conflicts >= CONFLICTS_MAX => Ok(Answer::Refused),
+            StatusCode::CONFLICT => {
+                self.conflicts += 1;
+                bail!("the FHIR server answers 409")
+            }
             status if NEVER.contains(&status) => Ok(Answer::Refused),
             status => bail!("the FHIR server answers {status}"),
         }

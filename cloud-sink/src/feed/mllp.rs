@@ -20,8 +20,10 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const CONNECT: Duration = Duration::from_secs(10);
 /// Longest acknowledgement.
 const ANSWER_BYTES_MAX: usize = 64 * 1024;
-/// AE may mean that it comes again in vain: then as often as this.
+/// AE speaks of what a message holds, and then it comes again in vain: five times. AR may speak of
+/// the engine itself, which comes to its senses: some ten minutes.
 const ERRORS_MAX: u32 = 5;
+const REJECTS_MAX: u32 = 16;
 const BEGIN: u8 = 0x0B;
 const END: [u8; 2] = [0x1C, 0x0D];
 
@@ -32,7 +34,7 @@ pub struct Engine {
     /// How both sides prove themselves: our keys, and who signs its certificate; none: plain.
     tls: Option<(KeyFolder, PathBuf)>,
     line: Option<BufReader<Line>>,
-    /// How often the present message was answered AE.
+    /// How often the present message was not taken.
     errors: u32,
 }
 
@@ -91,15 +93,20 @@ impl Engine {
                 return Err(error.context(format!("{self}")));
             }
         };
-        if id != message.id {
+        // An engine that could not read a message says nothing of its id; only one is on its way.
+        let is_this = id == message.id || id.is_empty() && !matches!(code.as_str(), "AA" | "CA");
+        if !is_this {
             self.line = None;
             bail!("{self} acknowledges another message");
         }
-        let is_error = matches!(code.as_str(), "AE" | "CE");
-        self.errors = if is_error { self.errors + 1 } else { 0 };
+        self.errors += 1;
+        let most = if matches!(code.as_str(), "AE" | "CE") { ERRORS_MAX } else { REJECTS_MAX };
         match code.as_str() {
-            "AA" | "CA" => Ok(Answer::Taken),
-            "AE" | "CE" if self.errors < ERRORS_MAX => bail!("{self} answers {code}"),
+            "AA" | "CA" => {
+                self.errors = 0;
+                Ok(Answer::Taken)
+            }
+            code if self.errors < most => bail!("{self} answers {code}"),
             code => {
                 self.errors = 0;
                 tracing::error!(
@@ -174,7 +181,7 @@ fn acknowledgement(text: &str) -> Option<(String, String)> {
     let separator = text.strip_prefix("MSH")?.chars().next()?;
     let msa = text.split(['\r', '\n']).find(|segment| segment.starts_with("MSA"))?;
     let mut fields = msa.split(separator);
-    let (code, id) = (fields.nth(1)?, fields.next()?);
+    let (code, id) = (fields.nth(1)?, fields.next().unwrap_or_default());
     Some((code.trim().to_owned(), id.trim().to_owned()))
 }
 
@@ -187,7 +194,8 @@ mod tests {
         let read = |text| acknowledgement(text).map(|(code, id)| format!("{code} {id}"));
         assert_eq!(read("MSH|^~\\&|||||||ACK|9|P|2.6\rMSA|AA|m1\r").unwrap(), "AA m1");
         assert_eq!(read("MSH#^~\\&#\nMSA#AE#m2#no room\n").unwrap(), "AE m2");
-        for wrong in ["", "MSH", "MSH|^~\\&|\r", "MSA|AA|m1\r", "MSH|^~\\&|\rMSA|AA"] {
+        assert_eq!(read("MSH|^~\\&|\rMSA|AR").unwrap(), "AR ");
+        for wrong in ["", "MSH", "MSH|^~\\&|\r", "MSA|AA|m1\r", "MSH|^~\\&|\rMSA"] {
             assert_eq!(read(wrong), None, "{wrong}");
         }
     }

@@ -2,7 +2,7 @@
 //! new store is of the same life, so that receipts stay what they were.
 
 use super::StoreError;
-use super::db::{Appended, Db, Location, NumericRow, Row, Turn, Value};
+use super::db::{Appended, Db, Location, NumericRow, Row, Turn, Value, values};
 
 /// A table: its name, and the statements that read it in order and write a row.
 struct Table {
@@ -60,8 +60,8 @@ const TABLES: [Table; 34] = [
     ),
     table!(
         "feed",
-        "name, numerics, waves, notes, taken, refused, at_ns",
-        "?1, ?2, ?3, ?4, ?5, ?6, ?7"
+        "name, numerics, waves, notes, taken, refused, left_out, at_ns",
+        "?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8"
     ),
     table!("feed_waiting", "name, kind, id", "?1, ?2, ?3"),
     table!("heard", "device, boot, lane, gateway, first, last", "?1, ?2, ?3, ?4, ?5, ?6"),
@@ -75,8 +75,8 @@ const TABLES: [Table; 34] = [
     table!(
         "note",
         "id, evidence, device, at_ns, kind, code, source, phase, state, priority, value, text,
-         context, dated",
-        "?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14",
+         context, dated, place",
+        "?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15",
         numbered
     ),
     table!(
@@ -158,10 +158,11 @@ const TABLES: [Table; 34] = [
 const NUMERICS: &str =
     "SELECT id, series, at_ns, mantissa, exponent, status, absent FROM numeric ORDER BY id";
 const BLOCKS: &str =
-    "SELECT id, evidence, series, from_ns, to_ns, first_row, last_row, context, dated
+    "SELECT id, evidence, series, from_ns, to_ns, first_row, last_row, context, dated, place
      FROM block ORDER BY id";
 const WAVES: &str = "
-SELECT id, evidence, series, at_ns, sample_first, count, status, samples, invalid, context, dated
+SELECT id, evidence, series, at_ns, sample_first, count, status, samples, invalid, context, dated,
+  place
 FROM wave ORDER BY id";
 
 /// Rows in one transaction: bounded memory, whatever the store holds.
@@ -213,8 +214,21 @@ pub fn migrate(
         said(table.name(), rows);
         copied.rows += rows;
     }
+    follow_feeds(&db, base)?;
     db.finish(epoch, commit)?;
     Ok(copied)
+}
+
+/// Feeds go on behind the rows that they have sent, which have other numbers now.
+fn follow_feeds(db: &Db, base: i64) -> Result<(), StoreError> {
+    for sql in [
+        "UPDATE feed SET numerics = numerics + ?1",
+        "UPDATE feed SET waves = waves + ?1 WHERE waves >= 0",
+        "UPDATE feed_waiting SET id = id + ?1 WHERE kind < 2",
+    ] {
+        db.execute(sql, values![base])?;
+    }
+    Ok(())
 }
 
 /// A row whose numbers of rows count from where the database counts.

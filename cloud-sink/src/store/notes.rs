@@ -11,7 +11,7 @@ use super::db::{Db, values};
 use super::hours::Hours;
 use crate::verify::{Content, Disposed};
 
-pub(super) fn insert_note(db: &Db, at: &At<'_>, note: &Note) -> Result<(), StoreError> {
+pub(super) fn insert_note(db: &Db, at: &At<'_>, note: &Note, place: i64) -> Result<(), StoreError> {
     let (kind, code, source, levels, value, text) = match &note.what {
         NoteKind::Alert { code, source, levels, text } => {
             let kind = match *source {
@@ -30,8 +30,8 @@ pub(super) fn insert_note(db: &Db, at: &At<'_>, note: &Note) -> Result<(), Store
     };
     db.later(
         "INSERT INTO note (evidence, device, at_ns, kind, code, source, phase, state, priority,
-           value, text, context, dated)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+           value, text, context, dated, place)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
         values![
             at.evidence,
             at.device,
@@ -46,6 +46,7 @@ pub(super) fn insert_note(db: &Db, at: &At<'_>, note: &Note) -> Result<(), Store
             text,
             at.context,
             at.dated_of(note),
+            place,
         ],
     )?;
     Ok(())

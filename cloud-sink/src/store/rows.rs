@@ -30,6 +30,21 @@ pub(super) struct Rows {
     pub(super) hours: Hours,
     pub(super) parked: Parked,
     times: Times,
+    places: Places,
+}
+
+/// How many rows of each kind the record that is being written makes, whether they are there
+/// already or not: blocks, runs of samples, notes.
+#[derive(Debug, Default)]
+struct Places([i64; 3]);
+
+impl Places {
+    /// The first of so many.
+    fn take(&mut self, kind: usize, count: usize) -> i64 {
+        let first = self.0[kind];
+        self.0[kind] += count as i64;
+        first
+    }
 }
 
 impl Rows {
@@ -42,6 +57,7 @@ impl Rows {
         batch: &Batch,
         now: i64,
     ) -> Result<(), StoreError> {
+        self.places = Places::default();
         let dated = self.times.date(db, evidence, record, batch, now)?;
         let mut earlier: BTreeMap<(RunKey, &[u8]), BTreeSet<i64>> = BTreeMap::new();
         let brought = self.brought(db, batch)?;
@@ -132,8 +148,9 @@ impl Rows {
             self.insert_wave(db, at, run, key, repeated)?;
         }
         for note in &at.block.notes {
+            let place = self.places.take(2, 1);
             if !(repeated && self.is_heard(key, at, note.sequence)) {
-                insert_note(db, at, note)?;
+                insert_note(db, at, note, place)?;
                 let moment = at.moment_of(note);
                 match note.what {
                     NoteKind::Loss { .. } => self.coverage.touch(at.gateway, at.device, moment),
@@ -168,6 +185,7 @@ impl Rows {
         repeated: bool,
     ) -> Result<(), StoreError> {
         let moments = table.times.len();
+        let place = self.places.take(0, table.channels);
         let fresh: Vec<usize> = (0..moments)
             .filter(|moment| !(repeated && self.is_heard(key, at, table.sequences[*moment])))
             .collect();
@@ -183,7 +201,7 @@ impl Rows {
             let info = &at.batch.shapes[table.shape][table.channel_first + channel];
             let series = self.series.of(db, at.device, &at.block.source, info)?;
             let ChannelKind::Numeric { exponent } = info.kind else { continue };
-            all_series.push(series);
+            all_series.push((series, place + channel as i64));
             for moment in &fresh {
                 let position = channel * moments + moment;
                 while exceptions.peek().is_some_and(|e| (e.0 as usize) < position) {
@@ -207,9 +225,9 @@ impl Rows {
         let mut row = db.numerics(&rows)?;
         let count = fresh.len() as i64;
         let (from, to) = (from.min(to), to.max(from));
-        for series in all_series {
-            let last = row + count - 1;
-            let block = values![at.evidence, series, from, to, row, last, at.context, at.dated];
+        for (series, place) in all_series {
+            let (last, evidence) = (row + count - 1, at.evidence);
+            let block = values![evidence, series, from, to, row, last, at.context, at.dated, place];
             db.append(Appended::Block, block)?;
             row += count;
         }
@@ -224,6 +242,7 @@ impl Rows {
         key: RunKey,
         repeated: bool,
     ) -> Result<(), StoreError> {
+        let place = self.places.take(1, run.samples.len());
         for (start, count) in self.fresh_parts(run, key, at, repeated) {
             self.cover(at, at.moment(run.time_ticks));
             for (channel, samples) in run.samples.iter().enumerate() {
@@ -246,6 +265,7 @@ impl Rows {
                     invalid,
                     at.context,
                     at.dated,
+                    place + channel as i64,
                 ];
                 db.append(Appended::Wave, run)?;
             }

@@ -183,6 +183,7 @@ CREATE TABLE gateway_hour (
   d12 INTEGER NOT NULL, d13 INTEGER NOT NULL, d14 INTEGER NOT NULL,
   PRIMARY KEY (gateway, hour)) WITHOUT ROWID;
 ",
+    // `place`: which row of the kind its frame made, the same in every store.
     // `dated`: 0 or none by the gateway's clock, 1 by the device's own, 2 by a guess.
     "
 CREATE TABLE context (id INTEGER PRIMARY KEY, token BLOB NOT NULL UNIQUE);
@@ -192,6 +193,9 @@ ALTER TABLE wave ADD COLUMN context INTEGER;
 ALTER TABLE wave ADD COLUMN dated INTEGER;
 ALTER TABLE note ADD COLUMN context INTEGER;
 ALTER TABLE note ADD COLUMN dated INTEGER;
+ALTER TABLE block ADD COLUMN place INTEGER;
+ALTER TABLE wave ADD COLUMN place INTEGER;
+ALTER TABLE note ADD COLUMN place INTEGER;
 CREATE INDEX block_guessed ON block (evidence) WHERE dated = 2;
 CREATE INDEX wave_guessed ON wave (evidence) WHERE dated = 2;
 CREATE INDEX note_guessed ON note (evidence) WHERE dated = 2;
@@ -206,7 +210,7 @@ CREATE TABLE anchor (
   source INTEGER NOT NULL, PRIMARY KEY (gateway, boot)) WITHOUT ROWID;
 CREATE TABLE feed (
   name TEXT PRIMARY KEY, numerics INTEGER NOT NULL, waves INTEGER NOT NULL, notes INTEGER NOT NULL,
-  taken INTEGER NOT NULL, refused INTEGER NOT NULL, at_ns INTEGER NOT NULL) WITHOUT ROWID;
+  taken INTEGER NOT NULL, refused INTEGER NOT NULL, left_out INTEGER NOT NULL, at_ns INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE feed_waiting (
   name TEXT NOT NULL, kind INTEGER NOT NULL, id INTEGER NOT NULL,
   PRIMARY KEY (name, kind, id)) WITHOUT ROWID;

@@ -3,7 +3,7 @@
 //! Order: numbers and memory are durable before a message goes to the line; so one that comes again
 //! after a crash is the same.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,10 +29,8 @@ const SPEAKERS_MAX: usize = 4096;
 
 /// A message that was read whole.
 pub struct Request {
-    /// Sender and control id.
+    /// What it is known by.
     pub key: Key,
-    /// Digest of its bytes.
-    pub content: u64,
     /// What it says.
     pub reported: Reported,
     /// Where it came.
@@ -84,8 +82,9 @@ pub struct Ground {
 /// The system gives no thread.
 pub fn open(ground: Ground) -> std::io::Result<mpsc::Sender<Request>> {
     let (sender, requests) = mpsc::channel(REQUESTS_MAX);
-    let desk =
-        Desk { ground, next: HashMap::new(), pending: HashMap::new(), order: VecDeque::new() };
+    let (next, labelled) = (HashMap::new(), HashSet::new());
+    let (pending, order) = (HashMap::new(), VecDeque::new());
+    let desk = Desk { ground, next, labelled, pending, order };
     std::thread::Builder::new().name("hl7".into()).spawn(move || desk.serve(requests))?;
     Ok(sender)
 }
@@ -94,6 +93,8 @@ struct Desk {
     ground: Ground,
     /// The next number of each device system in this run, by how its senders proved themselves.
     next: HashMap<(DeviceId, Proof), u32>,
+    /// Of which devices this run has noted how those who speak for them prove themselves.
+    labelled: HashSet<(DeviceId, Proof)>,
     /// Messages that are not durable yet, oldest first.
     pending: HashMap<Key, Vec<Wait>>,
     order: VecDeque<Key>,
@@ -180,7 +181,7 @@ impl Desk {
         }
         let known = news.get(&request.key).or_else(|| self.ground.seen.of(&request.key));
         match known {
-            Some(known) if known.content == request.content => {
+            Some(known) => {
                 // What is pending under its name may be another one's of before.
                 if news.contains_key(&request.key) {
                     return Ok(Fate::Again);
@@ -194,10 +195,6 @@ impl Desk {
                 // Nobody knows how far it came before the restart: it goes again, as the same.
                 return Ok(Fate::Taken(known.clone()));
             }
-            Some(_) => tracing::warn!(
-                port = %request.port,
-                "another HL7 message under the same control id: both are kept"
-            ),
             None => {}
         }
         let mut first = Vec::with_capacity(systems.len());
@@ -214,7 +211,7 @@ impl Desk {
             *next = next.wrapping_add(frames(system).len() as u32);
         }
         let run = self.run(request.proof);
-        let entry = Entry { content: request.content, run, first };
+        let entry = Entry { run, first };
         news.insert(request.key, entry.clone());
         Ok(Fate::Taken(entry))
     }
@@ -238,7 +235,7 @@ impl Desk {
     }
 
     fn say(
-        &self,
+        &mut self,
         request: &Request,
         system: &System,
         device: Arc<Device>,
@@ -260,7 +257,7 @@ impl Desk {
         let run = Arc::new(Run::new(source.device, source.boot, request.proof));
         let durable = run.durable.subscribe();
         let has_key = request.proof == Proof::Key;
-        let begins = first == 1;
+        let begins = self.labelled.insert((source.device, request.proof));
         let boot = source.boot.0;
         let begun = begins.then_some(Last { boot, is_counted: true, capacity: 0, has_key });
         let chunk = Chunk {

@@ -1,8 +1,8 @@
 //! Messages that were taken, so that one that comes again is the same and no second one.
 //!
 //! Shape:  three generations of at most 32,768 messages, each a file: 8 bytes of magic, 8 bytes of
-//! its number, then entries of length, digest of sender and control id, digest of the content, run,
-//! and the numbers given, closed by a CRC-32C.
+//! its number, then entries of length, digest of sender, control id and content, run, and the
+//! numbers given, closed by a CRC-32C.
 //! Order:  an entry is durable before its message may become durable: after a crash a message that
 //! comes again has the same numbers, and the sink takes it once.
 //! Damage: what does not check ends its file; the messages behind it are then taken for new ones.
@@ -19,22 +19,20 @@ const GENERATION_MAX: usize = 32_768;
 /// Devices in one message.
 pub const DEVICES_MAX: usize = 32;
 /// Bytes of an entry but its devices, and of each of those.
-const ENTRY_BYTES: (usize, usize) = (2 + 16 + 8 + 4 + 4, 12);
-const MAGIC: &[u8; 8] = b"WLHL7\0\0\x01";
+const ENTRY_BYTES: (usize, usize) = (2 + 16 + 4 + 4, 12);
+const MAGIC: &[u8; 8] = b"WLHL7\0\0\x02";
 const NAMES: [&str; 3] = ["messages-1", "messages-2", "messages-3"];
 /// A whole generation of messages of many devices.
 const FILE_BYTES_MAX: usize =
     HEAD_BYTES as usize + GENERATION_MAX * (ENTRY_BYTES.0 + DEVICES_MAX * ENTRY_BYTES.1);
 const HEAD_BYTES: u64 = 16;
 
-/// Sender and control id.
+/// Sender, control id and content.
 pub type Key = [u8; 16];
 
 /// The numbers that a message was given.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Entry {
-    /// Digest of all its bytes.
-    pub content: u64,
     /// The run.
     pub run: u32,
     /// Of each device system the first number.
@@ -146,7 +144,6 @@ fn written(key: &Key, entry: &Entry) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(length);
     bytes.extend_from_slice(&(length as u16).to_be_bytes());
     bytes.extend_from_slice(key);
-    bytes.extend_from_slice(&entry.content.to_be_bytes());
     bytes.extend_from_slice(&entry.run.to_be_bytes());
     for (device, first) in &entry.first {
         bytes.extend_from_slice(&device.0.to_be_bytes());
@@ -179,7 +176,6 @@ fn read_entry(bytes: &[u8]) -> Option<(Key, Entry, usize)> {
     }
     let rest = &body[2..];
     let (key, rest) = rest.split_first_chunk()?;
-    let (content, rest) = rest.split_first_chunk()?;
     let (run, rest) = rest.split_first_chunk()?;
     let first = rest.chunks_exact(each).filter_map(|one| {
         let (device, first) = one.split_first_chunk()?;
@@ -187,7 +183,6 @@ fn read_entry(bytes: &[u8]) -> Option<(Key, Entry, usize)> {
         Some((DeviceId(u64::from_be_bytes(*device)), first))
     });
     let entry = Entry {
-        content: u64::from_be_bytes(*content),
         run: u32::from_be_bytes(*run),
         first: first.collect(),
     };
@@ -204,7 +199,7 @@ mod tests {
     }
 
     fn entry(number: u64) -> Entry {
-        Entry { content: number, run: 3, first: vec![(DeviceId(7), number as u32)] }
+        Entry { run: 3, first: vec![(DeviceId(7), number as u32)] }
     }
 
     fn open(folder: &tempfile::TempDir) -> Seen<Folder> {

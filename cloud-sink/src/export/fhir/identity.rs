@@ -88,8 +88,8 @@ pub(super) fn numeric_id(numeric: &Numeric) -> String {
 }
 
 /// A run of samples.
-pub(super) fn wave_id(about: &About) -> String {
-    placed(&about.origin, "w", &about.place.to_string())
+pub(super) fn wave_id(about: &About, first: u64) -> String {
+    placed(&about.origin, "w", &format!("{}.{first}", about.place))
 }
 
 /// A note.

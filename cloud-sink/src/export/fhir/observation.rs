@@ -249,7 +249,7 @@ pub(super) fn of_wave(wave: &Wave) -> anyhow::Result<(String, String)> {
     let count = run.samples.len();
     let end_ns = run.time_of(count.saturating_sub(1), signal.rate);
     let identifier = observation(about, run.at_ns, Some(&count.to_string()));
-    let id = wave_id(about);
+    let id = wave_id(about, run.first);
     let mut resource = of(about, run.status, identifier, id.clone());
     if about.dated != Dated::Guess {
         let (start, end) = (instant(run.at_ns), instant(end_ns));

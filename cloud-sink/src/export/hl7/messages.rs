@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 use wire::decimal::Number;
+use wire::reading::Status;
 
 use super::rows::{alert_rows, device_row, numeric_row, words_row};
 use super::{escaped, moment};
@@ -62,6 +63,9 @@ pub struct Messages {
     ready: Vec<Message>,
 }
 
+/// Status bits of a value that is valid all the same: validated, early, still measuring, in alarm,
+/// alarm off.
+const VALID: Status = 1 << 8 | 1 << 9 | 1 << 10 | 1 << 14 | 1 << 15;
 /// An alert that began so long ago is not news, nanoseconds.
 const OLD_NS: i64 = 60_000_000_000;
 /// Event phases: an alert begins, and goes on.
@@ -112,8 +116,7 @@ impl Messages {
     }
 
     fn add_numeric(&mut self, numeric: Numeric) -> bool {
-        // Validated is valid; anything else that a device says of a value is not.
-        let is_plain = numeric.status & !(1 << 8) == 0
+        let is_plain = numeric.status & !VALID == 0
             && matches!(numeric.number, Number::Is(_))
             && numeric.about.dated != Dated::Guess;
         if !is_plain && !self.flagged {
@@ -148,7 +151,9 @@ impl Messages {
             at_ns: note.at_ns,
             is_guess,
         };
-        let is_old = clock::now().0.saturating_sub(note.at_ns) > OLD_NS;
+        // A device's own clock does not say how long ago it was.
+        let taken_ns = note.origin.taken_ns.filter(|_| note.dated == Dated::Device);
+        let is_old = clock::now().0.saturating_sub(taken_ns.unwrap_or(note.at_ns)) > OLD_NS;
         if self.is_live && is_old && note.levels[0] == START {
             note.levels[0] = CONTINUE;
         }
@@ -181,7 +186,7 @@ impl Head<'_> {
             digest.update((word.len() as u64).to_be_bytes());
             digest.update(word);
         }
-        digest.update([u8::from(self.flagged)]);
+        digest.update([u8::from(self.flagged), u8::from(self.of.is_guess)]);
         hex(&digest.finalize()[..10])
     }
 

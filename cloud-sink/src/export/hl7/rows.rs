@@ -63,7 +63,9 @@ pub(super) fn numeric_row(at: usize, numeric: &Numeric, flagged: bool) -> String
         Number::Not(_) => String::new(),
     };
     let bits = u32::from(numeric.status);
-    let flags = FLAGS.iter().filter(|(bit, _)| flagged && bits & (1 << bit) != 0);
+    // That a value is validated says OBX-11.
+    let is_said = |bit: u32| (flagged || bit != 8) && bits & (1 << bit) != 0;
+    let flags = FLAGS.iter().filter(|(bit, _)| is_said(*bit));
     let flags: Vec<&str> = flags.map(|(_, flag)| *flag).collect();
     let result = match (bits & (1 << 8) != 0, value.is_empty() || bits & 0b1 != 0) {
         (_, true) => "X",

@@ -51,23 +51,6 @@ impl Kind {
         }
     }
 
-    /// The last row before one that another frame brought: what a frame brought stands together.
-    pub(super) const fn before(self) -> &'static str {
-        match self {
-            Self::Numerics => "SELECT max(id) FROM block WHERE id < ?1 AND evidence <> ?2",
-            Self::Waves => "SELECT max(id) FROM wave WHERE id < ?1 AND evidence <> ?2",
-            Self::Notes => "SELECT max(id) FROM note WHERE id < ?1 AND evidence <> ?2",
-        }
-    }
-
-    pub(super) const fn after(self) -> &'static str {
-        match self {
-            Self::Numerics => "SELECT min(id) FROM block WHERE id > ?1",
-            Self::Waves => "SELECT min(id) FROM wave WHERE id > ?1",
-            Self::Notes => "SELECT min(id) FROM note WHERE id > ?1",
-        }
-    }
-
     /// Rows of a kind that nobody has dated yet.
     pub(crate) const fn guessed(self) -> &'static str {
         match self {

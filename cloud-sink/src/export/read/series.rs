@@ -1,7 +1,9 @@
 //! Readings of one signal in the order of time, from a place on.
 
+use std::collections::HashMap;
+
 use super::super::reading::{Reading, Wave};
-use super::{Kind, Reader, numeric};
+use super::{Reader, numeric};
 use crate::signal;
 use crate::store::StoreError;
 use crate::store::db::values;
@@ -10,15 +12,22 @@ use crate::store::db::values;
 pub type Place = (i64, i64);
 
 const BLOCKS: &str = "
-SELECT block.id, block.evidence, block.series, block.context, block.dated, numeric.at_ns,
-  numeric.mantissa, numeric.exponent, numeric.status, numeric.absent, numeric.id - block.first_row,
-  block.from_ns
+SELECT id, evidence, series, context, dated, coalesce(place, id), from_ns FROM block
+WHERE series = ?1 AND from_ns < ?3 AND to_ns >= ?2
+  AND (from_ns > ?4 OR from_ns = ?4 AND id > ?5) ORDER BY from_ns, id LIMIT ?6";
+const NUMERICS: &str = "
+SELECT block.id, numeric.at_ns, numeric.mantissa, numeric.exponent, numeric.status, numeric.absent,
+  numeric.id - block.first_row
 FROM (SELECT * FROM block WHERE series = ?1 AND from_ns < ?3 AND to_ns >= ?2
         AND (from_ns > ?4 OR from_ns = ?4 AND id > ?5) ORDER BY from_ns, id LIMIT ?6) AS block
   JOIN numeric ON numeric.id BETWEEN block.first_row AND block.last_row
 ORDER BY block.from_ns, block.id, numeric.id";
+const RUNS: &str = "
+SELECT id, evidence, series, context, dated, coalesce(place, id), at_ns FROM wave
+WHERE series = ?1 AND at_ns >= ?2 AND at_ns < ?3 AND (at_ns > ?4 OR at_ns = ?4 AND id > ?5)
+ORDER BY at_ns, id LIMIT ?6";
 const WAVES: &str = "
-SELECT at_ns, sample_first, count, status, samples, invalid, id, evidence, series, context, dated
+SELECT at_ns, sample_first, count, status, samples, invalid, id
 FROM wave WHERE series = ?1 AND at_ns >= ?2 AND at_ns < ?3
   AND (at_ns > ?4 OR at_ns = ?4 AND id > ?5)
 ORDER BY at_ns, id LIMIT ?6";
@@ -36,12 +45,18 @@ impl Reader<'_> {
         blocks: i64,
         mut each: impl FnMut(Reading),
     ) -> Result<Option<Place>, StoreError> {
-        let ((from, to), mut end, db) = (self.wanted.bounds(), None, self.db);
+        let ((from, to), db, wanted) = (self.wanted.bounds(), self.db, self.wanted);
         let asked = values![series, from, to, after.0, after.1, blocks];
+        let heads = db.rows(if is_wave { RUNS } else { BLOCKS }, asked)?;
+        let mut abouts = HashMap::with_capacity(heads.len());
+        let mut end = None;
+        for head in &heads {
+            end = Some((head.at(6)?, head.at(0)?));
+            abouts.insert(head.at::<i64>(0)?, self.about(head)?);
+        }
         if is_wave {
             db.each(WAVES, asked, |row| {
-                end = Some((row.at(0)?, row.at(6)?));
-                let about = self.about(&row, 7, (Kind::Waves, row.at(6)?))?;
+                let Some(about) = abouts.get(&row.at(6)?).cloned() else { return Ok(()) };
                 // A damaged block is named by the export; here the others are shown.
                 if let Some(run) = signal::run(&row)? {
                     each(Reading::Wave(Wave { about, run }));
@@ -50,16 +65,10 @@ impl Reader<'_> {
             })?;
             return Ok(end);
         }
-        let mut block = None;
-        db.each(BLOCKS, asked, |row| {
-            let id: i64 = row.at(0)?;
-            if !matches!(&block, Some((known, _)) if *known == id) {
-                end = Some((row.at(11)?, id));
-                block = Some((id, self.about(&row, 1, (Kind::Numerics, id))?));
-            }
-            let Some((_, about)) = &block else { return Ok(()) };
-            let numeric = numeric(about, &row)?;
-            if self.wanted.has(numeric.at_ns) {
+        db.each(NUMERICS, asked, |row| {
+            let Some(about) = abouts.get(&row.at(0)?) else { return Ok(()) };
+            let numeric = numeric(about, &row, 1)?;
+            if wanted.has(numeric.at_ns) {
                 each(Reading::Numeric(numeric));
             }
             Ok::<_, StoreError>(())

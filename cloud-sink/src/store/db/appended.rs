@@ -21,10 +21,12 @@ impl Appended {
 
     pub(super) const fn columns(self) -> &'static str {
         match self {
-            Self::Block => "evidence, series, from_ns, to_ns, first_row, last_row, context, dated",
+            Self::Block => {
+                "evidence, series, from_ns, to_ns, first_row, last_row, context, dated, place"
+            }
             Self::Wave => {
                 "evidence, series, at_ns, sample_first, count, status, samples, invalid, context,
-                 dated"
+                 dated, place"
             }
         }
     }
@@ -33,11 +35,12 @@ impl Appended {
         match self {
             Self::Block => {
                 "INSERT INTO block (evidence, series, from_ns, to_ns, first_row, last_row, context,
-                   dated) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)"
+                   dated, place) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)"
             }
             Self::Wave => {
                 "INSERT INTO wave (evidence, series, at_ns, sample_first, count, status, samples,
-                   invalid, context, dated) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)"
+                   invalid, context, dated, place)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)"
             }
         }
     }

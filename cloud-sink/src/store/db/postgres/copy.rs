@@ -19,8 +19,8 @@ pub(super) struct Copies {
 const NUMERIC: [Type; 7] =
     [Type::INT8, Type::INT8, Type::INT8, Type::INT8, Type::INT2, Type::INT4, Type::INT2];
 
-const BLOCK: [Type; 9] = [const { Type::INT8 }; 9];
-const WAVE: [Type; 11] = [
+const BLOCK: [Type; 10] = [const { Type::INT8 }; 10];
+const WAVE: [Type; 12] = [
     Type::INT8,
     Type::INT8,
     Type::INT8,
@@ -30,6 +30,7 @@ const WAVE: [Type; 11] = [
     Type::INT8,
     Type::BYTEA,
     Type::BYTEA,
+    Type::INT8,
     Type::INT8,
     Type::INT8,
 ];
