@@ -3,7 +3,6 @@
 //! UTC comes from the kernel, if a time service keeps that; else from what sinks have signed; else
 //! from a clock that nobody vouches for; or from nowhere.
 
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use rustix::time::{ClockId, clock_gettime};
@@ -18,6 +17,10 @@ use learnt::Learnt;
 
 /// UTC before this is not believed: the program is younger. 2026-01-01T00:00:00Z.
 const BUILD_FLOOR: i64 = 1_767_225_600_000_000_000;
+/// A time service keeps a clock to this, as long as it answers, microseconds.
+const SERVICE_ERROR_US: u64 = 500_000;
+/// Our clock is off by no more without one: twice what crystals promise, millionths.
+const DRIFT_PPM: u64 = 100;
 /// A difference between wall clock and monotonic clock larger than this is a step.
 const STEP: i64 = 500_000_000;
 
@@ -27,8 +30,8 @@ pub trait Source: Send {
     fn now(&self) -> Instant;
     /// Now since the kernel started, sleep included.
     fn monotonic(&self) -> MonotonicNanos;
-    /// The wall clock, nanoseconds of UTC, and whether a time service keeps it.
-    fn wall(&self) -> (i64, bool);
+    /// The wall clock, nanoseconds of UTC, and how long ago a time service set it, if one keeps it.
+    fn wall(&self) -> (i64, Option<Duration>);
 }
 
 /// The kernel of this machine.
@@ -46,10 +49,13 @@ impl Source for Kernel {
         MonotonicNanos(nanos + time.tv_nsec.unsigned_abs())
     }
 
-    fn wall(&self) -> (i64, bool) {
+    fn wall(&self) -> (i64, Option<Duration>) {
         let wall = clock_gettime(ClockId::Realtime);
         let utc = wall.tv_sec.saturating_mul(1_000_000_000).saturating_add(wall.tv_nsec);
-        (utc, Path::new("/run/systemd/timesync/synchronized").exists())
+        // The file is touched at each answer of a time server, and stays when there are no more.
+        let set = std::fs::metadata("/run/systemd/timesync/synchronized");
+        let set = set.and_then(|file| file.modified()).ok();
+        (utc, set.map(|set| set.elapsed().unwrap_or_default()))
     }
 }
 
@@ -57,8 +63,10 @@ impl Source for Kernel {
 pub struct Clock {
     source: Box<dyn Source>,
     epoch: u32,
-    /// Wall clock less monotonic clock when the epoch began, and UTC as we said it last.
-    offsets: Option<[i64; 2]>,
+    /// Wall clock less monotonic clock when the epoch began.
+    offset: Option<i64>,
+    /// UTC as we said it last, less monotonic clock, and how far it might have been off.
+    said: Option<(i64, u64)>,
     learnt: Option<Learnt>,
     step: Option<Step>,
 }
@@ -92,7 +100,7 @@ impl Clock {
     /// A clock that reads another source.
     #[must_use]
     pub fn of(source: Box<dyn Source>) -> Self {
-        Self { source, epoch: 0, offsets: None, learnt: None, step: None }
+        Self { source, epoch: 0, offset: None, said: None, learnt: None, step: None }
     }
 
     /// Now, for deadlines.
@@ -111,35 +119,45 @@ impl Clock {
     /// jumped or stands still. So does UTC as we say it, when it becomes better known.
     pub fn state(&mut self) -> ClockState {
         let monotonic = self.monotonic();
-        let (wall, synchronised) = self.source.wall();
+        let (wall, set) = self.source.wall();
         let is_dated = wall >= BUILD_FLOOR;
-        let (said, error_us, source) = match self.learnt {
-            _ if is_dated && synchronised => (wall, 500_000, TimeSource::Network),
-            Some(learnt) => {
-                (learnt.utc_at(monotonic), learnt.error_us(monotonic), TimeSource::Sink)
+        let learnt =
+            self.learnt.map(|learnt| (learnt.utc_at(monotonic), learnt.error_us(monotonic)));
+        let served = set.filter(|_| is_dated).map(|ago| (wall, service_error_us(ago)));
+        let (said, error_us, source) = match (served, learnt) {
+            (Some((utc, error)), Some((sink, sink_error)))
+                if error < sink_error && agree((utc, error), (sink, sink_error)) =>
+            {
+                (utc, error, TimeSource::Network)
             }
-            None if is_dated => (wall, u64::MAX, TimeSource::Free),
-            None => (wall, u64::MAX, TimeSource::None),
+            (_, Some((utc, error))) => (utc, error, TimeSource::Sink),
+            (Some((utc, error)), None) => (utc, error, TimeSource::Network),
+            (None, None) if is_dated => (wall, u64::MAX, TimeSource::Free),
+            (None, None) => (wall, u64::MAX, TimeSource::None),
         };
-        self.watch_steps(monotonic, [wall, said]);
         let utc = (source != TimeSource::None).then_some(UnixNanos(said));
+        self.watch_steps(monotonic, wall, utc.map(|utc| (utc.0, error_us)));
         ClockState { epoch: self.epoch, monotonic, utc, error_us, source }
     }
 
-    /// Looks whether the wall clock, or what we say, is elsewhere than the epoch says.
-    fn watch_steps(&mut self, monotonic: MonotonicNanos, clocks: [i64; 2]) {
-        let offsets = clocks.map(|utc| utc - monotonic.0.cast_signed());
-        let begun = self.offsets.get_or_insert(offsets);
-        let stepped = (0..2).find(|at| (offsets[*at] - begun[*at]).abs() > STEP);
-        if let Some(at) = stepped {
+    /// Looks whether the wall clock is elsewhere than when the epoch began, or what we say than what
+    /// we said, and by more than both may be off.
+    fn watch_steps(&mut self, monotonic: MonotonicNanos, wall: i64, said: Option<(i64, u64)>) {
+        let mono = monotonic.0.cast_signed();
+        let begun = *self.offset.get_or_insert(wall - mono);
+        let was = self.said.zip(said).map(|((was, error), (now, now_error))| {
+            let known = |error: u64| if error == u64::MAX { 0 } else { error.cast_signed() };
+            let may = known(error).saturating_add(known(now_error)).saturating_mul(1_000);
+            (was + mono, now, STEP.saturating_add(may))
+        });
+        let jumped = [Some((begun + mono, wall, STEP)), was].into_iter().flatten();
+        let stepped = jumped.into_iter().find(|(was, now, may)| (now - was).abs() > *may);
+        if let Some((before, after, _)) = stepped {
             self.epoch += 1;
-            let (before, after) = (clocks[at] - (offsets[at] - begun[at]), clocks[at]);
             self.step = Some(Step { monotonic, before, after, epoch: self.epoch });
-            self.offsets = Some(offsets);
-        } else {
-            // Our own clock drifts against a sink's, which is no step.
-            begun[1] = offsets[1];
+            self.offset = Some(wall - mono);
         }
+        self.said = said.map(|(now, error)| (now - mono, error));
     }
 
     /// The newest step of the wall clock, once.
@@ -147,13 +165,29 @@ impl Clock {
         self.step.take()
     }
 
-    /// A sink has signed this time after something was sent and before its receipt came.
-    pub fn learn(&mut self, sink: UnixNanos, sent: Instant, came: Instant) {
-        let now = self.monotonic();
+    /// A sink has signed this time after something was sent and before its receipt came, both by
+    /// the clock for deadlines; the latter also by the monotonic clock.
+    pub fn learn(
+        &mut self,
+        sink: UnixNanos,
+        (sent, came): (Instant, Instant),
+        now: MonotonicNanos,
+    ) {
         let new = Learnt::between(sink, came.saturating_duration_since(sent), now);
         let known = self.learnt.filter(|known| known.is_better_than(&new, now));
         self.learnt = known.or(Some(new));
     }
+}
+
+/// How far a clock may be off that a time service set so long ago.
+fn service_error_us(ago: Duration) -> u64 {
+    let drift_us = ago.as_micros() as u64 / 1_000_000 * DRIFT_PPM;
+    SERVICE_ERROR_US.saturating_add(drift_us)
+}
+
+/// Whether two that say how far they may be off do not exclude each other.
+const fn agree(a: (i64, u64), b: (i64, u64)) -> bool {
+    a.0.abs_diff(b.0) <= a.1.saturating_add(b.1).saturating_mul(1_000)
 }
 
 /// The kernel's boot id; zeros where the kernel gives none.
@@ -172,9 +206,9 @@ mod tests {
 
     const SECOND: i64 = 1_000_000_000;
 
-    /// Seconds since the start, wall clock, and whether that is synchronised.
+    /// Seconds since the start, wall clock, and how many seconds ago that was set.
     #[derive(Clone, Default)]
-    struct Told(Arc<Mutex<(i64, i64, bool)>>);
+    struct Told(Arc<Mutex<(i64, i64, Option<u64>)>>);
 
     impl Source for Told {
         fn now(&self) -> Instant {
@@ -185,9 +219,9 @@ mod tests {
             MonotonicNanos((self.0.lock().unwrap().0 * SECOND).unsigned_abs())
         }
 
-        fn wall(&self) -> (i64, bool) {
-            let (_, wall, synchronised) = *self.0.lock().unwrap();
-            (wall, synchronised)
+        fn wall(&self) -> (i64, Option<Duration>) {
+            let (_, wall, set) = *self.0.lock().unwrap();
+            (wall, set.map(Duration::from_secs))
         }
     }
 
@@ -197,23 +231,44 @@ mod tests {
         let mut clock = Clock::of(Box::new(told.clone()));
         assert_eq!((clock.state().source, clock.state().utc), (TimeSource::None, None));
         let (sink, now) = (UnixNanos(BUILD_FLOOR + 9 * SECOND), Instant::now());
-        clock.learn(sink, now, now + Duration::from_millis(40));
-        *told.0.lock().unwrap() = (100, 100 * SECOND, false);
+        let came = now + Duration::from_millis(40);
+        clock.learn(sink, (now, came), MonotonicNanos(0));
+        *told.0.lock().unwrap() = (100, 100 * SECOND, None);
         let state = clock.state();
-        assert_eq!((state.source, state.epoch), (TimeSource::Sink, 1), "it is 2026 at once");
+        assert_eq!((state.source, state.epoch), (TimeSource::Sink, 0), "nothing has stepped");
         assert_eq!(state.utc, Some(UnixNanos(sink.0 + 100 * SECOND + 20_000_000)));
-        assert_eq!(state.error_us, 20_001 + 10_000);
-        *told.0.lock().unwrap() = (100, BUILD_FLOOR, true);
-        assert_eq!(clock.state().source, TimeSource::Network, "a time service comes first");
+        assert_eq!(state.error_us, 20_003 + 10_000);
+    }
+
+    #[test]
+    fn a_time_service_counts_as_long_as_it_is_nearer_and_no_sink_contradicts_it() {
+        let told = Told::default();
+        *told.0.lock().unwrap() = (0, BUILD_FLOOR, Some(0));
+        let mut clock = Clock::of(Box::new(told.clone()));
+        assert_eq!((clock.state().source, clock.state().error_us), (TimeSource::Network, 500_000));
+        *told.0.lock().unwrap() = (0, BUILD_FLOOR, Some(86_400));
+        assert_eq!(clock.state().error_us, 500_000 + 8_640_000, "it no longer answers");
+        let now = Instant::now();
+        let learn = |clock: &mut Clock, utc: i64, seconds: u64| {
+            let way = (now, now + Duration::from_secs(seconds));
+            clock.learn(UnixNanos(utc), way, MonotonicNanos(0));
+        };
+        learn(&mut clock, BUILD_FLOOR, 30);
+        assert_eq!(clock.state().source, TimeSource::Network, "it is nearer");
+        *told.0.lock().unwrap() = (0, BUILD_FLOOR + 3_600 * SECOND, Some(0));
+        assert_eq!(clock.state().source, TimeSource::Sink, "a sink's time is signed");
+        *told.0.lock().unwrap() = (0, BUILD_FLOOR, Some(0));
+        learn(&mut clock, BUILD_FLOOR, 0);
+        assert_eq!(clock.state().source, TimeSource::Sink, "it is nearer");
     }
 
     #[test]
     fn a_step_is_said_once_in_both_bases_of_time_and_begins_an_epoch() {
         let told = Told::default();
-        *told.0.lock().unwrap() = (0, BUILD_FLOOR, false);
+        *told.0.lock().unwrap() = (0, BUILD_FLOOR, None);
         let mut clock = Clock::of(Box::new(told.clone()));
         let mut at = |seconds: i64, wall_s: i64| {
-            *told.0.lock().unwrap() = (seconds, BUILD_FLOOR + wall_s * SECOND, false);
+            *told.0.lock().unwrap() = (seconds, BUILD_FLOOR + wall_s * SECOND, None);
             (clock.state().epoch, clock.take_step())
         };
         assert_eq!(at(10, 10), (0, None));

@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use wire::time::{MonotonicNanos, UnixNanos};
 
-/// Our clock is off by no more: twice what crystals promise, millionths.
-const DRIFT_PPM: u64 = 100;
+use super::DRIFT_PPM;
 
 /// One moment, as a sink has signed it.
 #[derive(Clone, Copy, Debug)]
@@ -20,7 +19,9 @@ impl Learnt {
     /// anywhere between.
     pub(super) fn between(sink: UnixNanos, round_trip: Duration, now: MonotonicNanos) -> Self {
         let half = u64::try_from(round_trip.as_nanos() / 2).unwrap_or(u64::MAX);
-        Self { monotonic: now, utc: sink.0.saturating_add_unsigned(half), error_ns: half }
+        let drift = half / 1_000_000 * DRIFT_PPM;
+        let error_ns = half.saturating_add(drift);
+        Self { monotonic: now, utc: sink.0.saturating_add_unsigned(half), error_ns }
     }
 
     /// UTC at another moment of this run.
@@ -66,9 +67,9 @@ mod tests {
     fn it_is_good_to_half_the_way_there_and_back_and_grows_worse_by_drift() {
         let at = |seconds: u64| MonotonicNanos(seconds * SECOND);
         let one = learnt(1_000, 40, 10);
-        assert_eq!((one.utc_at(at(10)), one.error_us(at(10))), (1_000_020_000_000, 20_001));
+        assert_eq!((one.utc_at(at(10)), one.error_us(at(10))), (1_000_020_000_000, 20_003));
         assert_eq!(one.utc_at(at(3_610)) - one.utc_at(at(10)), 3_600 * SECOND as i64);
-        assert_eq!(one.error_us(at(3_610)), 20_001 + 360_000);
+        assert_eq!(one.error_us(at(3_610)), 20_003 + 360_000);
         // True time at reception is anywhere from the sink's to that and the whole way.
         for true_ns in [1_000_000_000_000, 1_000_040_000_000] {
             assert!(one.utc_at(at(10)).abs_diff(true_ns) <= one.error_us(at(10)) * 1_000);

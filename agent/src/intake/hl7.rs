@@ -211,14 +211,7 @@ async fn take(
     }
     let key = key(&message, proof)?;
     let (answer, answered) = oneshot::channel();
-    let request = Request {
-        key,
-        reported,
-        port: port.clone(),
-        proof,
-        received,
-        answer,
-    };
+    let request = Request { key, reported, port: port.clone(), proof, received, answer };
     let later = |says: &str| Refusal::error("MSH", says);
     let wait = async {
         let ends = || later("the gateway stops; send it again");

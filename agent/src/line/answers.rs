@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use wire::keyring::Keyring;
 use wire::receipt::Receipt;
+use wire::time::MonotonicNanos;
 
 use super::{Line, Log};
 use crate::buffer::Settled;
@@ -74,7 +75,9 @@ impl<D: Disk, S: Sealer, H: Hands> Line<D, S, H> {
             self.health.refused_receipt();
             return;
         }
-        let (now, clock) = (self.clock.now(), self.clock.state());
+        // The monotonic clock first: what lies between the two makes the way longer, not shorter.
+        let clock = self.clock.state();
+        let now = self.clock.now();
         self.buffer.saw_receipt(receipt.commit);
         let mut sent = None;
         for (segment, ranges) in &receipt.segments {
@@ -97,15 +100,20 @@ impl<D: Disk, S: Sealer, H: Hands> Line<D, S, H> {
                 self.uplink.repeat(lane, header);
             }
         }
-        self.learn_time(&receipt, sent, now);
+        self.learn_time(&receipt, sent, (now, clock.monotonic));
         self.health.receipted(clock.monotonic);
     }
 
     /// Takes the time that a receipt says: it lies between the sending of what had never been sent
     /// before, so that no older receipt can be for it, and now.
-    fn learn_time(&mut self, receipt: &Receipt, sent: Option<Instant>, now: Instant) {
+    fn learn_time(
+        &mut self,
+        receipt: &Receipt,
+        sent: Option<Instant>,
+        (came, monotonic): (Instant, MonotonicNanos),
+    ) {
         let Some(sent) = sent else { return };
-        self.clock.learn(receipt.sink_time, sent, now);
+        self.clock.learn(receipt.sink_time, (sent, came), monotonic);
         if let (Some(floor), Some(keyring)) = (&self.trust.floor, &self.trust.keyring) {
             floor.signed(receipt.sink_time, keyring.root.expires);
         }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::Line;
 use crate::buffer::disk::Disk;
 use crate::intake::past::{Last, Past};
-use crate::intake::{Device, Run};
+use crate::intake::{Device, Names, Run};
 use crate::seal::{Sealer, keep};
 use crate::uplink::Hands;
 
@@ -57,6 +57,10 @@ impl<D: Disk, S: Sealer, H: Hands> Line<D, S, H> {
             self.order += 1;
             let clock = self.clock.state();
             self.batcher.label_run(device, &clock, self.order);
+        }
+        // Who speaks for others says nothing of what those hold.
+        if device.names != Names::Patients {
+            return;
         }
         let id = device.source.device;
         let known = self.resets.past.of(id);

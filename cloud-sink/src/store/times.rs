@@ -61,6 +61,15 @@ impl Anchor {
         })
     }
 
+    /// Whether this is later and says that the other one was wrong: the gateway's source of time was
+    /// put right.
+    fn excludes(&self, other: &Self) -> bool {
+        let Dated { utc_ns, error_us, .. } = other.at(self.monotonic_ns);
+        let may_us = self.error_us.saturating_add(error_us.unwrap_or(i64::MAX)).unsigned_abs();
+        self.monotonic_ns > other.monotonic_ns
+            && utc_ns.abs_diff(self.utc_ns) > may_us.saturating_mul(1_000)
+    }
+
     /// Another moment of the same run.
     fn at(&self, monotonic_ns: i64) -> Dated {
         let since = monotonic_ns.saturating_sub(self.monotonic_ns);
@@ -93,7 +102,7 @@ INSERT INTO anchor (gateway, boot, start_count, monotonic_ns, utc_ns, error_us, 
 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
 ON CONFLICT (gateway, boot) DO UPDATE SET monotonic_ns = excluded.monotonic_ns,
   utc_ns = excluded.utc_ns, error_us = excluded.error_us, source = excluded.source
-WHERE excluded.error_us < anchor.error_us";
+WHERE excluded.error_us < anchor.error_us OR CAST(?8 AS BIGINT) = 1";
 
 impl Times {
     /// Dates a frame: by its own clock if that says how far it may be off, else by what is known of
@@ -110,10 +119,13 @@ impl Times {
         let (boot, start) = self.run(db, record)?;
         let own = Anchor::of(clock);
         let known = self.anchor(db, gateway, boot)?;
-        if let Some(own) = own.filter(|own| known.is_none_or(|known| own.error_us < known.error_us))
-        {
+        let contradicts = own.zip(known).is_some_and(|(own, known)| own.excludes(&known));
+        let is_nearer = |own: &Anchor| known.is_none_or(|known| own.error_us < known.error_us);
+        if let Some(own) = own.filter(|own| contradicts || is_nearer(own)) {
             let Anchor { monotonic_ns, utc_ns, error_us, source } = own;
-            let anchor = values![gateway, boot.0, start, monotonic_ns, utc_ns, error_us, source];
+            let put_right = u8::from(contradicts);
+            let anchor =
+                values![gateway, boot.0, start, monotonic_ns, utc_ns, error_us, source, put_right];
             db.later(ANCHOR, anchor)?;
             self.anchors.insert((gateway, boot.0), Some(own));
         }
@@ -310,7 +322,7 @@ fn date_runs_by_the_next(db: &Db) -> Result<(), StoreError> {
         // It lay anywhere between the two.
         let room_us = begin.saturating_sub(earliest).saturating_sub(length).max(0) / 1_000;
         let error_us = room_us.saturating_add(known_us.unwrap_or(0));
-        let anchor = values![gateway, boot, start, last, begin, error_us, SOURCE_NEXT_RUN];
+        let anchor = values![gateway, boot, start, last, begin, error_us, SOURCE_NEXT_RUN, 0];
         db.execute(ANCHOR, anchor)?;
     }
     Ok(())

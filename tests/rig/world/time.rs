@@ -98,9 +98,10 @@ impl Source for VirtualTime {
         MonotonicNanos(up.as_nanos() as u64)
     }
 
-    fn wall(&self) -> (i64, bool) {
+    fn wall(&self) -> (i64, Option<Duration>) {
         let moment = self.moment();
         let truth = START_NS + moment.elapsed.as_nanos() as i64;
-        (moment.stopped_ns.unwrap_or(truth + moment.ahead_ns), moment.synchronised)
+        let set = moment.synchronised.then_some(Duration::ZERO);
+        (moment.stopped_ns.unwrap_or(truth + moment.ahead_ns), set)
     }
 }

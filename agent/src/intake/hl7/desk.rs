@@ -180,22 +180,19 @@ impl Desk {
             return Err(Refusal::error("OBX-4", says));
         }
         let known = news.get(&request.key).or_else(|| self.ground.seen.of(&request.key));
-        match known {
-            Some(known) => {
-                // What is pending under its name may be another one's of before.
-                if news.contains_key(&request.key) {
-                    return Ok(Fate::Again);
-                }
-                if let Some(waits) = self.pending.get(&request.key) {
-                    return Ok(Fate::Same(waits.clone()));
-                }
-                if known.run >> 1 == self.ground.run {
-                    return Ok(Fate::Same(Vec::new()));
-                }
-                // Nobody knows how far it came before the restart: it goes again, as the same.
-                return Ok(Fate::Taken(known.clone()));
+        if let Some(known) = known {
+            // What is pending under its name may be another one's of before.
+            if news.contains_key(&request.key) {
+                return Ok(Fate::Again);
             }
-            None => {}
+            if let Some(waits) = self.pending.get(&request.key) {
+                return Ok(Fate::Same(waits.clone()));
+            }
+            if known.run >> 1 == self.ground.run {
+                return Ok(Fate::Same(Vec::new()));
+            }
+            // Nobody knows how far it came before the restart: it goes again, as the same.
+            return Ok(Fate::Taken(known.clone()));
         }
         let mut first = Vec::with_capacity(systems.len());
         for system in systems {

@@ -182,10 +182,7 @@ fn read_entry(bytes: &[u8]) -> Option<(Key, Entry, usize)> {
         let first = u32::from_be_bytes(*first.first_chunk()?);
         Some((DeviceId(u64::from_be_bytes(*device)), first))
     });
-    let entry = Entry {
-        run: u32::from_be_bytes(*run),
-        first: first.collect(),
-    };
+    let entry = Entry { run: u32::from_be_bytes(*run), first: first.collect() };
     Some((*key, entry, length))
 }
 
