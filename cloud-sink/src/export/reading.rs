@@ -35,6 +35,8 @@ pub enum Dated {
     Device,
     /// Nobody's: the moment is a guess.
     Guess,
+    /// The gateway's, less what a civil clock without zone says of the reading's age.
+    Civil,
 }
 
 impl Dated {
@@ -42,6 +44,7 @@ impl Dated {
         match number {
             Some(1) => Self::Device,
             Some(2) => Self::Guess,
+            Some(3) => Self::Civil,
             _ => Self::Gateway,
         }
     }
@@ -53,6 +56,7 @@ impl Dated {
             Self::Gateway => "gateway",
             Self::Device => "device",
             Self::Guess => "guess",
+            Self::Civil => "civil",
         }
     }
 }

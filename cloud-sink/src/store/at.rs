@@ -105,6 +105,7 @@ impl<'a> At<'a> {
 const DATED_BY_GATEWAY: u8 = 0;
 const DATED_BY_DEVICE: u8 = 1;
 const DATED_BY_GUESS: u8 = 2;
+const DATED_BY_CIVIL_CLOCK: u8 = 3;
 
 /// Whether a block's times are the device's own.
 const fn has_own_time(block: &Block) -> bool {
@@ -115,6 +116,7 @@ fn dated_by(block: &Block, is_guess: bool) -> u8 {
     match (has_own_time(block), is_guess) {
         (true, _) => DATED_BY_DEVICE,
         (false, true) => DATED_BY_GUESS,
+        (false, false) if block.source.clock == DeviceClock::Local => DATED_BY_CIVIL_CLOCK,
         (false, false) => DATED_BY_GATEWAY,
     }
 }

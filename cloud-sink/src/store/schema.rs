@@ -184,7 +184,8 @@ CREATE TABLE gateway_hour (
   PRIMARY KEY (gateway, hour)) WITHOUT ROWID;
 ",
     // `place`: which row of the kind its frame made, the same in every store.
-    // `dated`: 0 or none by the gateway's clock, 1 by the device's own, 2 by a guess.
+    // `dated`: 0 or none by the gateway's clock, 1 by the device's own, 2 by a guess, 3 by the
+    // gateway's and a civil clock without zone.
     "
 CREATE TABLE context (id INTEGER PRIMARY KEY, token BLOB NOT NULL UNIQUE);
 ALTER TABLE block ADD COLUMN context INTEGER;
