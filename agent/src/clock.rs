@@ -140,8 +140,8 @@ impl Clock {
         ClockState { epoch: self.epoch, monotonic, utc, error_us, source }
     }
 
-    /// Looks whether the wall clock is elsewhere than when the epoch began, or what we say than what
-    /// we said, and by more than both may be off.
+    /// Looks whether the wall clock is elsewhere than when the epoch began, or what we say than
+    /// what we said, and by more than both may be off.
     fn watch_steps(&mut self, monotonic: MonotonicNanos, wall: i64, said: Option<(i64, u64)>) {
         let mono = monotonic.0.cast_signed();
         let begun = *self.offset.get_or_insert(wall - mono);

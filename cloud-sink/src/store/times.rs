@@ -61,8 +61,8 @@ impl Anchor {
         })
     }
 
-    /// Whether this is later and says that the other one was wrong: the gateway's source of time was
-    /// put right.
+    /// Whether this is later and says that the other one was wrong: the gateway's source of time
+    /// was put right.
     fn excludes(&self, other: &Self) -> bool {
         let Dated { utc_ns, error_us, .. } = other.at(self.monotonic_ns);
         let may_us = self.error_us.saturating_add(error_us.unwrap_or(i64::MAX)).unsigned_abs();
