@@ -1,19 +1,18 @@
 //! Feed: what is stored goes to another system as it comes.
 //!
-//! store -> read (pages) -> messages or resources -> send, until taken -> cursor
+//! store -> read (pages) -> way (messages or resources, until taken) -> cursor
 //!
 //! It reads beside the store and never holds it up. What it has sent and not yet written down it
 //! sends again after a crash, under the same control ids and resource ids.
 
-use std::collections::VecDeque;
 use std::time::Duration;
 
 use anyhow::Context;
 use tokio::runtime::Runtime;
 
 use crate::clock;
-use crate::export::fhir::{BUNDLE_MAX, Made, Resources};
-use crate::export::hl7::{Message, Messages};
+use crate::export::fhir::{BUNDLE_MAX, Resources};
+use crate::export::hl7::Messages;
 use crate::export::read::{Kind, Reader, Selection};
 use crate::export::reading::Reading;
 use crate::inventory;
@@ -86,33 +85,52 @@ const PAUSE_MAX: Duration = Duration::from_secs(60);
 /// Alerts first: they never wait behind a backlog of numbers.
 const ORDER: [Kind; 3] = [Kind::Notes, Kind::Numerics, Kind::Waves];
 
-/// Something that is sent at once.
-enum Parcel {
-    Message(Message),
-    Resources(Vec<Made>),
+/// How readings are put and where they go.
+enum Way {
+    Hl7(Messages, Engine),
+    Fhir(Resources, Server, Runtime),
 }
 
-/// Readings on their way into parcels.
-enum Packing {
-    Hl7(Messages),
-    Fhir(Resources),
-}
+/// Says something until it is answered; false if it is over before.
+type Insist<'a> = dyn FnMut(&mut dyn FnMut() -> anyhow::Result<Vec<Answer>>) -> bool + 'a;
 
-impl Packing {
-    /// Takes a reading; whether it has a place in the format.
+impl Way {
+    fn of(feed: &Feed, db: &Db) -> anyhow::Result<Self> {
+        Ok(match &feed.to {
+            Target::Mllp(engine) => Self::Hl7(Messages::live(feed.flagged), engine.clone()),
+            Target::Fhir(server) => {
+                let devices = inventory::devices(db, None)?.into_iter();
+                let assets = devices.map(|one| (one.device, one.asset)).collect();
+                // Of its own: it is there for as long as this thread is.
+                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+                Self::Fhir(Resources::new(assets), server.clone(), runtime)
+            }
+        })
+    }
+
+    const fn takes(&self, kind: Kind) -> bool {
+        !matches!((self, kind), (Self::Hl7(..), Kind::Waves))
+    }
+
+    /// Packs a reading; whether it has a place in the format.
     fn add(&mut self, reading: Reading) -> anyhow::Result<bool> {
         match self {
-            Self::Hl7(messages) => Ok(messages.add(reading)),
-            Self::Fhir(resources) => resources.add(&reading),
+            Self::Hl7(messages, _) => Ok(messages.add(reading)),
+            Self::Fhir(resources, ..) => resources.add(&reading),
         }
     }
 
-    fn take(&mut self) -> VecDeque<Parcel> {
+    /// Sends what is packed; whether all of it was answered.
+    fn send(&mut self, insist: &mut Insist<'_>) -> bool {
         match self {
-            Self::Hl7(messages) => messages.take(true).into_iter().map(Parcel::Message).collect(),
-            Self::Fhir(resources) => {
+            Self::Hl7(messages, engine) => {
+                let mut ready = messages.take(true).into_iter();
+                ready.all(|message| insist(&mut || Ok(vec![engine.send(&message)?])))
+            }
+            Self::Fhir(resources, server, runtime) => {
                 let ready = resources.take(true);
-                ready.chunks(BUNDLE_MAX).map(|part| Parcel::Resources(part.to_vec())).collect()
+                let mut parts = ready.chunks(BUNDLE_MAX);
+                parts.all(|part| insist(&mut || runtime.block_on(server.send(part))))
             }
         }
     }
@@ -137,21 +155,12 @@ fn go_on(
     is_over: &dyn Fn() -> bool,
 ) -> anyhow::Result<()> {
     let db = Db::open(store)?;
-    // Of its own: it is there for as long as this thread is.
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let opened = Reader::open(&db, Selection::default())?;
     let reader = opened.context("the store cannot be read")?.by(PAGE);
-    let packing = match &feed.to {
-        Target::Mllp(_) => Packing::Hl7(Messages::live(feed.flagged)),
-        Target::Fhir(_) => {
-            let devices = inventory::devices(&db, None)?.into_iter();
-            Packing::Fhir(Resources::new(devices.map(|one| (one.device, one.asset)).collect()))
-        }
-    };
-    let has_waves = !matches!(feed.to, Target::Mllp(_));
-    let cursor = Cursor::open(&db, &feed.name, &reader, has_waves)?;
-    let (db, to) = (&db, feed.to.clone());
-    let mut passage = Passage { db, reader, packing, cursor, to, runtime, is_over, looked_ns: 0 };
+    let way = Way::of(feed, &db)?;
+    let cursor = Cursor::open(&db, &feed.name, &reader, way.takes(Kind::Waves))?;
+    let db = &db;
+    let mut passage = Passage { db, reader, way, cursor, is_over, looked_ns: 0 };
     let ended = passage.go(pause);
     passage.cursor.keep(db)?;
     ended
@@ -160,10 +169,8 @@ fn go_on(
 struct Passage<'a> {
     db: &'a Db,
     reader: Reader<'a>,
-    packing: Packing,
+    way: Way,
     cursor: Cursor,
-    to: Target,
-    runtime: Runtime,
     is_over: &'a dyn Fn() -> bool,
     /// When it was last looked whether something has a date now, UTC nanoseconds.
     looked_ns: i64,
@@ -191,7 +198,7 @@ impl Passage<'_> {
             self.looked_ns = now;
         }
         for kind in ORDER {
-            if kind == Kind::Waves && matches!(self.to, Target::Mllp(_)) {
+            if !self.way.takes(kind) {
                 continue;
             }
             any |= self.page(kind)?;
@@ -218,9 +225,9 @@ impl Passage<'_> {
 
     /// Packs rows; how many readings have no place in the format.
     fn pack(&mut self, kind: Kind, rows: (i64, i64)) -> anyhow::Result<i64> {
-        let (packing, mut left_out) = (&mut self.packing, 0);
+        let (way, mut left_out) = (&mut self.way, 0);
         self.reader.rows(kind, rows, |reading| {
-            left_out += i64::from(!packing.add(reading)?);
+            left_out += i64::from(!way.add(reading)?);
             Ok(())
         })?;
         Ok(left_out)
@@ -241,31 +248,23 @@ impl Passage<'_> {
 
     /// Sends what is packed, each until it is taken or refused for good; whether all of it was.
     fn send(&mut self) -> bool {
-        for parcel in self.packing.take() {
+        let (cursor, is_over) = (&mut self.cursor, self.is_over);
+        self.way.send(&mut |say| {
             let mut pause = LOOK;
-            let answers = loop {
-                match self.hand_over(&parcel) {
-                    Ok(answers) => break answers,
+            loop {
+                match say() {
+                    Ok(answers) => {
+                        cursor.counted(&answers);
+                        return true;
+                    }
                     Err(error) => tracing::warn!("a feed stands, and tries again: {error:#}"),
                 }
                 std::thread::sleep(pause);
                 pause = (pause * 2).min(PAUSE_MAX);
-                if (self.is_over)() {
+                if is_over() {
                     return false;
                 }
-            };
-            self.cursor.counted(&answers);
-        }
-        true
-    }
-
-    fn hand_over(&mut self, parcel: &Parcel) -> anyhow::Result<Vec<Answer>> {
-        match (&mut self.to, parcel) {
-            (Target::Mllp(engine), Parcel::Message(message)) => Ok(vec![engine.send(message)?]),
-            (Target::Fhir(server), Parcel::Resources(resources)) => {
-                self.runtime.block_on(server.send(resources))
             }
-            _ => Ok(Vec::new()),
-        }
+        })
     }
 }

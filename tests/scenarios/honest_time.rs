@@ -169,3 +169,22 @@ fn runs_that_two_power_cuts_ended_without_a_clock_are_dated_between_their_neighb
     let times: Vec<i64> = stored(&sink.db()).iter().map(|(at, ..)| *at).collect();
     assert!(times.is_sorted(), "what came first is dated first");
 }
+
+#[test]
+fn each_reading_of_a_batch_has_its_own_time_although_its_device_says_none() {
+    let folder = tempdir().unwrap();
+    let fleet = Fleet::new(Suite::X25519);
+    let run = (BootId([1; 16]), 0, drifting(0, 0, 0));
+    let mut gateway = Gateway::start_run(&fleet, named("gw-1"), folder.path(), run);
+    let device = clocked(1, DeviceClock::None);
+    for second in 0..20 {
+        gateway.hear(&device, second + 1, &reading(second.into()));
+        gateway.wait(1);
+    }
+    gateway.flush();
+    let records = gateway.records();
+    assert!(records.len() <= 2, "a header and one frame: {}", records.len());
+    let mut sink = Sink::create(&fleet, folder.path(), &[named("gw-1")]);
+    sink.take(&records);
+    check(&sink, 20, 600_000);
+}

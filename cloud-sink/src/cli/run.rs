@@ -3,6 +3,10 @@
 use anyhow::Context;
 use sd_notify::NotifyState;
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
@@ -11,7 +15,7 @@ use super::{ConfigArg, Failure, write_down, wrong_config};
 use crate::audit::Deed;
 use crate::clock;
 use crate::config::{Config, SignOn, ViewConfig};
-use crate::feed;
+use crate::feed::{self, Feed};
 use crate::incident;
 use crate::keys::KeyFolder;
 use crate::limits::{INCOMING_MAX, VERIFIED_MAX};
@@ -39,12 +43,12 @@ pub struct Run {
 /// Answers that may wait for the broker.
 const ANSWERS_MAX: usize = 512;
 /// Between two looks for what needs a person.
-const LOOK: std::time::Duration = std::time::Duration::from_secs(1);
+const LOOK: Duration = Duration::from_secs(1);
 /// Between two looks for what is to be told, and the longest pause after a failure.
-const TELL: std::time::Duration = std::time::Duration::from_secs(5);
-const TELL_MAX: std::time::Duration = std::time::Duration::from_secs(300);
+const TELL: Duration = Duration::from_secs(5);
+const TELL_MAX: Duration = Duration::from_secs(300);
 /// Between two disposals; rules count in days.
-const CLEAN: std::time::Duration = std::time::Duration::from_secs(3600);
+const CLEAN: Duration = Duration::from_secs(3600);
 
 fn begin_log() {
     let filter = tracing_subscriber::EnvFilter::try_from_env("WARDLINE_LOG");
@@ -160,8 +164,40 @@ async fn measure(store: Location, address: SocketAddr) {
     }
 }
 
+/// Feeds, each on a thread of its own.
+#[derive(Default)]
+struct Feeds {
+    is_over: Arc<AtomicBool>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+/// Feeds have so long to write down how far they came; what they did not they send again.
+const FEEDS_END_WITHIN: Duration = Duration::from_secs(1);
+
+impl Feeds {
+    fn begin(&mut self, store: Location, feed: Feed) -> anyhow::Result<()> {
+        let is_over = self.is_over.clone();
+        let thread = std::thread::Builder::new().name("feed".into());
+        let feeding = move || feed::run(&store, &feed, || is_over.load(Ordering::Relaxed));
+        self.threads.push(thread.spawn(feeding).context("no thread")?);
+        Ok(())
+    }
+
+    fn end(self) {
+        self.is_over.store(true, Ordering::Relaxed);
+        let step = FEEDS_END_WITHIN / 20;
+        for _ in 0..20 {
+            if self.threads.iter().all(JoinHandle::is_finished) {
+                return;
+            }
+            std::thread::sleep(step);
+        }
+    }
+}
+
 /// Everything that goes on beside receiving, and without which it goes on all the same.
-fn begin_beside(runtime: &Runtime, config: &Config, trust: Trust) -> anyhow::Result<()> {
+fn begin_beside(runtime: &Runtime, config: &Config, trust: Trust) -> anyhow::Result<Feeds> {
+    let mut feeds = Feeds::default();
     let watched = Db::open(&config.store)?;
     runtime.spawn(watch(watched));
     if !config.retention.is_empty() {
@@ -173,9 +209,7 @@ fn begin_beside(runtime: &Runtime, config: &Config, trust: Trust) -> anyhow::Res
     for feed in config.feeds.clone() {
         let (words, db) = (format!("feed, to {}", feed.to), Db::open(&config.store)?);
         write_down(&db, Deed::Export, &feed.name, &words)?;
-        let store = config.store.clone();
-        let thread = std::thread::Builder::new().name("feed".into());
-        thread.spawn(move || feed::run(&store, &feed, || false)).context("no thread")?;
+        feeds.begin(config.store.clone(), feed)?;
     }
     if let Some(view) = config.view.clone() {
         runtime.spawn(show(config.store.clone(), view, trust, config.sign_on.clone()));
@@ -183,7 +217,7 @@ fn begin_beside(runtime: &Runtime, config: &Config, trust: Trust) -> anyhow::Res
     if let Some(address) = config.metrics {
         runtime.spawn(measure(config.store.clone(), address));
     }
-    Ok(())
+    Ok(feeds)
 }
 
 impl Run {
@@ -226,7 +260,7 @@ impl Run {
             let again = incoming.downgrade();
             move || reopen_held(&held, &again)
         });
-        begin_beside(&runtime, &config, trust)?;
+        let feeds = begin_beside(&runtime, &config, trust)?;
         tracing::info!(sink = config.name, "receiving");
         let ended = runtime.block_on(async {
             let (mut terminate, mut interrupt) =
@@ -238,6 +272,7 @@ impl Run {
             }
         });
         runtime.shutdown_background();
+        feeds.end();
         verifying.join().map_err(|_| anyhow::anyhow!("verification has failed"))?;
         storing.join().map_err(|_| anyhow::anyhow!("the store has failed"))?;
         Ok(ended?)

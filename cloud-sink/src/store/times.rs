@@ -18,6 +18,8 @@ use crate::verify::Disposed;
 
 /// A clock that nobody corrects is off by no more: twice what crystals promise, millionths.
 const DRIFT_PPM: i64 = 100;
+/// A block says in milliseconds when it came; microseconds.
+const BLOCK_ERROR_US: i64 = 1_000;
 /// Runs whose known moments stay in memory.
 const ANCHORS_MAX: usize = 8192;
 /// Segments whose runs stay in memory.
@@ -78,7 +80,8 @@ impl Anchor {
         let beyond_us = if self.source == SOURCE_NEXT_RUN { since.max(0) / 1_000 } else { 0 };
         let error_us = self.error_us.saturating_add(drift_us).saturating_add(beyond_us);
         let utc_ns = in_range(self.utc_ns.saturating_add(since));
-        Dated { utc_ns, error_us: Some(error_us.saturating_add(1)), source: self.source }
+        let error_us = Some(error_us.saturating_add(BLOCK_ERROR_US));
+        Dated { utc_ns, error_us, source: self.source }
     }
 }
 

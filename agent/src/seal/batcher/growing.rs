@@ -49,9 +49,12 @@ fn bytes_of(list: &[ChannelInfo]) -> usize {
 /// Milliseconds by which a frame's moment may differ from what its block says of it.
 const DISAGREES_MS: i128 = 1_000;
 
-/// Whether a block dates a time as it was taken: of a device that counts, something may be learnt
-/// between two frames, and a civil clock may be set.
+/// Whether a block dates a time as it was taken. Of a device that counts, something may be learnt
+/// between two frames, and a civil clock may be set; one that says no time has that of its block.
 fn agrees(block: &Block, time: Option<i64>, received_ms: i64) -> bool {
+    if block.source.clock == DeviceClock::None && time.is_some() {
+        return has_losses_alone(block) || received_ms == block.received_ms;
+    }
     let is_mapped = matches!(block.source.clock, DeviceClock::Tick | DeviceClock::Local);
     let Some(time) = time.filter(|_| is_mapped) else { return true };
     let ticks = i128::from(time) - i128::from(block.time_ticks);
