@@ -2,7 +2,8 @@
 //!
 //! The document is `[[root part, ...], fleet part]`: one signature over the root part for each
 //! root key that took part, all over the same payload, and one over the fleet part by the fleet
-//! key that the root part names.
+//! key that the root part names. Among the root parts may stand successions: other roots, named by
+//! those before them.
 
 use alloc::vec::Vec;
 use core::fmt;
@@ -21,6 +22,8 @@ use crate::signed::canonical;
 use crate::signed::{Purpose, SignatureError, sign, verify};
 use crate::strict::StrictError;
 use crate::time::UnixNanos;
+
+mod succession;
 
 /// What a recipient key may open.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
@@ -256,8 +259,9 @@ impl Keyring {
             return Err(KeyringError::Shape(WRONG));
         }
         let parsed: Document = canonical(document).map_err(|_| KeyringError::Shape(WRONG))?;
+        let roots = roots.follow(&parsed.0);
         let needed = roots.needed.max(1);
-        let (good, payload) = most_signed(&parsed.0, &roots.keys);
+        let (good, payload) = most_signed(&parsed.0, &roots);
         let Some(payload) = payload.filter(|_| good >= needed) else {
             return Err(KeyringError::Root { good, needed });
         };
@@ -294,19 +298,9 @@ impl Keyring {
 }
 
 /// The payload that most distinct root keys have signed, the newest of equals, and their number.
-fn most_signed<'a>(parts: &'a [ByteBuf], keys: &[VerifyingKey]) -> (usize, Option<&'a [u8]>) {
-    let signers = |payload: &[u8]| {
-        let signed = |key: &&VerifyingKey| {
-            let mut held =
-                parts.iter().filter_map(|part| verify(key, Purpose::KeyringRoot, part).ok());
-            held.any(|other| other == payload)
-        };
-        let mut good: Vec<_> = keys.iter().filter(signed).map(VerifyingKey::as_bytes).collect();
-        good.sort_unstable();
-        good.dedup();
-        good.len()
-    };
+fn most_signed<'a>(parts: &'a [ByteBuf], roots: &Roots) -> (usize, Option<&'a [u8]>) {
     let payloads = parts.iter().filter_map(|part| payload_of(part).ok());
+    let signers = |payload: &[u8]| roots.have_signed(parts, Purpose::KeyringRoot, payload);
     let version = |payload: &[u8]| RootPart::decode(payload).map_or(0, |root| root.version);
     payloads
         .map(|payload| (signers(payload), version(payload), payload))

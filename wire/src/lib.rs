@@ -56,6 +56,12 @@ pub mod keyring;
 pub mod command;
 
 #[cfg(feature = "seal")]
+pub mod enrol;
+
+#[cfg(feature = "alloc")]
+pub mod words;
+
+#[cfg(feature = "seal")]
 pub mod status;
 
 /// Version of every format in this crate; stands first in every record.

@@ -46,6 +46,8 @@ pub const LINK_SEAL_BYTES: usize = 1 + 16;
 pub const LINK_TEXT_BYTES_MAX: usize = LINK_PAYLOAD_BYTES_MAX - LINK_SEAL_BYTES;
 /// A link frame before COBS, bytes: version, type, boot, sequence, length, payload, checksum.
 pub const LINK_FRAME_BYTES_MAX: usize = 12 + LINK_PAYLOAD_BYTES_MAX + 4;
+/// What a gateway asks of the sink, bytes: names, a key and a certificate request.
+pub const REQUEST_BYTES_MAX: usize = 16 * 1024;
 /// A gateway's name, bytes: it is a certificate's name, a topic level and a folder.
 pub const GATEWAY_NAME_BYTES_MAX: usize = 32;
 /// Ranges in one receipt.

@@ -29,6 +29,14 @@ pub enum Purpose {
     Command,
     /// Status hints, by a gateway key.
     Status,
+    /// Other roots, by the roots before them.
+    RootSuccession,
+    /// A gateway's next key, by the one before it.
+    Endorsement,
+    /// What a gateway asks of the sink, by its key.
+    Request,
+    /// That a gateway's buffer was erased, by its key.
+    Erasure,
 }
 
 impl Purpose {
@@ -40,6 +48,10 @@ impl Purpose {
             Self::KeyringFleet => b"wardline/1/keyring-fleet",
             Self::Command => b"wardline/1/command",
             Self::Status => b"wardline/1/status",
+            Self::RootSuccession => b"wardline/1/root-succession",
+            Self::Endorsement => b"wardline/1/endorsement",
+            Self::Request => b"wardline/1/request",
+            Self::Erasure => b"wardline/1/erasure",
         }
     }
 }

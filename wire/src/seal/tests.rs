@@ -218,3 +218,43 @@ fn any_flipped_bit_of_a_keyring_is_refused() {
         assert!(Keyring::verify(&bad, &roots).is_err(), "bit {bit}");
     }
 }
+
+#[test]
+fn other_roots_are_followed_only_from_those_before_them() {
+    let key = |seed: u8| SigningKey::from_bytes(&[seed; 32]);
+    let roots = |seeds: &[u8], needed| Roots {
+        keys: seeds.iter().map(|seed| key(*seed).verifying_key()).collect(),
+        needed,
+    };
+    let (old, new, newest) = (roots(&[1, 2, 3], 2), roots(&[4, 5], 2), roots(&[6], 1));
+    let (_, recipient) = RecipientSecret::generate(Suite::X25519);
+    let root_part = RootPart {
+        version: 3,
+        expires: UnixNanos(9),
+        fleet_key: key(9).verifying_key(),
+        recovery: vec![(Audience::Clinical, recipient.clone())],
+    };
+    let fleet_part = FleetPart {
+        version: 1,
+        recipients: vec![(Audience::Clinical, recipient)],
+        receipt_keys: vec![key(9).verifying_key()],
+        command_key: key(9).verifying_key(),
+        formats: (1, 1),
+        store_epoch: StoreEpoch([3; 16]),
+    };
+    let document = |parts: Vec<Vec<u8>>| crate::keyring::join(parts, fleet_part.sign(&key(9)));
+    let first = [new.sign_as_successors(&key(1)), new.sign_as_successors(&key(3))];
+    let second = [newest.sign_as_successors(&key(4)), newest.sign_as_successors(&key(5))];
+    let signed = vec![root_part.sign(&key(6))];
+    let whole = document([&first[..], &second, &signed].concat());
+
+    assert!(Keyring::verify(&whole, &old).is_ok(), "through both successions");
+    assert_eq!(old.after(&whole).unwrap(), newest);
+    assert_eq!(new.after(&whole).unwrap(), newest);
+    assert!(Keyring::verify(&whole, &roots(&[1, 2], 2)).is_err(), "one signature of two");
+    let without = document([&first[1..], &second, &signed].concat());
+    assert!(Keyring::verify(&without, &old).is_err(), "too few of the old roots");
+    let back = vec![old.sign_as_successors(&key(1)), old.sign_as_successors(&key(2))];
+    let back = document([back, vec![root_part.sign(&key(1)), root_part.sign(&key(2))]].concat());
+    assert!(Keyring::verify(&back, &newest).is_err(), "retired roots bring nobody back");
+}
