@@ -10,64 +10,60 @@ use crate::keys::hex;
 use crate::store::StoreError;
 use crate::store::db::{Db, Row, Turn, values};
 
-/// What somebody did.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, ToSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum Deed {
-    /// Somebody came in.
-    SignIn,
-    /// Somebody did not come in.
-    SignInRefused,
-    /// An account is locked after wrong attempts.
-    Locked,
-    /// Somebody left.
-    SignOut,
-    /// A link or an invitation was made on the terminal.
-    Invite,
-    /// An account was made, changed, or switched off or on.
-    Account,
-    /// Values were looked at.
-    Values,
-    /// Sealed records and receipts were taken away.
-    Evidence,
-    /// Readings were written into files.
-    Export,
-    /// An incident was taken or closed.
-    Incident,
-    /// The inventory, or a gateway's ward, was changed.
-    Inventory,
-    /// A legal hold began or ended.
-    Hold,
-    /// A window of maintenance began or ended.
-    Maintenance,
-    /// Readings were disposed of, under a rule of retention.
-    Disposal,
-    /// The audit trail was read.
-    Audit,
+macro_rules! deeds {
+    ($($deed:ident $name:literal $words:literal,)*) => {
+        /// What somebody did.
+        #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, ToSchema)]
+        #[serde(rename_all = "kebab-case")]
+        pub enum Deed {
+            $(#[doc = $words] $deed,)*
+        }
+
+        impl Deed {
+            /// All of them.
+            pub const ALL: &[Self] = &[$(Self::$deed),*];
+
+            /// Its word.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$deed => $name,)* }
+            }
+
+            /// What it means, for the catalogue.
+            #[must_use]
+            pub const fn words(self) -> &'static str {
+                match self { $(Self::$deed => $words,)* }
+            }
+        }
+    };
 }
 
-impl Deed {
-    /// Its word.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::SignIn => "sign-in",
-            Self::SignInRefused => "sign-in-refused",
-            Self::Locked => "locked",
-            Self::SignOut => "sign-out",
-            Self::Invite => "invite",
-            Self::Account => "account",
-            Self::Values => "values",
-            Self::Evidence => "evidence",
-            Self::Export => "export",
-            Self::Incident => "incident",
-            Self::Inventory => "inventory",
-            Self::Hold => "hold",
-            Self::Maintenance => "maintenance",
-            Self::Disposal => "disposal",
-            Self::Audit => "audit",
-        }
-    }
+deeds! {
+    SignIn "sign-in" "Somebody came in.",
+    SignInRefused "sign-in-refused" "Somebody did not come in.",
+    Locked "locked" "An account is locked after wrong attempts.",
+    SignOut "sign-out" "Somebody left.",
+    Invite "invite" "A link, an invitation or a token was made on the terminal.",
+    Account "account" "An account was made, changed, or switched off or on.",
+    Values "values" "Values were looked at.",
+    Evidence "evidence" "Sealed records and receipts were taken away.",
+    Export "export" "Readings were written into files, or a feed began.",
+    Incident "incident" "An incident was taken or closed.",
+    Inventory "inventory" "The inventory, or a gateway's ward, was changed.",
+    Hold "hold" "A legal hold began or ended.",
+    Maintenance "maintenance" "A window of maintenance began or ended.",
+    Disposal "disposal" "Readings were disposed of, under a rule of retention.",
+    Audit "audit" "The audit trail was read.",
+    Enrol "enrol" "A gateway got a certificate: it was enrolled, or renewed its own.",
+    EnrolRefused "enrol-refused" "A gateway's request was refused at the endpoint.",
+    Revoke "revoke" "A gateway was revoked or replaced, or that was taken back.",
+    Release "release" "Records of a suspect speaker were let go by a person.",
+    Keys "keys" "Keys or certificates of the site were changed or destroyed.",
+    Import "import" "Records came from a card, or were opened with the recovery keys.",
+    Erasure "erasure" "Readings of a patient, a device or a time were erased for good.",
+    Config "config" "The sink started with another configuration than before.",
+    Restored "restored" "The store was put back from a backup.",
+    Gateway "gateway" "A gateway says what happened at it: its own audit trail.",
 }
 
 /// What is to be written down.
@@ -242,27 +238,9 @@ mod tests {
 
     const NOW: UnixNanos = UnixNanos(1_700_000_000_000_000_000);
 
-    const DEEDS: [Deed; 15] = [
-        Deed::SignIn,
-        Deed::SignInRefused,
-        Deed::Locked,
-        Deed::SignOut,
-        Deed::Invite,
-        Deed::Account,
-        Deed::Values,
-        Deed::Evidence,
-        Deed::Export,
-        Deed::Incident,
-        Deed::Inventory,
-        Deed::Hold,
-        Deed::Maintenance,
-        Deed::Disposal,
-        Deed::Audit,
-    ];
-
     fn trail() -> Db {
         let db = Db::in_memory();
-        for (what, object) in DEEDS.into_iter().zip(0..) {
+        for (what, object) in Deed::ALL.iter().copied().zip(0..) {
             let object = format!("gw-{object}");
             let act = Act { who: "ada", role: "admin", what, object: &object, words: "because" };
             write(&db, &act, NOW).unwrap();
@@ -277,7 +255,7 @@ mod tests {
     #[test]
     fn an_entry_that_was_changed_or_taken_out_is_named() {
         let whole = check(&trail());
-        assert_eq!((whole.good, whole.broken_at), (DEEDS.len() as u64, None));
+        assert_eq!((whole.good, whole.broken_at), (Deed::ALL.len() as u64, None));
         for (sql, at) in [
             ("UPDATE audit SET words = 'becaus' WHERE id = 3", 3_u64),
             ("UPDATE audit SET words = 'ebecause', object = 'gw-' WHERE id = 4", 4),

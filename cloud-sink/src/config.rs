@@ -29,6 +29,8 @@ pub struct Config {
     pub broker_port: u16,
     /// The page, if it is wanted.
     pub view: Option<ViewConfig>,
+    /// Where gateways enrol, if they may do so by themselves.
+    pub enrol: Option<EnrolConfig>,
     /// Where metrics are served, if they are wanted.
     pub metrics: Option<SocketAddr>,
     /// How long readings are kept.
@@ -39,6 +41,15 @@ pub struct Config {
     pub feeds: Vec<Feed>,
     /// The hospital's own sign-on, if people come in by it.
     pub sign_on: Option<SignOn>,
+}
+
+/// The enrolment endpoint.
+#[derive(Clone, Debug)]
+pub struct EnrolConfig {
+    /// Where it listens.
+    pub listen: SocketAddr,
+    /// How gateways reach it, without a slash at the end.
+    pub url: String,
 }
 
 /// The hospital's identity provider.
@@ -130,6 +141,14 @@ pub enum ConfigError {
         /// What may stand there.
         cure: &'static str,
     },
+    /// Gateways would not find the endpoint.
+    #[error("{path}: [enrol] url = \"{url}\": it has to begin with https://")]
+    Enrol {
+        /// The file.
+        path: PathBuf,
+        /// What stands there.
+        url: String,
+    },
     /// The page cannot be served so.
     #[error("{path}: [view] {cure}")]
     View {
@@ -183,6 +202,8 @@ impl Config {
             }
         }
         let keys = folder.join(&file.sink.keys);
+        let host = &file.broker.host;
+        let enrol = file.enrol.map(|section| section.check(path, host)).transpose()?;
         let notify = file.notify.into_iter().map(|section| section.check(path, folder, &keys));
         let notify = notify.collect::<Result<Vec<_>, _>>()?.concat();
         let feeds = file.export.into_iter().map(|section| section.check(path, folder, &keys));
@@ -195,6 +216,7 @@ impl Config {
             broker_host: file.broker.host,
             broker_port: file.broker.port,
             view,
+            enrol,
             metrics,
             retention: check::rules(path, &file.retention)?,
             notify,

@@ -219,6 +219,8 @@ pub struct Enrolled {
     pub ward: Option<String>,
     /// Since when, UTC nanoseconds.
     pub enrolled_ns: i64,
+    /// Why it is not believed any more, if so.
+    pub revoked: Option<String>,
 }
 
 /// All gateways, by name.
@@ -226,11 +228,13 @@ pub struct Enrolled {
 /// # Errors
 /// The store does not answer.
 pub fn gateways(db: &Db) -> Result<Vec<Enrolled>, StoreError> {
-    let sql = "SELECT name, ward, enrolled_ns FROM gateway
-                 LEFT JOIN gateway_ward ON gateway_ward.gateway = gateway.id ORDER BY name";
+    let sql = "SELECT name, ward, enrolled_ns, reason FROM gateway
+                 LEFT JOIN gateway_ward ON gateway_ward.gateway = gateway.id
+                 LEFT JOIN revoked ON revoked.gateway = gateway.id ORDER BY name";
     let rows = db.rows(sql, &[])?;
-    let gateways = rows
-        .iter()
-        .map(|row| Ok(Enrolled { name: row.at(0)?, ward: row.at(1)?, enrolled_ns: row.at(2)? }));
+    let gateways = rows.iter().map(|row| {
+        let (name, ward) = (row.at(0)?, row.at(1)?);
+        Ok(Enrolled { name, ward, enrolled_ns: row.at(2)?, revoked: row.at(3)? })
+    });
     gateways.collect()
 }

@@ -82,21 +82,19 @@ impl KeyFolder {
         self.seed("store.key")
     }
 
-    /// All recipient keys that are here; a sink without clinical keys has fewer.
+    /// All recipient keys that are here, of every generation, newest first; a sink without clinical
+    /// keys has fewer.
     ///
     /// # Errors
     /// A file is there and no key, or there is none at all.
     pub fn recipients(&self) -> anyhow::Result<Vec<RecipientSecret>> {
         let mut found = Vec::new();
         for (_, suite, name) in RECIPIENTS {
-            let path = self.path(name);
-            match fs::read(&path) {
-                Ok(bytes) => found.push(
-                    RecipientSecret::from_bytes(suite, &bytes)
-                        .with_context(|| format!("{}: is no key", path.display()))?,
-                ),
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(error) => return Err(error).with_context(|| path.display().to_string()),
+            for (_, file) in recipient_files(self, name)?.iter().rev() {
+                let bytes = self.read(file)?;
+                let secret = RecipientSecret::from_bytes(suite, &bytes);
+                let path = self.path(file);
+                found.push(secret.with_context(|| format!("{}: is no key", path.display()))?);
             }
         }
         if found.is_empty() {
@@ -106,8 +104,40 @@ impl KeyFolder {
     }
 }
 
+/// The files of a kind of recipient key with their generations, oldest first: `NAME.key`,
+/// `NAME-2.key` and so on.
+///
+/// # Errors
+/// The folder cannot be read.
+pub fn recipient_files(keys: &KeyFolder, name: &str) -> anyhow::Result<Vec<(u32, String)>> {
+    let stem = name.strip_suffix(".key").unwrap_or(name);
+    let mut found = Vec::new();
+    for entry in fs::read_dir(&keys.0).with_context(|| keys.0.display().to_string())? {
+        let file = entry?.file_name().to_string_lossy().into_owned();
+        let generation = file.strip_suffix(".key").and_then(|own| own.strip_prefix(stem));
+        let generation = match generation {
+            Some("") => Some(1),
+            Some(number) => number.strip_prefix('-').and_then(|number| number.parse().ok()),
+            None => None,
+        };
+        found.extend(generation.map(|generation| (generation, file)));
+    }
+    found.sort_unstable();
+    Ok(found)
+}
+
 /// Bytes as hexadecimal digits.
 #[must_use]
 pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The bytes that hexadecimal digits stand for.
+#[must_use]
+pub fn unhex(text: &str) -> Option<Vec<u8>> {
+    let pairs = text.as_bytes().chunks(2).map(|pair| {
+        let pair = std::str::from_utf8(pair).ok().filter(|pair| pair.len() == 2)?;
+        u8::from_str_radix(pair, 16).ok()
+    });
+    pairs.collect()
 }

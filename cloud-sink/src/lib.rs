@@ -13,6 +13,8 @@ pub mod clock;
 
 pub mod receive;
 
+pub mod trust;
+
 pub mod verify;
 
 pub mod ledger;

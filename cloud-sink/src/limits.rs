@@ -23,4 +23,4 @@ pub const KEEP_ALIVE: Duration = Duration::from_secs(10);
 /// A connection attempt ends after this long.
 pub const CONNECT_DEADLINE: Duration = Duration::from_secs(10);
 /// Keys of one gateway: each is tried in turn for a record that the newest one did not sign.
-pub const KEYS_MAX: usize = 8;
+pub const KEYS_MAX: usize = 32;

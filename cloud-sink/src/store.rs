@@ -35,6 +35,8 @@ pub mod schema;
 
 mod series;
 
+mod speakers;
+
 pub mod times;
 
 /// What a commit lets us sign for to one gateway.

@@ -45,7 +45,7 @@ mod sign_on;
 
 mod stock;
 
-mod tls;
+pub(crate) mod tls;
 
 mod trail;
 

@@ -1,20 +1,32 @@
-//! `wardline-sink gateway`: which gateways there are, and where each stands.
+//! `wardline-sink gateway`: which gateways there are, where each stands, and which are believed.
 
 use serde::Serialize;
 
-use super::{ConfigArg, Failure, ListArg, table, with_entry};
+use super::{ConfigArg, Failure, ListArg, table, with_entry, write_down};
 use crate::audit::Deed;
 use crate::clock;
 use crate::inventory::{self, Enrolled};
+use crate::keys::KeyFolder;
 use crate::store::db::Db;
+use crate::trust::certificates;
+use crate::trust::desk::in_transaction;
+use crate::trust::registry;
 
-/// Lists gateways, and says in which ward each stands.
+/// Lists gateways, says in which ward each stands, and which of them are not believed any more.
 #[derive(Debug, clap::Subcommand)]
 pub enum Gateway {
     /// Lists all gateways.
     Ls(ListArg),
     /// Says in which ward a gateway stands; without a ward, in none.
     Ward(Ward),
+    /// Revokes a gateway: what it sends from now on is held for a person, whatever its clock says.
+    Revoke(Revoke),
+    /// Takes a revocation back: it was a mistake.
+    Restore(Named),
+    /// Lets go what is held of a suspect speaker: it is verified and stored.
+    Release(Named),
+    /// Puts one gateway in another's place: its ward and its devices move, the old one is revoked.
+    Replace(Replace),
 }
 
 /// Which, and where.
@@ -28,6 +40,38 @@ pub struct Ward {
     ward: Option<String>,
 }
 
+/// Which, and why.
+#[derive(Debug, clap::Args)]
+pub struct Revoke {
+    #[command(flatten)]
+    config: ConfigArg,
+    /// The gateway.
+    gateway: String,
+    /// Why: it stands in the incident and in the audit trail.
+    #[arg(long)]
+    reason: String,
+}
+
+/// Which.
+#[derive(Debug, clap::Args)]
+pub struct Named {
+    #[command(flatten)]
+    config: ConfigArg,
+    /// The gateway.
+    gateway: String,
+}
+
+/// Which, by which.
+#[derive(Debug, clap::Args)]
+pub struct Replace {
+    #[command(flatten)]
+    config: ConfigArg,
+    /// The gateway that goes.
+    old: String,
+    /// The gateway that comes; it is enrolled already.
+    new: String,
+}
+
 #[derive(Serialize)]
 struct Listing {
     schema: u32,
@@ -39,6 +83,10 @@ impl Gateway {
         match self {
             Self::Ls(how) => list(&how),
             Self::Ward(ward) => ward.run(),
+            Self::Revoke(revoke) => revoke.run(),
+            Self::Restore(named) => named.restore(),
+            Self::Release(named) => named.release(),
+            Self::Replace(replace) => replace.run(),
         }
     }
 }
@@ -49,9 +97,10 @@ fn list(how: &ListArg) -> Result<(), Failure> {
         println!("{}", serde_json::to_string(&Listing { schema: 1, gateways })?);
         return Ok(());
     }
-    let mut rows = table(["gateway", "ward", "enrolled"]);
-    for Enrolled { name, ward, enrolled_ns } in gateways {
-        rows.add_row([name, ward.unwrap_or_default(), clock::words(enrolled_ns)]);
+    let mut rows = table(["gateway", "ward", "enrolled", "revoked"]);
+    for Enrolled { name, ward, enrolled_ns, revoked } in gateways {
+        let (ward, revoked) = (ward.unwrap_or_default(), revoked.unwrap_or_default());
+        rows.add_row([name, ward, clock::words(enrolled_ns), revoked]);
     }
     println!("{rows}");
     Ok(())
@@ -64,5 +113,62 @@ impl Ward {
         let words = format!("stands in {}", self.ward.as_deref().unwrap_or("no ward"));
         let place = |db: &Db| inventory::place(db, &self.gateway, self.ward.as_deref());
         Ok(with_entry(&db, Deed::Inventory, &self.gateway, &words, place)?)
+    }
+}
+
+/// The broker refuses whose certificates stand on the list, once it has read it.
+fn tell_broker(keys: &KeyFolder, db: &Db) -> anyhow::Result<()> {
+    certificates::list_revoked(keys, db, clock::now())?;
+    println!("next: kill -HUP of mosquitto, or its restart: it then refuses the certificate, too");
+    Ok(())
+}
+
+impl Revoke {
+    fn run(self) -> Result<(), Failure> {
+        let config = self.config.load()?;
+        let db = Db::open(&config.store)?;
+        let name = &self.gateway;
+        write_down(&db, Deed::Revoke, name, &format!("revoked: {}", self.reason))?;
+        let why = (self.reason.as_str(), None);
+        in_transaction(&db, |db| Ok(registry::revoke(db, name, why, clock::now())?))?;
+        println!("{name} is revoked: what it sends from now on is held for a person");
+        println!("what was receipted stays valid; see `wardline-sink gateway release`");
+        tell_broker(&KeyFolder(config.keys), &db)?;
+        Ok(())
+    }
+}
+
+impl Named {
+    fn restore(self) -> Result<(), Failure> {
+        let config = self.config.load()?;
+        let db = Db::open(&config.store)?;
+        let name = &self.gateway;
+        write_down(&db, Deed::Revoke, name, "the revocation is taken back")?;
+        in_transaction(&db, |db| Ok(registry::restore(db, name)?))?;
+        println!("{name} is believed again; its certificate is not: it renews it, or enrol it");
+        Ok(())
+    }
+
+    fn release(self) -> Result<(), Failure> {
+        let config = self.config.load()?;
+        let db = Db::open(&config.store)?;
+        let name = &self.gateway;
+        write_down(&db, Deed::Release, name, "held records are let go")?;
+        let count = in_transaction(&db, |db| Ok(registry::release(db, name)?))?;
+        println!("{count} records of {name} are verified once more and stored within a minute");
+        Ok(())
+    }
+}
+
+impl Replace {
+    fn run(self) -> Result<(), Failure> {
+        let config = self.config.load()?;
+        let db = Db::open(&config.store)?;
+        let (old, new) = (&self.old, &self.new);
+        write_down(&db, Deed::Revoke, old, &format!("replaced by {new}"))?;
+        let moved = in_transaction(&db, |db| Ok(registry::replace(db, old, new, clock::now())?))?;
+        println!("{new} stands in the place of {old}, which is revoked; {moved} devices move");
+        tell_broker(&KeyFolder(config.keys), &db)?;
+        Ok(())
     }
 }

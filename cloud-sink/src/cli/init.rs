@@ -3,25 +3,21 @@
 use std::fs;
 use std::net::SocketAddr;
 use std::os::unix::fs::DirBuilderExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Context, bail};
-use ed25519_dalek::SigningKey;
-use rcgen::{
-    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
-    KeyUsagePurpose, SanType,
-};
 use wire::identity::StoreEpoch;
-use wire::keyring::{Audience, FleetPart, RootPart, join};
-use wire::seal::{Recipient, RecipientSecret};
+use wire::keyring::{FleetPart, RootPart, Roots, join};
 use wire::time::UnixNanos;
 
 use super::Failure;
 use crate::clock;
 use crate::config::TEMPLATE;
-use crate::keys::{KeyFolder, RECIPIENTS, random, write_secret};
+use crate::keys::{KeyFolder, random, write_secret};
 use crate::store::commit;
 use crate::store::db::Location;
+use crate::trust::certificates::{self, Service};
+use crate::trust::keyring;
 
 /// Makes a new site.
 #[derive(Debug, clap::Args)]
@@ -80,34 +76,17 @@ impl Init {
         Ok(())
     }
 
-    /// CA, broker and sink certificates.
-    fn certificates(&self, folder: &KeyFolder) -> anyhow::Result<()> {
-        let ca_key = KeyPair::generate()?;
-        let mut params = CertificateParams::new(Vec::new())?;
-        params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
-        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-        params.distinguished_name.push(DnType::CommonName, "Wardline site CA");
-        let certificate = params.self_signed(&ca_key)?;
-        fs::write(folder.path("ca.pem"), certificate.pem())?;
-        write_secret(&folder.path("ca.key"), ca_key.serialize_pem().as_bytes())?;
-        let issuer = Issuer::new(params, ca_key);
-        let hosts = vec![self.broker_host.clone(), "localhost".into(), "127.0.0.1".into()];
-        let (server, client) =
-            (ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth);
-        for (name, hosts, purpose, file, key) in [
-            ("broker", hosts, server, "broker.pem", "broker.key"),
-            (self.name.as_str(), Vec::new(), client, "sink.pem", "sink-tls.key"),
-        ] {
-            let pair = KeyPair::generate()?;
-            let mut params = CertificateParams::new(hosts)?;
-            params.distinguished_name = rcgen::DistinguishedName::new();
-            params.distinguished_name.push(DnType::CommonName, name);
-            params.extended_key_usages = vec![purpose];
-            params.subject_alt_names.dedup_by(|a: &mut SanType, b| a == b);
-            fs::write(folder.path(file), params.signed_by(&pair, &issuer)?.pem())?;
-            write_secret(&folder.path(key), pair.serialize_pem().as_bytes())?;
-        }
-        Ok(())
+    /// CA, broker, enrolment and sink certificates.
+    fn certificates(&self, keys: &KeyFolder) -> anyhow::Result<()> {
+        let now = clock::now();
+        certificates::make_authority(keys, now)?;
+        let mut names = vec![self.broker_host.clone(), "localhost".into(), "127.0.0.1".into()];
+        names.dedup();
+        let enrolment = Service::Enrolment(names.clone());
+        certificates::certify(keys, "broker", &Service::Broker(names), now)?;
+        certificates::certify(keys, "enrolment", &enrolment, now)?;
+        certificates::certify(keys, &self.name, &Service::Sink, now)?;
+        certificates::list_none(keys, now)
     }
 
     /// Configuration and access list for mosquitto: the certificate's name is the gateway id.
@@ -123,7 +102,7 @@ impl Init {
         let conf = format!(
             "# Written by wardline-sink init.\n\
              {}per_listener_settings false\nallow_anonymous false\nlistener {}\n\
-             cafile {}\ncertfile {}\nkeyfile {}\nrequire_certificate true\n\
+             cafile {}\ncertfile {}\nkeyfile {}\ncrlfile {}\nrequire_certificate true\n\
              use_identity_as_username true\ntls_version tlsv1.3\nacl_file {}\n\
              persistence true\npersistence_location {}/\nautosave_interval 60\n\
              max_inflight_messages 200\nmax_queued_messages 100000\n\
@@ -134,6 +113,7 @@ impl Init {
             below("keys/ca.pem"),
             below("keys/broker.pem"),
             below("keys/broker.key"),
+            below("keys/crl.pem"),
             below("mosquitto.acl"),
             below("broker"),
         );
@@ -158,48 +138,31 @@ fn access_list(sink: &str) -> String {
     list
 }
 
-fn make_signing(path: &Path) -> anyhow::Result<SigningKey> {
-    let seed = random()?;
-    write_secret(path, &seed)?;
-    Ok(SigningKey::from_bytes(&seed))
-}
-
-fn make_recipients(folder: &KeyFolder) -> anyhow::Result<Vec<(Audience, Recipient)>> {
-    let mut made = Vec::new();
-    for (audience, suite, name) in RECIPIENTS {
-        let (private, public) = RecipientSecret::generate(suite);
-        write_secret(&folder.path(name), private.as_bytes())?;
-        made.push((audience, public));
-    }
-    Ok(made)
-}
-
 /// Root and recovery keys go to the offline folder; fleet, receipt and command keys stay here.
 fn make_keyring(
     folder: &KeyFolder,
     offline: &KeyFolder,
     store_epoch: StoreEpoch,
 ) -> anyhow::Result<()> {
-    let root = make_signing(&offline.path("root.key"))?;
-    let fleet = make_signing(&folder.path("fleet.key"))?;
-    let receipt = make_signing(&folder.path("receipt.key"))?;
-    let command = make_signing(&folder.path("command.key"))?;
+    let root = keyring::make_signing(offline, "root.key")?;
+    let fleet = keyring::make_signing(folder, "fleet.key")?;
+    let receipt = keyring::make_signing(folder, "receipt.key")?;
+    let command = keyring::make_signing(folder, "command.key")?;
     let root_part = RootPart {
         version: 1,
         expires: UnixNanos(clock::now().0 + KEYRING_DAYS * 86_400_000_000_000),
         fleet_key: fleet.verifying_key(),
-        recovery: make_recipients(offline)?,
+        recovery: keyring::make_recipients(offline)?,
     };
     let fleet_part = FleetPart {
         version: 1,
-        recipients: make_recipients(folder)?,
+        recipients: keyring::make_recipients(folder)?,
         receipt_keys: vec![receipt.verifying_key()],
         command_key: command.verifying_key(),
         formats: (wire::FORMAT_VERSION, wire::FORMAT_VERSION),
         store_epoch,
     };
     let document = join(vec![root_part.sign(&root)], fleet_part.sign(&fleet));
-    fs::write(folder.path("keyring.cbor"), document)?;
-    fs::write(folder.path("root.pub"), root.verifying_key().as_bytes())?;
-    Ok(())
+    certificates::replace(folder, "keyring.cbor", &document)?;
+    keyring::keep_roots(folder, &Roots { keys: vec![root.verifying_key()], needed: 1 })
 }

@@ -11,10 +11,11 @@ use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
+use super::enroll::site;
 use super::{ConfigArg, Failure, write_down, wrong_config};
 use crate::audit::Deed;
 use crate::clock;
-use crate::config::{Config, SignOn, ViewConfig};
+use crate::config::{Config, EnrolConfig, SignOn, ViewConfig};
 use crate::feed::{self, Feed};
 use crate::incident;
 use crate::keys::KeyFolder;
@@ -27,6 +28,8 @@ use crate::store::commit::SqlStore;
 use crate::store::db::{Db, Location};
 use crate::store::query::StoreRegistry;
 use crate::store::times::Righting;
+use crate::trust::desk;
+use crate::trust::enrol::Site;
 use crate::verify::dispose::Verifier;
 use crate::verify::keyring::Keys;
 use crate::view::access::Vault;
@@ -164,6 +167,13 @@ async fn measure(store: Location, address: SocketAddr) {
     }
 }
 
+/// Answers gateways that enrol. Receiving goes on without it.
+async fn enrol_gateways(enrol: EnrolConfig, site: Site, store: Location) {
+    if let Err(error) = desk::serve(enrol, site, store).await {
+        tracing::error!(error = format!("{error:#}"), "no gateway can enrol by itself");
+    }
+}
+
 /// Feeds, each on a thread of its own.
 #[derive(Default)]
 struct Feeds {
@@ -213,6 +223,9 @@ fn begin_beside(runtime: &Runtime, config: &Config, trust: Trust) -> anyhow::Res
     }
     if let Some(view) = config.view.clone() {
         runtime.spawn(show(config.store.clone(), view, trust, config.sign_on.clone()));
+    }
+    if let Some(enrol) = config.enrol.clone() {
+        runtime.spawn(enrol_gateways(enrol, site(config), config.store.clone()));
     }
     if let Some(address) = config.metrics {
         runtime.spawn(measure(config.store.clone(), address));

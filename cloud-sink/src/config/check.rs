@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use wire::identity::Lane;
 
-use super::file::{ExportSection, NotifySection, RetentionSection, SignOnSection, ViewSection};
-use super::{ConfigError, SignOn, ViewConfig};
+use super::file::{
+    EnrolSection, ExportSection, NotifySection, RetentionSection, SignOnSection, ViewSection,
+};
+use super::{ConfigError, EnrolConfig, SignOn, ViewConfig};
 use crate::feed::{Engine, Feed, Server, Target};
 use crate::incident::Kind;
 use crate::keys::KeyFolder;
@@ -51,6 +53,17 @@ impl ViewSection {
         let scheme = if tls.is_some() { "https" } else { "http" };
         let url = url.unwrap_or_else(|| format!("{scheme}://{listen}"));
         Ok(ViewConfig { listen, url: url.trim_end_matches('/').to_owned(), tls })
+    }
+}
+
+impl EnrolSection {
+    pub(super) fn check(self, path: &Path, host: &str) -> Result<EnrolConfig, ConfigError> {
+        let Self { listen, url } = self;
+        let url = url.unwrap_or_else(|| format!("https://{host}:{}", listen.port()));
+        if !url.starts_with("https://") {
+            return Err(ConfigError::Enrol { path: path.to_owned(), url });
+        }
+        Ok(EnrolConfig { listen, url: url.trim_end_matches('/').to_owned() })
     }
 }
 

@@ -14,6 +14,7 @@ pub(super) struct File {
     pub(super) sink: SinkSection,
     pub(super) broker: BrokerSection,
     pub(super) view: Option<ViewSection>,
+    pub(super) enrol: Option<EnrolSection>,
     pub(super) metrics: Option<MetricsSection>,
     #[serde(default)]
     pub(super) retention: Vec<RetentionSection>,
@@ -174,6 +175,19 @@ pub(super) struct ExportSection {
     /// HL7: values that are not valid, too, with their flags, and moments that nobody knows.
     #[serde(default)]
     pub(super) flagged: bool,
+}
+
+/// Where gateways enrol by a one-time token, and renew their certificates. TLS 1.3 with `enrol.pem`
+/// of the folder of keys. Without this section requests and grants are carried as files.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct EnrolSection {
+    /// Address and port.
+    #[schemars(with = "String")]
+    pub(super) listen: SocketAddr,
+    /// How gateways reach it: https, and a name that stands in its certificate. The broker's host and
+    /// this port without it.
+    pub(super) url: Option<String>,
 }
 
 const fn default_after() -> u32 {

@@ -8,6 +8,7 @@ use wire::receipt::{Disposition, Range, Reason};
 use super::db::{Db, Location, Turn, values};
 use super::parked::{has_header, unpark};
 use super::rows::Rows;
+use super::speakers::Speakers;
 use super::{Committed, Store, StoreError};
 use crate::clock;
 use crate::verify::{Content, Disposed};
@@ -144,13 +145,17 @@ fn take_all(
     let now = clock::now().0;
     let mut committed = Committed { commit: commit.cast_unsigned(), ..Committed::default() };
     let mut fates = Vec::with_capacity(group.len());
+    let mut speakers = Speakers::read(db)?;
     for record in group {
         if record.reason == Reason::NoHeader && !rows.parked.may_park(db, record.gateway.row)? {
             // Not kept and not signed for: the gateway has it, and is asked for the header.
             committed.want_header(record.gateway.id, record.segment);
             continue;
         }
-        fates.push(take(db, rows, segments, record, now, &mut committed)?);
+        let segment = segment_row(db, segments, record)?;
+        let said = Said { record, segment, fate: speakers.judge(db, record, segment)? };
+        fates.push(take(db, rows, said, now, &mut committed)?);
+        speakers.hear(db, record)?;
     }
     rows.runs.save(db)?;
     rows.coverage.save(db)?;
@@ -177,45 +182,37 @@ fn segment_row(
     Ok(row)
 }
 
+/// A record of a segment's row, and what is to become of it if it is new.
+#[derive(Clone, Copy)]
+struct Said<'a> {
+    record: &'a Disposed,
+    segment: i64,
+    fate: (Disposition, Reason),
+}
+
 /// Takes one record: evidence first, then what it says; a double is counted and says nothing new.
 fn take(
     db: &Db,
     rows: &mut Rows,
-    segments: &mut HashMap<SegmentKey, i64>,
-    record: &Disposed,
+    said: Said<'_>,
     now: i64,
     committed: &mut Committed,
 ) -> Result<Fate, StoreError> {
-    let segment = segment_row(db, segments, record)?;
-    let (mut disposition, mut reason) = (record.disposition, record.reason);
-    match insert_evidence(db, segment, record, now)? {
+    let Said { record, segment, fate } = said;
+    let (disposition, reason) = match insert_evidence(db, said, now)? {
         Some(evidence) => {
-            keep_content(db, rows, segment, evidence, record, now, committed)?;
-            if reason == Reason::NoHeader {
+            keep_content(db, rows, evidence, said, now, committed)?;
+            if fate.1 == Reason::NoHeader {
                 rows.parked.parked(record.gateway.row);
                 if has_header(db, segment)? {
                     // Another sink has committed the header since this one was looked for.
                     committed.parked.push((record.gateway.id, record.lane, record.bytes.clone()));
                 }
             }
+            fate
         }
-        None => {
-            let (evidence, before) = existing(db, segment, record)?;
-            let better = before.0 != Disposition::Stored && disposition == Disposition::Stored;
-            if better {
-                let update = "UPDATE evidence SET disposition = ?2, reason = ?3, opened_ns = ?4
-                              WHERE id = ?1";
-                let opened = values![evidence, disposition as u8, reason as u8, now];
-                db.execute(update, opened)?;
-                rows.parked.opened(record.gateway.row);
-                keep_content(db, rows, segment, evidence, record, now, committed)?;
-            } else {
-                (disposition, reason) = before;
-                let count = "UPDATE segment SET doubles = doubles + 1 WHERE id = ?1";
-                db.later(count, values![segment])?;
-            }
-        }
-    }
+        None => take_again(db, rows, said, now, committed)?,
+    };
     Ok(Fate {
         gateway: record.gateway.id,
         segment: record.segment,
@@ -227,12 +224,35 @@ fn take(
     })
 }
 
-fn insert_evidence(
+/// Takes a record that is here: it may open now, or a person may have let it go.
+fn take_again(
     db: &Db,
-    segment: i64,
-    record: &Disposed,
+    rows: &mut Rows,
+    said: Said<'_>,
     now: i64,
-) -> Result<Option<i64>, StoreError> {
+    committed: &mut Committed,
+) -> Result<(Disposition, Reason), StoreError> {
+    let Said { record, segment, fate } = said;
+    let (evidence, before) = existing(db, segment, record)?;
+    // What was held for its speaker stays so; what was not is as good as it was.
+    let after =
+        if before.1 == Reason::Suspect { fate } else { (record.disposition, record.reason) };
+    let is_better = before.0 != Disposition::Stored && after.0 == Disposition::Stored;
+    if !is_better {
+        let count = "UPDATE segment SET doubles = doubles + 1 WHERE id = ?1";
+        db.later(count, values![segment])?;
+        return Ok(before);
+    }
+    let update = "UPDATE evidence SET disposition = ?2, reason = ?3, opened_ns = ?4
+                  WHERE id = ?1";
+    db.execute(update, values![evidence, after.0 as u8, after.1 as u8, now])?;
+    rows.parked.opened(record.gateway.row);
+    keep_content(db, rows, evidence, Said { fate: after, ..said }, now, committed)?;
+    Ok(after)
+}
+
+fn insert_evidence(db: &Db, said: Said<'_>, now: i64) -> Result<Option<i64>, StoreError> {
+    let Said { record, segment, fate } = said;
     let sequences = match &record.content {
         Content::Frame { core, .. } => {
             Some((core.sequence_first.cast_signed(), core.sequence_last.cast_signed()))
@@ -246,8 +266,8 @@ fn insert_evidence(
         record.previous.map(|hash| hash.0),
         sequences.map(|(first, _)| first),
         sequences.map(|(_, last)| last),
-        record.disposition as u8,
-        record.reason as u8,
+        fate.0 as u8,
+        fate.1 as u8,
         now,
         &record.bytes,
     ];
@@ -280,13 +300,13 @@ WHERE id = ?1 AND header IS NULL";
 fn keep_content(
     db: &Db,
     rows: &mut Rows,
-    segment: i64,
     evidence: i64,
-    record: &Disposed,
+    said: Said<'_>,
     now: i64,
     committed: &mut Committed,
 ) -> Result<(), StoreError> {
-    if record.disposition != Disposition::Stored {
+    let Said { record, segment, fate } = said;
+    if fate.0 != Disposition::Stored {
         return Ok(());
     }
     match &record.content {

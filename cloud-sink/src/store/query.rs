@@ -7,7 +7,7 @@ use wire::identity::{GatewayId, Lane, SegmentId};
 use wire::receipt::{Disposition, Reason};
 
 use super::StoreError;
-use super::db::{Db, Location, Row, Turn, values};
+use super::db::{Db, Location, Row, values};
 use crate::clock;
 use crate::limits::KEYS_MAX;
 use crate::verify::Enrolled;
@@ -135,15 +135,20 @@ impl StoreRegistry {
     }
 }
 
-/// Enrols a gateway.
-///
-/// # Errors
-/// [`StoreError`]; `Ok(false)` if the name is taken by another key.
-pub fn enroll(location: &Location, id: GatewayId, key: &VerifyingKey) -> Result<bool, StoreError> {
-    enroll_into(&Db::open(location)?, id, key)
+/// How a key stands to a gateway's name.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Enrolment {
+    /// It is one of its keys, or the first.
+    Known,
+    /// The gateway has others.
+    Another,
 }
 
-fn enroll_into(db: &Db, id: GatewayId, key: &VerifyingKey) -> Result<bool, StoreError> {
+/// Enrols a gateway under its first key.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn enroll_key(db: &Db, id: GatewayId, key: &VerifyingKey) -> Result<Enrolment, StoreError> {
     let insert = "INSERT INTO gateway (name, signing_key, enrolled_ns) VALUES (?1, ?2, ?3)
                   ON CONFLICT DO NOTHING";
     let key = key.to_bytes();
@@ -151,34 +156,52 @@ fn enroll_into(db: &Db, id: GatewayId, key: &VerifyingKey) -> Result<bool, Store
     let sql = "SELECT 1 FROM gateway WHERE name = ?1 AND (signing_key = ?2 OR EXISTS (
                  SELECT 1 FROM gateway_key
                  WHERE gateway_key.gateway = gateway.id AND gateway_key.signing_key = ?2))";
-    Ok(db.row(sql, values![id.as_str(), key])?.is_some())
+    let is_known = db.row(sql, values![id.as_str(), key])?.is_some();
+    Ok(if is_known { Enrolment::Known } else { Enrolment::Another })
 }
 
-/// The same, or one more key of a gateway that is enrolled; what its others signed stays valid.
+/// Enrols a gateway under its first key, in a store that nobody else changes.
 ///
 /// # Errors
-/// [`StoreError`]; `Ok(false)` if it has too many keys.
-pub fn enroll_another(
-    location: &Location,
-    id: GatewayId,
-    key: &VerifyingKey,
-) -> Result<bool, StoreError> {
-    Db::open(location)?.transaction(Turn::Commit, |db| {
-        if enroll_into(db, id, key)? {
-            return Ok(true);
-        }
-        let sql = "SELECT id, (SELECT count(*) FROM gateway_key WHERE gateway = gateway.id)
-                   FROM gateway WHERE name = ?1";
-        let row = db.row(sql, values![id.as_str()])?.ok_or(StoreError::Shape("no gateway"))?;
-        let (gateway, keys): (i64, u64) = (row.at(0)?, row.at(1)?);
-        if keys + 1 >= KEYS_MAX as u64 {
-            return Ok(false);
-        }
-        let insert = "INSERT INTO gateway_key (gateway, signing_key, enrolled_ns)
-                      VALUES (?1, ?2, ?3)";
-        db.execute(insert, values![gateway, key.to_bytes(), clock::now().0])?;
-        // A new card counts its reports anew.
-        db.execute("UPDATE heartbeat SET sequence = -1 WHERE gateway = ?1", values![gateway])?;
-        Ok(true)
-    })
+/// [`StoreError`]; `Ok(false)` if the name is taken by another key.
+pub fn enroll(location: &Location, id: GatewayId, key: &VerifyingKey) -> Result<bool, StoreError> {
+    Ok(enroll_key(&Db::open(location)?, id, key)? == Enrolment::Known)
+}
+
+/// Adds a key to a gateway that is enrolled, inside a transaction of commits; what its others
+/// signed stays valid. `false` if it has too many.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn add_key(db: &Db, id: GatewayId, key: &VerifyingKey) -> Result<bool, StoreError> {
+    let sql = "SELECT id, (SELECT count(*) FROM gateway_key WHERE gateway = gateway.id)
+               FROM gateway WHERE name = ?1";
+    let row = db.row(sql, values![id.as_str()])?.ok_or(StoreError::Shape("no gateway"))?;
+    let (gateway, keys): (i64, u64) = (row.at(0)?, row.at(1)?);
+    if keys + 1 >= KEYS_MAX as u64 {
+        return Ok(false);
+    }
+    let insert = "INSERT INTO gateway_key (gateway, signing_key, enrolled_ns)
+                  VALUES (?1, ?2, ?3)";
+    db.execute(insert, values![gateway, key.to_bytes(), clock::now().0])?;
+    // A new card counts its reports anew.
+    db.execute("UPDATE heartbeat SET sequence = -1 WHERE gateway = ?1", values![gateway])?;
+    Ok(true)
+}
+
+/// The keys of a gateway that have no successor.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn keys_that_speak(db: &Db, id: GatewayId) -> Result<Vec<VerifyingKey>, StoreError> {
+    let sql = "SELECT signing_key FROM (
+                 SELECT gateway.id, gateway_key.signing_key FROM gateway
+                   JOIN gateway_key ON gateway_key.gateway = gateway.id WHERE name = ?1
+                 UNION SELECT id, signing_key FROM gateway WHERE name = ?1) AS own
+               WHERE NOT EXISTS (SELECT 1 FROM key_end WHERE key_end.gateway = own.id
+                 AND key_end.signing_key = own.signing_key)";
+    let rows = db.rows(sql, values![id.as_str()])?;
+    let keys = rows.iter().map(|row| row.at::<[u8; 32]>(0));
+    let keys = keys.collect::<Result<Vec<_>, _>>()?;
+    Ok(keys.iter().filter_map(|key| VerifyingKey::from_bytes(key).ok()).collect())
 }

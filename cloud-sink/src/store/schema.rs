@@ -135,7 +135,7 @@ CREATE INDEX IF NOT EXISTS evidence_kept ON evidence (disposition, reason) WHERE
 
 /// What makes each version out of the one before, the second first. A step that was released is
 /// never changed.
-pub const UPGRADES: [&str; 3] = [
+pub const UPGRADES: [&str; 4] = [
     "
 DROP TABLE IF EXISTS ticket;
 DROP TABLE IF EXISTS session;
@@ -216,6 +216,31 @@ CREATE TABLE feed (
 CREATE TABLE feed_waiting (
   name TEXT NOT NULL, kind INTEGER NOT NULL, id INTEGER NOT NULL,
   PRIMARY KEY (name, kind, id)) WITHOUT ROWID;
+",
+    // Who is trusted with what: `revoked` with the last receipted record of each lane, `key_end`
+    // with the start from which on a key has a successor.
+    "
+CREATE TABLE revoked (
+  gateway INTEGER PRIMARY KEY, at_ns INTEGER NOT NULL, reason TEXT NOT NULL, successor TEXT);
+CREATE TABLE revoked_after (
+  gateway INTEGER NOT NULL, lane INTEGER NOT NULL, segment BLOB NOT NULL, idx INTEGER NOT NULL,
+  hash BLOB NOT NULL, PRIMARY KEY (gateway, lane)) WITHOUT ROWID;
+CREATE TABLE key_end (
+  gateway INTEGER NOT NULL, signing_key BLOB NOT NULL, successor BLOB NOT NULL,
+  start_count INTEGER, at_ns INTEGER NOT NULL, PRIMARY KEY (gateway, signing_key)) WITHOUT ROWID;
+CREATE TABLE token (
+  digest BLOB PRIMARY KEY, gateway TEXT NOT NULL, ward TEXT, expires_ns INTEGER NOT NULL,
+  used_by BLOB) WITHOUT ROWID;
+CREATE TABLE certificate (
+  serial BLOB PRIMARY KEY, gateway TEXT NOT NULL, from_ns INTEGER NOT NULL,
+  to_ns INTEGER NOT NULL, revoked_ns INTEGER) WITHOUT ROWID;
+CREATE TABLE keyring (
+  root_version INTEGER NOT NULL, fleet_version INTEGER NOT NULL, at_ns INTEGER NOT NULL,
+  document BLOB NOT NULL, PRIMARY KEY (root_version, fleet_version)) WITHOUT ROWID;
+CREATE TABLE fork (
+  gateway INTEGER NOT NULL, boot BLOB NOT NULL, other BLOB NOT NULL, at_ns INTEGER NOT NULL,
+  PRIMARY KEY (gateway, boot, other)) WITHOUT ROWID;
+CREATE INDEX segment_gateway ON segment (gateway, lane);
 ",
 ];
 

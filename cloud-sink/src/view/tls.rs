@@ -23,7 +23,7 @@ const LOOK: Duration = Duration::from_secs(60);
 const PATIENCE: Duration = Duration::from_secs(75);
 
 /// A certificate and its key.
-pub(super) struct Page {
+pub(crate) struct Page {
     files: (PathBuf, PathBuf),
     read: Read,
     config: RustlsConfig,
@@ -34,18 +34,19 @@ type Read = (Vec<u8>, Vec<u8>);
 
 impl Page {
     /// Reads both.
-    pub(super) fn open(files: (PathBuf, PathBuf)) -> Result<Self, ViewError> {
+    pub(crate) fn open(files: (PathBuf, PathBuf)) -> Result<Self, ViewError> {
         let read = read(&files).map_err(ViewError::Tls)?;
         let config = RustlsConfig::from_config(understand(&read).map_err(ViewError::Tls)?);
         Ok(Self { files, read, config })
     }
 
     /// Serves until the system takes the port away.
-    pub(super) async fn serve(self, listener: TcpListener, router: Router) -> std::io::Result<()> {
+    pub(crate) async fn serve(self, listener: TcpListener, router: Router) -> std::io::Result<()> {
         let Self { files, read, config } = self;
         let renewing = tokio::spawn(renew(files, read, config.clone()));
         let server = patient(axum_server::from_tcp_rustls(listener.into_std()?, config)?);
-        let ended = server.serve(router.into_make_service()).await;
+        let service = router.into_make_service_with_connect_info::<SocketAddr>();
+        let ended = server.serve(service).await;
         renewing.abort();
         ended
     }

@@ -1,0 +1,13 @@
+//! Trust: who may speak, under which keys, for how long; and what stands when that ends.
+
+pub mod certificates;
+
+pub mod desk;
+
+pub mod enrol;
+
+pub mod keyring;
+
+pub mod registry;
+
+pub mod token;
