@@ -23,12 +23,14 @@ mod gateway;
 mod hold;
 mod incidents;
 mod init;
+mod keys;
 mod link;
 mod maintenance;
 mod migrate;
 mod notify;
 mod pages;
 mod restored;
+mod root;
 mod run;
 mod status;
 
@@ -63,6 +65,12 @@ enum Command {
     /// Lists gateways, and says in which ward each stands.
     #[command(subcommand)]
     Gateway(gateway::Gateway),
+    /// Shows the site's keys, lets new ones follow, and destroys what nothing waits for.
+    #[command(subcommand)]
+    Keys(keys::Keys),
+    /// What the offline root keys sign: a new fleet key, recovery keys, other roots, a later end.
+    #[command(subcommand)]
+    Root(root::Root),
     /// Lists devices, and says what each is: UDI, serial number, model, maker, place.
     #[command(subcommand)]
     Device(device::Device),
@@ -188,6 +196,8 @@ impl Cli {
             Command::Link(command) => command.run(),
             Command::Account(command) => command.run(),
             Command::Gateway(command) => command.run(),
+            Command::Keys(command) => command.run(),
+            Command::Root(command) => command.run(),
             Command::Device(command) => command.run(),
             Command::Maintenance(command) => command.run(),
             Command::Notify(command) => command.run(),

@@ -23,6 +23,8 @@ pub struct Config {
     pub keys: PathBuf,
     /// The store.
     pub store: Location,
+    /// Days after which recipient keys follow by themselves; 0 if never.
+    pub rotate_days: u32,
     /// Broker's name or address.
     pub broker_host: String,
     /// Broker's port.
@@ -181,6 +183,9 @@ pub fn schema() -> schemars::Schema {
 /// The commented file that `wardline-sink init` writes.
 pub const TEMPLATE: &str = include_str!("config/sink.toml");
 
+/// A week: what a stolen recipient key opens is bounded by it.
+const ROTATE_DAYS: u32 = 7;
+
 impl Config {
     /// Reads a file.
     ///
@@ -209,10 +214,15 @@ impl Config {
         let feeds = file.export.into_iter().map(|section| section.check(path, folder, &keys));
         let feeds = check::named_apart(path, feeds.collect::<Result<_, _>>()?)?;
         let sign_on = file.sign_on.map(|section| section.check(path, folder, &keys)).transpose()?;
+        let store = Location::parse(&file.sink.store, folder);
         Ok(Self {
             name: file.sink.name,
             keys,
-            store: Location::parse(&file.sink.store, folder),
+            rotate_days: file.sink.rotate_days.unwrap_or(match store {
+                Location::File(_) => ROTATE_DAYS,
+                Location::Postgres(_) => 0,
+            }),
+            store,
             broker_host: file.broker.host,
             broker_port: file.broker.port,
             view,

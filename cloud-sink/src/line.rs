@@ -3,8 +3,8 @@
 use std::collections::VecDeque;
 
 use ed25519_dalek::SigningKey;
-use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
+use tokio::sync::{mpsc, watch};
 
 use crate::clock;
 use crate::limits::GROUP_RECORDS_MAX;
@@ -72,7 +72,7 @@ pub fn reopen_held(store: &StoreRegistry, again: &mpsc::WeakSender<Incoming>) {
 /// Commits in groups, then signs and acknowledges; never the other way round.
 pub struct Committer {
     store: SqlStore,
-    key: SigningKey,
+    key: watch::Receiver<SigningKey>,
     answers: mpsc::Sender<Answer>,
     /// Parked records go round again.
     again: mpsc::WeakSender<Incoming>,
@@ -90,7 +90,7 @@ impl Committer {
     #[must_use]
     pub const fn new(
         store: SqlStore,
-        key: SigningKey,
+        key: watch::Receiver<SigningKey>,
         answers: mpsc::Sender<Answer>,
         again: mpsc::WeakSender<Incoming>,
     ) -> Self {
@@ -128,7 +128,8 @@ impl Committer {
         {
             tracing::error!(%error, "dropped bytes could not be counted");
         }
-        let receipts = receipt::sign(&committed, self.store.epoch(), clock::now(), &self.key);
+        let key = self.key.borrow().clone();
+        let receipts = receipt::sign(&committed, self.store.epoch(), clock::now(), &key);
         if !receipts.is_empty() && !std::mem::replace(&mut self.has_signed, true) {
             tracing::info!(commit = committed.commit, "the first receipts are signed");
         }

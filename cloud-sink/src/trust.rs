@@ -6,8 +6,14 @@ pub mod desk;
 
 pub mod enrol;
 
+pub mod keeper;
+
 pub mod keyring;
 
 pub mod registry;
+
+pub mod retire;
+
+pub mod root;
 
 pub mod token;

@@ -107,6 +107,10 @@ pub mod counter {
     pub const MACHINE_SECONDS: u16 = 23;
     /// Looks at values at the gateway itself since the report before.
     pub const LOOKS: u16 = 24;
+    /// Version of the root's part of the keyring in force.
+    pub const KEYRING_ROOT: u16 = 25;
+    /// Version of the fleet's part.
+    pub const KEYRING_FLEET: u16 = 26;
 }
 
 /// Bits of [`counter::SUPPLY`].

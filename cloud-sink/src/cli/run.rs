@@ -22,7 +22,7 @@ use crate::keys::KeyFolder;
 use crate::limits::{INCOMING_MAX, VERIFIED_MAX};
 use crate::line::{Committer, reopen_held, verify_all};
 use crate::notify::{self, Receiver};
-use crate::receive::driver;
+use crate::receive::driver::{self, Incoming};
 use crate::retention::{self, Disposed, How, PolicyError, Rule};
 use crate::store::commit::SqlStore;
 use crate::store::db::{Db, Location};
@@ -30,6 +30,7 @@ use crate::store::query::StoreRegistry;
 use crate::store::times::Righting;
 use crate::trust::desk;
 use crate::trust::enrol::Site;
+use crate::trust::keeper::{Keeper, Kept};
 use crate::verify::dispose::Verifier;
 use crate::verify::keyring::Keys;
 use crate::view::access::Vault;
@@ -50,6 +51,10 @@ const LOOK: Duration = Duration::from_secs(1);
 /// Between two looks for what is to be told, and the longest pause after a failure.
 const TELL: Duration = Duration::from_secs(5);
 const TELL_MAX: Duration = Duration::from_secs(300);
+/// Between two looks at what is held.
+const REOPEN: Duration = Duration::from_secs(30);
+/// Between two looks at the folder of keys.
+const KEYS: Duration = Duration::from_secs(5);
 /// Between two disposals; rules count in days.
 const CLEAN: Duration = Duration::from_secs(3600);
 
@@ -167,6 +172,45 @@ async fn measure(store: Location, address: SocketAddr) {
     }
 }
 
+/// Has what is held looked at again: at the start, since keys or program may be newer, and whenever
+/// a person lets something go.
+async fn reopen(store: Location, again: mpsc::WeakSender<Incoming>) {
+    loop {
+        let (store, again) = (store.clone(), again.clone());
+        let look = move || match StoreRegistry::open(&store) {
+            Ok(held) => reopen_held(&held, &again),
+            Err(error) => tracing::error!(%error, "held records stay as they are for now"),
+        };
+        if tokio::task::spawn_blocking(look).await.is_err() {
+            return;
+        }
+        tokio::time::sleep(REOPEN).await;
+    }
+}
+
+/// Looks after keys, for as long as the sink runs.
+async fn keep_keys(keeper: Keeper, store: Location) {
+    let mut keeper = keeper;
+    loop {
+        let store = store.clone();
+        let look = move || {
+            let looked =
+                Db::open(&store).map_err(Into::into).and_then(|db| keeper.look(&db, clock::now()));
+            (keeper, looked)
+        };
+        let Ok(looked) = tokio::task::spawn_blocking(look).await else { return };
+        let changes;
+        (keeper, changes) = looked;
+        match changes {
+            Ok(changes) => changes.iter().for_each(|words| tracing::info!("keys: {words}")),
+            Err(error) => {
+                tracing::error!(error = format!("{error:#}"), "keys are not looked after");
+            }
+        }
+        tokio::time::sleep(KEYS).await;
+    }
+}
+
 /// Answers gateways that enrol. Receiving goes on without it.
 async fn enrol_gateways(enrol: EnrolConfig, site: Site, store: Location) {
     if let Err(error) = desk::serve(enrol, site, store).await {
@@ -242,20 +286,20 @@ impl Run {
             keys.recipients().map_err(wrong_config)?,
             keys.store_key().map_err(wrong_config)?,
         );
-        let receipt_key = keys.signing("receipt.key").map_err(wrong_config)?;
-        let keyring = keys.read("keyring.cbor").map_err(wrong_config)?;
+        let own = own.looking_into(keys.clone());
+        let keeper = Keeper::begin(keys.clone(), config.rotate_days).map_err(wrong_config)?;
+        let (keeper, Kept { keyring, receipt }) = keeper;
         let verifier = Verifier::new(StoreRegistry::open(&config.store)?, own);
         let store = SqlStore::open(&config.store)?;
-        let held = StoreRegistry::open(&config.store)?;
         let (incoming, received) = mpsc::channel(INCOMING_MAX);
         let (to_store, verified) = mpsc::channel(VERIFIED_MAX);
         let (answers, to_broker) = mpsc::channel(ANSWERS_MAX);
         let again = incoming.downgrade();
         let trust = Trust {
-            receipt_key: receipt_key.verifying_key().to_bytes(),
+            receipt_key: receipt.borrow().verifying_key().to_bytes(),
             vault: Vault::new(&keys.store_key().map_err(wrong_config)?),
         };
-        let committer = Committer::new(store, receipt_key, answers, again);
+        let committer = Committer::new(store, receipt, answers, again);
         let verifying = std::thread::Builder::new()
             .name("verify".into())
             .spawn(move || verify_all(verifier, received, &to_store))
@@ -269,10 +313,8 @@ impl Run {
             .enable_all()
             .build()
             .context("no runtime")?;
-        runtime.spawn_blocking({
-            let again = incoming.downgrade();
-            move || reopen_held(&held, &again)
-        });
+        runtime.spawn(reopen(config.store.clone(), incoming.downgrade()));
+        runtime.spawn(keep_keys(keeper, config.store.clone()));
         let feeds = begin_beside(&runtime, &config, trust)?;
         tracing::info!(sink = config.name, "receiving");
         let ended = runtime.block_on(async {

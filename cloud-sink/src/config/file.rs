@@ -114,6 +114,10 @@ pub(super) struct SinkSection {
     /// machine with `?sslrootcert=FILE`, the CA of its TLS.
     #[serde(default = "default_store")]
     pub(super) store: String,
+    /// Days after which new recipient keys follow by themselves; 0 if only people let them follow, by
+    /// `wardline-sink keys rotate`. Default 7, and 0 with PostgreSQL: its sinks share their keys.
+    #[schemars(range(min = 0, max = 365))]
+    pub(super) rotate_days: Option<u32>,
 }
 
 /// The MQTT 5 broker.

@@ -16,7 +16,7 @@ use rumqttc::{
     AckMode, AsyncClient, Event, EventLoop, IncomingPacketSizeLimit, MqttOptions, NetworkOptions,
     Packet, Publish, PublishOptions, QoS, TlsConfiguration, Transport,
 };
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use wire::identity::{GatewayId, Lane};
 use wire::limits::FRAME_BYTES_MAX;
 use wire::topic::{ALL_LANES, KEYRING, Level, Topic};
@@ -96,11 +96,11 @@ fn options(config: &Config, keys: &KeyFolder) -> anyhow::Result<MqttOptions> {
 pub async fn run(
     config: Config,
     keys: KeyFolder,
-    keyring: Vec<u8>,
+    keyring: watch::Receiver<Vec<u8>>,
     incoming: mpsc::Sender<Incoming>,
     mut answers: mpsc::Receiver<Answer>,
 ) -> anyhow::Result<()> {
-    let options = options(&config, &keys)?;
+    let mut options = options(&config, &keys)?;
     let mut connection = 0;
     let mut wait = RECONNECT_WAIT.0;
     while !incoming.is_closed() {
@@ -119,6 +119,10 @@ pub async fn run(
         drop(client);
         wait = if was_up { RECONNECT_WAIT.0 } else { (wait * 2).min(RECONNECT_WAIT.1) };
         pause(jittered(wait)?, &mut answers).await;
+        match self::options(&config, &keys) {
+            Ok(renewed) => options = renewed,
+            Err(error) => tracing::error!(%error, "the certificate of before is shown again"),
+        }
     }
     Ok(())
 }
@@ -142,8 +146,8 @@ async fn pause(wait: Duration, answers: &mut mpsc::Receiver<Answer>) {
 }
 
 /// Subscribes first and then publishes the keyring: gateways take its arrival for "the sink is
-/// there" and offer again what no receipt covers.
-async fn greet(client: AsyncClient, keyring: Vec<u8>) {
+/// there" and offer again what no receipt covers. It is published again whenever it changes.
+async fn greet(client: AsyncClient, mut keyring: watch::Receiver<Vec<u8>>) {
     for filter in ALL_LANES {
         let filter = format!("$share/wardline/{filter}");
         let asked = client.subscribe_tracked(filter.as_str(), QoS::AtLeastOnce).await;
@@ -153,9 +157,16 @@ async fn greet(client: AsyncClient, keyring: Vec<u8>) {
             return;
         }
     }
-    let retained = PublishOptions::at_least_once().retained();
-    let said = client.publish(KEYRING, keyring, retained).await;
-    tracing::info!(keyring = said.is_ok(), "subscribed");
+    tracing::info!("subscribed");
+    loop {
+        let document = keyring.borrow_and_update().clone();
+        let retained = PublishOptions::at_least_once().retained();
+        let said = client.publish(KEYRING, document, retained).await;
+        tracing::info!(said = said.is_ok(), "keyring published");
+        if keyring.changed().await.is_err() {
+            return;
+        }
+    }
 }
 
 /// Receives until the connection ends; whether it ever was one.

@@ -8,6 +8,7 @@ use wire::identity::{GatewayId, Lane, SegmentId};
 use wire::seal::{RecipientSecret, SegmentKeys, SegmentSecret, unwrap_secret};
 use wire::segment::{Header, Wrapped};
 
+use crate::keys::KeyFolder;
 use crate::limits::SEGMENTS_OPEN_MAX;
 
 /// A segment whose header was verified.
@@ -22,6 +23,8 @@ pub struct OpenSegment {
 pub struct Keys {
     recipients: Vec<RecipientSecret>,
     store: Aes256Gcm,
+    /// Where a key may have come since.
+    folder: Option<KeyFolder>,
     open: HashMap<(GatewayId, SegmentId), OpenSegment>,
 }
 
@@ -29,7 +32,14 @@ impl Keys {
     /// Keys of one sink.
     #[must_use]
     pub fn new(recipients: Vec<RecipientSecret>, store_key: [u8; 32]) -> Self {
-        Self { recipients, store: Aes256Gcm::new(&store_key.into()), open: HashMap::new() }
+        let store = Aes256Gcm::new(&store_key.into());
+        Self { recipients, store, folder: None, open: HashMap::new() }
+    }
+
+    /// The same, with a folder that is looked into for what none of them opens.
+    #[must_use]
+    pub fn looking_into(self, folder: KeyFolder) -> Self {
+        Self { folder: Some(folder), ..self }
     }
 
     /// A gateway's segment, if its header was seen.
@@ -40,12 +50,28 @@ impl Keys {
 
     /// Unwraps a segment's secret and remembers its keys; returns it as the store keeps it.
     pub fn admit(&mut self, header: &Header, core: &[u8], wrapped: &[Wrapped]) -> Option<Vec<u8>> {
-        let mut recipients = self.recipients.iter();
-        let secret = recipients.find_map(|key| unwrap_secret(header, core, wrapped, key).ok());
+        let secret = self.unwrap(header, core, wrapped).or_else(|| {
+            self.look_again();
+            self.unwrap(header, core, wrapped)
+        });
         let kept = secret.as_ref().and_then(|secret| self.keep(header.segment, secret));
         let keys = secret.map(|secret| SegmentKeys::derive(&secret, core));
         self.remember(header, keys);
         kept
+    }
+
+    fn unwrap(&self, header: &Header, core: &[u8], wrapped: &[Wrapped]) -> Option<SegmentSecret> {
+        let mut recipients = self.recipients.iter();
+        recipients.find_map(|key| unwrap_secret(header, core, wrapped, key).ok())
+    }
+
+    /// Reads the keys of the folder again: one may have followed since.
+    fn look_again(&mut self) {
+        let Some(folder) = &self.folder else { return };
+        match folder.recipients() {
+            Ok(recipients) => self.recipients = recipients,
+            Err(error) => tracing::error!(%error, "recipient keys stay as they were"),
+        }
     }
 
     /// Opens a segment again from what the store kept.

@@ -31,6 +31,12 @@ impl Roots {
         sign(key, Purpose::RootSuccession, payload)
     }
 
+    /// Whether a part of a document is shaped like a succession; nothing is said of who signed it.
+    #[must_use]
+    pub fn is_succession(part: &[u8]) -> bool {
+        payload_of(part).is_ok_and(|payload| Self::decode(payload).is_ok())
+    }
+
     fn decode(payload: &[u8]) -> Result<Self, StrictError> {
         let wire: SuccessionWire = canonical(payload).map_err(|_| WRONG)?;
         let keys: Result<Vec<_>, _> = wire.2.iter().map(|key| verifying(key)).collect();
