@@ -62,6 +62,8 @@ pub struct Health {
     sync_max: Duration,
     sync_shown: Duration,
     receipts_refused: u64,
+    keyrings_refused: u64,
+    keyring: (u64, u64),
     alarms: BTreeMap<Alarm, Vec<String>>,
     memory: fn() -> u64,
     looks: Arc<AtomicU64>,
@@ -95,6 +97,8 @@ impl Health {
             sync_max: Duration::ZERO,
             sync_shown: Duration::ZERO,
             receipts_refused: 0,
+            keyrings_refused: 0,
+            keyring: (0, 0),
             alarms: BTreeMap::new(),
             memory: resident_bytes,
             looks: Arc::default(),
@@ -157,6 +161,16 @@ impl Health {
         self.receipts_refused += 1;
     }
 
+    /// A keyring was refused: an old one, or one that nobody of ours has signed.
+    pub fn refused_keyring(&mut self) {
+        self.keyrings_refused += 1;
+    }
+
+    /// A keyring of these versions is in force.
+    pub fn keyring(&mut self, versions: (u64, u64)) {
+        self.keyring = versions;
+    }
+
     /// A receipt came.
     pub fn receipted(&mut self, now: MonotonicNanos) {
         self.receipt = Some(now);
@@ -215,6 +229,9 @@ impl Health {
             (counter::MEMORY_BYTES, (self.memory)()),
             (counter::RECORDS_PARKED, uplink.parked()),
             (counter::ALARMS, self.alarm_bits()),
+            (counter::KEYRING_ROOT, self.keyring.0),
+            (counter::KEYRING_FLEET, self.keyring.1),
+            (counter::KEYRINGS_REFUSED, self.keyrings_refused),
         ];
         let rest = |end| seconds_until(end, clock).map(|rest| rest.max(0).unsigned_abs());
         let certificate = rest(self.ends.certificate).map(|rest| (CERTIFICATE_SECONDS, rest));

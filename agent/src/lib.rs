@@ -18,6 +18,8 @@ pub mod uplink;
 
 pub mod line;
 
+pub mod enrol;
+
 pub mod health;
 
 pub mod local;

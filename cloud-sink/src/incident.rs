@@ -14,6 +14,8 @@ mod beats;
 
 mod book;
 
+mod forks;
+
 mod kind;
 
 mod rules;
@@ -83,7 +85,7 @@ struct Finding {
 pub fn look(db: &Db, now: UnixNanos) -> Result<Vec<String>, StoreError> {
     db.transaction(Turn::Incidents, |db| {
         rules::write_looks(db, now)?;
-        let mut happened = rules::happened(db)?;
+        let mut happened = rules::happened(db, now)?;
         let mut lasting = rules::held(db)?;
         beats::hear(db, now, &mut happened)?;
         beats::judge(db, now, &mut lasting)?;

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use cloud_sink::line::{Committer, verify_all};
 use cloud_sink::receive::driver::{Answer, Incoming};
 use tempfile::tempdir;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use wire::identity::SegmentId;
 use wire::receipt::{Disposition, Receipt};
 use wire::segment::Suite;
@@ -32,7 +32,7 @@ fn run(
     let (to_store, verified) = mpsc::channel(64);
     let (answers, mut answered) = mpsc::channel(256);
     let (key, again) = (fleet.receipt.clone(), incoming.downgrade());
-    let committer = Committer::new(store, key, answers, again);
+    let committer = Committer::new(store, watch::channel(key).1, answers, again);
     let verifying = thread::spawn(move || verify_all(verifier, to_verify, &to_store));
     let committing = thread::spawn(move || committer.run(verified));
     for one in sent {

@@ -98,6 +98,27 @@ pub struct Roots {
     pub needed: usize,
 }
 
+impl Roots {
+    /// As they are kept: how many must sign, then 32 bytes each.
+    #[must_use]
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let needed = u8::try_from(self.needed).unwrap_or(u8::MAX);
+        self.keys.iter().fold(alloc::vec![needed], |mut bytes, key| {
+            bytes.extend_from_slice(key.as_bytes());
+            bytes
+        })
+    }
+
+    /// From kept bytes; `None` if they name no key, or fewer than must sign.
+    #[must_use]
+    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let (needed, rest) = bytes.split_first()?;
+        let keys: Result<Vec<_>, _> = rest.chunks(32).map(VerifyingKey::try_from).collect();
+        let (keys, needed) = (keys.ok()?, usize::from(*needed));
+        (1..=keys.len()).contains(&needed).then_some(Self { keys, needed })
+    }
+}
+
 /// Why a keyring is refused. The last good one stays in force.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum KeyringError {

@@ -111,6 +111,8 @@ pub mod counter {
     pub const KEYRING_ROOT: u16 = 25;
     /// Version of the fleet's part.
     pub const KEYRING_FLEET: u16 = 26;
+    /// Keyrings that were refused: old ones, or such that no root of ours has signed.
+    pub const KEYRINGS_REFUSED: u16 = 27;
 }
 
 /// Bits of [`counter::SUPPLY`].

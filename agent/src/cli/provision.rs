@@ -3,149 +3,180 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, bail};
-use serde::{Deserialize, Serialize};
-use wire::keyring::Keyring;
+use anyhow::{Context, ensure};
+use serde::Deserialize;
+use wire::words;
 
 use super::{ConfigArg, Failure, wrong_config};
-use crate::config::Config;
+use crate::clock::floor::Floor;
+use crate::config::{Config, TEMPLATE};
+use crate::enrol::{self, token::Token};
 use crate::seal::keep;
-use crate::seal::keyring::{KeyFiles, key_to_enrol, load_roots, store, take_enrolled};
+use crate::seal::keyring::{KeyFiles, key_to_enrol};
 
-/// Makes keys and a request, or installs a grant.
+/// Makes keys and a request, installs a grant, or does both at once with a one-time token.
 #[derive(Debug, clap::Args)]
 pub struct Provision {
     #[command(flatten)]
     config: ConfigArg,
     /// What `wardline-sink enroll` answered.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["sink", "from", "renew"])]
     grant: Option<PathBuf>,
     /// Where to write the request.
     #[arg(long, value_name = "FILE", default_value = "gateway.request")]
     request: PathBuf,
+    /// The sink's enrolment endpoint; asked with the token of --token.
+    #[arg(long, value_name = "URL", requires = "token")]
+    sink: Option<String>,
+    /// What `wardline-sink enroll --token` has printed.
+    #[arg(long, value_name = "TOKEN", requires = "sink")]
+    token: Option<Token>,
+    /// A file of `wardline-sink enroll --batch`: gateway, broker, endpoint and token. Writes the
+    /// configuration, too, if there is none.
+    #[arg(long, value_name = "FILE", conflicts_with = "sink")]
+    from: Option<PathBuf>,
+    /// Asks the endpoint for a new certificate now, by the key that is enrolled.
+    #[arg(long, conflicts_with_all = ["sink", "from"])]
+    renew: bool,
+    /// Lets another signing key follow: the present one names it in the request. It speaks from the
+    /// next start on; what the old one signed stays valid.
+    #[arg(long, conflicts_with_all = ["sink", "from", "grant"])]
+    rotate: bool,
 }
 
-/// What the gateway asks of the sink; holds no secret.
-#[derive(Debug, Deserialize, Serialize)]
-pub struct Request {
-    /// Version of this structure.
-    pub schema: u32,
-    /// Name.
-    pub gateway: String,
-    /// Ed25519 public key, hexadecimal.
-    pub signing_key: String,
-    /// Certificate request, PEM.
-    pub csr: String,
+/// What stands on the boot medium.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Medium {
+    gateway: String,
+    sink: String,
+    token: String,
+    broker: MediumBroker,
 }
 
-/// What the sink answers; holds no secret.
-#[derive(Debug, Deserialize, Serialize)]
-pub struct Grant {
-    /// Version of this structure.
-    pub schema: u32,
-    /// Name.
-    pub gateway: String,
-    /// The Ed25519 public key that was enrolled, hexadecimal.
-    pub signing_key: String,
-    /// Certificate, PEM.
-    pub certificate: String,
-    /// CA of the site, PEM.
-    pub ca: String,
-    /// Root keys, hexadecimal.
-    pub roots: Vec<String>,
-    /// Root signatures that are needed.
-    pub roots_needed: u8,
-    /// Keyring, hexadecimal.
-    pub keyring: String,
-}
-
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-fn unhex(text: &str) -> Option<Vec<u8>> {
-    let digits = text.as_bytes();
-    let pairs = digits.chunks(2).map(|pair| {
-        let pair = std::str::from_utf8(pair).ok().filter(|pair| pair.len() == 2)?;
-        u8::from_str_radix(pair, 16).ok()
-    });
-    pairs.collect()
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct MediumBroker {
+    host: String,
+    port: u16,
 }
 
 impl Provision {
     pub(super) fn run(self) -> Result<(), Failure> {
-        let config = Config::load(&self.config.config).map_err(wrong_config)?;
-        match &self.grant {
-            None => self.request(&config)?,
-            Some(grant) => install(&config, grant)?,
+        if let Some(path) = &self.from {
+            return self.from_medium(path);
         }
+        let config = Config::load(&self.config.config).map_err(wrong_config)?;
+        match (&self.grant, &self.sink, &self.token) {
+            (Some(grant), ..) => {
+                let text =
+                    fs::read_to_string(grant).with_context(|| grant.display().to_string())?;
+                install(&config, &text)?;
+            }
+            (_, Some(sink), Some(token)) => enrol_by_token(&config, sink, token)?,
+            _ if self.renew => self.renew(&config)?,
+            _ => self.request(&config)?,
+        }
+        Ok(())
+    }
+
+    fn from_medium(&self, path: &Path) -> Result<(), Failure> {
+        let text = fs::read_to_string(path).with_context(|| path.display().to_string())?;
+        let medium: Medium = toml::from_str(&text).with_context(|| path.display().to_string())?;
+        let own = &self.config.config;
+        if !own.exists() {
+            let port = format!("port = {}", medium.broker.port);
+            let text = TEMPLATE
+                .replace("@GATEWAY@", &medium.gateway)
+                .replace("@HOST@", &medium.broker.host)
+                .replace("port = 8883", &port);
+            fs::write(own, text).with_context(|| own.display().to_string())?;
+            println!("written: {}; say there where devices speak", own.display());
+        }
+        let config = Config::load(own).map_err(wrong_config)?;
+        if medium.gateway != config.gateway.as_str() {
+            let words = format!(
+                "{} is for gateway {}, {} for {}",
+                path.display(),
+                medium.gateway,
+                own.display(),
+                config.gateway
+            );
+            return Err(anyhow::anyhow!(words).into());
+        }
+        let token: Token = medium.token.parse()?;
+        enrol_by_token(&config, &medium.sink, &token)?;
         Ok(())
     }
 
     fn request(&self, config: &Config) -> anyhow::Result<()> {
+        make_folders(config)?;
         let files = KeyFiles::below(&config.state);
-        for folder in [&config.state, &files.folder] {
-            keep::folder(folder).with_context(|| folder.display().to_string())?;
-        }
-        let signing = key_to_enrol(&files)?;
-        let tls = tls_key(&config.broker.key)?;
-        let mut params = rcgen::CertificateParams::new(Vec::new())?;
-        params.distinguished_name = rcgen::DistinguishedName::new();
-        params.distinguished_name.push(rcgen::DnType::CommonName, config.gateway.as_str());
-        let request = Request {
-            schema: 1,
-            gateway: config.gateway.to_string(),
-            signing_key: hex(signing.verifying_key().as_bytes()),
-            csr: params.serialize_request(&tls)?.pem()?,
+        let request = if self.rotate {
+            enrol::request_for_successor(config)?
+        } else {
+            enrol::request(config, &key_to_enrol(&files)?)?
         };
         fs::write(&self.request, serde_json::to_string_pretty(&request)?)?;
-        let key = wire::signed::signing_key_id(&signing.verifying_key());
-        println!("keys in {} (mode 0600); key id {key}", files.folder.display());
-        println!("compare the key id with what the sink shows");
+        println!("keys in {} (mode 0600)", files.folder.display());
+        show_key(&request)?;
         println!("next: wardline-sink enroll {}", self.request.display());
+        Ok(())
+    }
+
+    fn renew(&self, config: &Config) -> anyhow::Result<()> {
+        let sink = enrol::sink(config);
+        let sink = sink.context("this gateway knows no endpoint: carry a request to the sink")?;
+        let floor = Floor::below(&config.state);
+        let runtime = runtime()?;
+        if !self.rotate {
+            runtime.block_on(enrol::renew::renew(config, &sink, &floor))?;
+            println!("the certificate is renewed");
+            return Ok(());
+        }
+        let request = enrol::request_for_successor(config)?;
+        let grant = runtime.block_on(enrol::by_key(config, &sink, &request, &floor))?;
+        enrol::install(config, &grant)?;
+        show_key(&request)?;
+        println!("next: restart the agent; the new key speaks from then on");
         Ok(())
     }
 }
 
-/// The key of our certificate; one that cannot be read is set aside for a new one.
-fn tls_key(path: &Path) -> anyhow::Result<rcgen::KeyPair> {
-    let pem = keep::read(path).ok().and_then(|pem| String::from_utf8(pem).ok());
-    if let Some(pair) = pem.and_then(|pem| rcgen::KeyPair::from_pem(&pem).ok()) {
-        return Ok(pair);
+fn make_folders(config: &Config) -> anyhow::Result<()> {
+    for folder in [&config.state, &KeyFiles::below(&config.state).folder] {
+        keep::folder(folder).with_context(|| folder.display().to_string())?;
     }
-    keep::set_aside(path);
-    let pair = rcgen::KeyPair::generate()?;
-    keep::write(path, pair.serialize_pem().as_bytes())?;
-    Ok(pair)
+    Ok(())
 }
 
-fn install(config: &Config, grant: &Path) -> anyhow::Result<()> {
-    let text = fs::read_to_string(grant).with_context(|| grant.display().to_string())?;
-    let grant: Grant = serde_json::from_str(&text).context("this is no grant")?;
-    if grant.gateway != config.gateway.as_str() {
-        bail!("the grant is for gateway {}, this is {}", grant.gateway, config.gateway);
-    }
-    let files = KeyFiles::below(&config.state);
-    if !take_enrolled(&files, |key| hex(key.as_bytes()) == grant.signing_key)? {
-        bail!("the grant is for key {}, which is not here: provision again", grant.signing_key);
-    }
-    let mut roots = vec![grant.roots_needed];
-    for root in &grant.roots {
-        let root = unhex(root).filter(|root| root.len() == 32).context("a root key is no key")?;
-        roots.extend(root);
-    }
-    store(&files.roots(), &roots)?;
-    let document = unhex(&grant.keyring).context("the keyring is not hexadecimal")?;
-    Keyring::verify(&document, &load_roots(&files.roots())?)?;
-    store(&files.keyring(), &document)?;
-    for (path, pem) in
-        [(&config.broker.certificate, &grant.certificate), (&config.broker.ca, &grant.ca)]
-    {
-        if path.is_dir() {
-            keep::set_aside(path);
-        }
-        keep::write(path, pem.as_bytes()).with_context(|| path.display().to_string())?;
-    }
+fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.context("no runtime")
+}
+
+/// What two people compare.
+fn show_key(request: &enrol::Request) -> anyhow::Result<()> {
+    let key = enrol::unhex(&request.signing_key).context("no key")?;
+    let key = ed25519_dalek::VerifyingKey::try_from(key.as_slice())?;
+    let id = wire::signed::signing_key_id(&key);
+    println!("key id {id}");
+    println!("in words: {}; compare them with what the sink shows", words::of_key(id));
+    Ok(())
+}
+
+fn enrol_by_token(config: &Config, sink: &str, token: &Token) -> anyhow::Result<()> {
+    ensure!(sink.starts_with("https://"), "{sink}: the sink is at https://HOST:PORT");
+    make_folders(config)?;
+    let request = enrol::request(config, &key_to_enrol(&KeyFiles::below(&config.state))?)?;
+    let floor = Floor::below(&config.state);
+    let grant = runtime()?.block_on(enrol::by_token(sink, token, &request, &floor))?;
+    show_key(&request)?;
+    install(config, &grant)
+}
+
+fn install(config: &Config, grant: &str) -> anyhow::Result<()> {
+    enrol::install(config, grant)?;
     println!("provisioned {}", config.gateway);
     println!("next: wardline check, then wardline run");
     Ok(())

@@ -15,6 +15,7 @@ use crate::buffer::{Buffer, Writer};
 use crate::clock::floor::Floor;
 use crate::clock::{Clock, boot_id};
 use crate::config::Config;
+use crate::enrol::renew;
 use crate::health::host::Host;
 use crate::health::{Alarm, Health, metrics, watchdog};
 use crate::intake::admission::Admission;
@@ -79,6 +80,7 @@ impl Run {
             runtime.spawn(ports::serve(port, registry.clone(), chunks.clone()));
         }
         serve_onboard(&config, &registry, &chunks, runtime.handle())?;
+        runtime.spawn(renew::keep(config.clone(), floor.clone(), screen.clone()));
         serve_hl7(&config, (&registry, floor), &chunks, runtime.handle())?;
         runtime.spawn(watchdog::feed(screen.clone()));
         runtime.spawn(local::serve_tap(config.state.clone(), line.taps()));

@@ -124,14 +124,20 @@ impl<D: Disk, S: Sealer, H: Hands> Line<D, S, H> {
             Ok(keyring) => keyring,
             Err(error) => {
                 tracing::error!(%error, "a keyring was refused");
-                return;
+                return self.health.refused_keyring();
             }
         };
-        let known = self.trust.keyring.as_ref();
-        if known.is_some_and(|known| !keyring.is_newer_than(known)) {
+        match &self.trust.keyring {
             // The same keyring again: a sink has come (back), and what it was sent may be gone.
-            self.uplink.sink_came(self.clock.now());
-            return;
+            Some(known) if keyring.versions() == known.versions() => {
+                return self.uplink.sink_came(self.clock.now());
+            }
+            Some(known) if !keyring.is_newer_than(known) => {
+                let (known, came) = (known.versions(), keyring.versions());
+                tracing::error!(?known, ?came, "an old keyring was refused");
+                return self.health.refused_keyring();
+            }
+            Some(_) | None => {}
         }
         self.take_keyring(keyring, Some(bytes.to_vec()));
         self.keep_keyring();
@@ -164,6 +170,25 @@ impl<D: Disk, S: Sealer, H: Hands> Line<D, S, H> {
         if let Err(error) = crate::seal::keyring::store(&self.trust.keyring_path, &bytes) {
             tracing::error!(%error, "a newer keyring could not be kept; trying again");
             self.trust.unkept = Some(bytes);
+            return;
+        }
+        self.follow_roots(&bytes);
+    }
+
+    /// Pins the roots that a keyring leads to, once it is on the medium: in the other order a power
+    /// cut would leave roots that have signed nothing which is here.
+    fn follow_roots(&mut self, document: &[u8]) {
+        let Ok(after) = self.trust.roots.after(document) else { return };
+        if after == self.trust.roots {
+            return;
+        }
+        let path = self.trust.keyring_path.with_file_name("roots");
+        match crate::seal::keyring::store(&path, &after.to_bytes()) {
+            Ok(()) => {
+                tracing::warn!(needed = after.needed, keys = after.keys.len(), "other roots");
+                self.trust.roots = after;
+            }
+            Err(error) => tracing::error!(%error, "other roots cannot be kept yet"),
         }
     }
 }

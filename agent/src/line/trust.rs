@@ -110,6 +110,7 @@ impl<D: Disk, S: Sealer, H: Hands> Line<D, S, H> {
     /// collecting.
     pub(super) fn look_after_trust(&mut self, clock: &ClockState) {
         let now = self.clock.now();
+        self.health.keyring(self.trust.keyring.as_ref().map_or((0, 0), Keyring::versions));
         let Some(mut watch) = self.trust.watch.take() else { return };
         if watch.amiss && watch.keys_at <= now {
             watch.keys_at = now + KEYS_LOOK;
@@ -161,7 +162,12 @@ impl<D: Disk, S: Sealer, H: Hands> Line<D, S, H> {
         });
         self.health.alarm(Alarm::Keyring, keyring.into_iter().collect());
         let certificate = ends.certificate.and_then(|end| {
-            expiry_words("the certificate", end, now, "`wardline provision` and enrol again")
+            expiry_words(
+                "the certificate",
+                end,
+                now,
+                "`wardline provision --renew`, or enrol again",
+            )
         });
         self.health.alarm(Alarm::Certificate, certificate.into_iter().collect());
     }

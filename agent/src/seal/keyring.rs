@@ -50,6 +50,18 @@ impl KeyFiles {
         self.folder.join("provisional.key")
     }
 
+    /// Ed25519 seed of the key that is to follow the present one, twice.
+    #[must_use]
+    pub fn next(&self) -> PathBuf {
+        self.folder.join("next.key")
+    }
+
+    /// Address of the sink's enrolment endpoint, twice.
+    #[must_use]
+    pub fn sink(&self) -> PathBuf {
+        self.folder.join("sink")
+    }
+
     /// Pinned roots, twice.
     #[must_use]
     pub fn roots(&self) -> PathBuf {
@@ -167,13 +179,49 @@ pub fn take_enrolled(
     if load_kept_seed(&files.signing()).is_ok_and(|own| is_it(&own)) {
         return Ok(true);
     }
-    let provisional = load_kept_seed(&files.provisional()).ok().filter(is_it);
-    let Some(Kept { value: key, .. }) = provisional else { return Ok(false) };
-    store(&files.signing(), key.as_bytes())?;
-    if let Err(error) = keep::remove(&files.provisional()) {
-        tracing::warn!(%error, "the provisional key could not be removed");
+    for waiting in [files.provisional(), files.next()] {
+        let Some(Kept { value: key, .. }) = load_kept_seed(&waiting).ok().filter(is_it) else {
+            continue;
+        };
+        store(&files.signing(), key.as_bytes())?;
+        if let Err(error) = keep::remove(&waiting) {
+            tracing::warn!(%error, "a key that is in force now could not be removed");
+        }
+        return Ok(true);
     }
-    Ok(true)
+    Ok(false)
+}
+
+/// The key that is to follow the present one, made if there is none yet.
+///
+/// # Errors
+/// [`CustodyError`] if it cannot be made and kept.
+pub fn next_key(files: &KeyFiles) -> Result<SigningKey, CustodyError> {
+    match load_kept_seed(&files.next()) {
+        Ok(next) => Ok(next.value),
+        Err(_) => make_key(&files.next()),
+    }
+}
+
+/// Keeps roots that a grant names, unless those that are pinned lead to them, or beyond them, by
+/// the keyring itself; the ones in force.
+///
+/// # Errors
+/// [`CustodyError`].
+pub fn keep_roots(
+    files: &KeyFiles,
+    granted: &[u8],
+    document: &[u8],
+) -> Result<Roots, CustodyError> {
+    if let Ok(pinned) = load_roots(&files.roots())
+        && Keyring::verify(document, &pinned).is_ok()
+    {
+        let after = pinned.after(document).unwrap_or(pinned);
+        store(&files.roots(), &after.to_bytes())?;
+        return Ok(after);
+    }
+    store(&files.roots(), granted)?;
+    load_roots(&files.roots())
 }
 
 /// Makes a signing key and keeps it.
@@ -197,12 +245,7 @@ fn load_kept_seed(path: &Path) -> Result<Kept<SigningKey>, KeepError> {
 /// How many must sign, then 32 bytes each.
 fn load_kept_roots(path: &Path) -> Result<Kept<Roots>, KeepError> {
     keep::load(path, |bytes| {
-        let (needed, rest) = bytes.split_first().ok_or("is empty")?;
-        let key = |bytes| VerifyingKey::try_from(bytes).map_err(|_| "holds no key".to_owned());
-        let keys: Vec<_> = rest.chunks(32).map(key).collect::<Result<_, _>>()?;
-        let needed = usize::from(*needed);
-        let enough = (1..=keys.len()).contains(&needed);
-        if enough { Ok(Roots { keys, needed }) } else { Err("names too few root keys".into()) }
+        Roots::from_bytes(bytes).ok_or_else(|| "names too few root keys, or none".to_owned())
     })
 }
 

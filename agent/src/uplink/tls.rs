@@ -14,6 +14,7 @@ use wire::time::UnixNanos;
 use super::dates::{AtFloor, begins};
 use crate::clock::floor::Floor;
 use crate::config::Broker;
+use crate::seal::keep;
 
 /// When a certificate expires; `None` if the file holds none.
 #[must_use]
@@ -23,6 +24,31 @@ pub fn expires(certificate: &Path) -> Option<UnixNanos> {
     let (_, parsed) = x509_parser::parse_x509_certificate(&first).ok()?;
     let end_s = parsed.validity().not_after.timestamp();
     Some(UnixNanos(end_s.saturating_mul(1_000_000_000)))
+}
+
+/// How long a certificate lives as a whole, days.
+#[must_use]
+pub fn life_days(certificate: &Path) -> Option<i64> {
+    let pem = std::fs::read(certificate).ok()?;
+    let first = CertificateDer::pem_slice_iter(&pem).next()?.ok()?;
+    let (_, parsed) = x509_parser::parse_x509_certificate(&first).ok()?;
+    let life = parsed.validity();
+    Some((life.not_after.timestamp() - life.not_before.timestamp()) / 86_400)
+}
+
+/// The key of our certificate; one that cannot be read is set aside for a new one.
+///
+/// # Errors
+/// A new one cannot be kept.
+pub fn key(path: &Path) -> anyhow::Result<rcgen::KeyPair> {
+    let pem = keep::read(path).ok().and_then(|pem| String::from_utf8(pem).ok());
+    if let Some(pair) = pem.and_then(|pem| rcgen::KeyPair::from_pem(&pem).ok()) {
+        return Ok(pair);
+    }
+    keep::set_aside(path);
+    let pair = rcgen::KeyPair::generate()?;
+    keep::write(path, pair.serialize_pem().as_bytes())?;
+    Ok(pair)
 }
 
 fn read(path: &Path) -> io::Result<Vec<u8>> {

@@ -103,6 +103,8 @@ fn compare(beat: &Beat, before: &Before, report: &HealthReport, happened: &mut V
     find(Kind::Restart, u64::from(restarted), words);
     let refused = grown(counter::RECEIPTS_REFUSED);
     find(Kind::Receipts, refused, format!("the gateway refused {refused} receipts"));
+    let old = grown(counter::KEYRINGS_REFUSED);
+    find(Kind::Rollback, old, format!("the gateway refused {old} keyrings, older or unsigned"));
     let poisoned = grown(counter::SEGMENTS_POISONED);
     find(Kind::Storage, poisoned, format!("{poisoned} syncs have failed"));
     let rebuilds = grown(counter::REBUILDS);
@@ -200,11 +202,32 @@ fn reported(
     find(Kind::Machine, low, "supply", "the supply's voltage is too low".into());
     let slowed = supplied(supply::SLOWED);
     find(Kind::Machine, slowed, "speed", "the processor is slowed down".into());
+    for (what, number) in
+        [("certificate", counter::CERTIFICATE_SECONDS), ("keyring", counter::KEYRING_SECONDS)]
+    {
+        if let Some((within, words)) = report.said(number).and_then(|left| expiry(what, left)) {
+            find(Kind::Expiry, true, &format!("{what}, {within}"), words);
+        }
+    }
     let alarms = report.counter(counter::ALARMS);
     for (bit, name) in alarm::NAMES {
         let is_on = alarms & (1 << bit) != 0;
         find(Kind::Gateway, is_on, name, format!("the gateway says: {name}"));
     }
+}
+
+/// Each of these, days before something ends, is an incident of its own.
+const EXPIRY_DAYS: [(u64, &str); 3] = [(1, "1 day"), (7, "7 days"), (30, "30 days")];
+
+/// Within which span something ends, and words for it.
+fn expiry(what: &str, left_s: u64) -> Option<(&'static str, String)> {
+    let days = left_s / 86_400;
+    let (_, within) = EXPIRY_DAYS.into_iter().find(|(most, _)| days < *most)?;
+    let words = match left_s {
+        0 => format!("the gateway's {what} has expired; it goes on collecting"),
+        _ => format!("the gateway's {what} ends in {days} days"),
+    };
+    Some((within, words))
 }
 
 /// A line on which readings take too long, whenever there are more of them than at the last look.

@@ -4,6 +4,8 @@ use wire::identity::Lane;
 use wire::receipt::{Disposition, Reason};
 use wire::time::UnixNanos;
 
+use super::forks;
+use super::kind::QUIET_NS;
 use super::{Finding, Kind};
 use crate::audit::{self, Act, Deed};
 use crate::store::StoreError;
@@ -14,6 +16,7 @@ const EVIDENCE: &str = "evidence";
 const GAPS: &str = "gap";
 const NOTES: &str = "note";
 const UNSIGNED: &str = "unsigned";
+const SIGN_INS: &str = "sign-ins";
 /// Records in one look, some tenths of a second: commits wait meanwhile, and a store may be old.
 const RECORDS_MAX: i64 = 20_000;
 
@@ -22,12 +25,13 @@ pub(super) const KEEP: &str = "INSERT INTO watched VALUES (?1, ?2)
                     ON CONFLICT (name) DO UPDATE SET value = excluded.value";
 
 /// What has happened since the last look.
-pub(super) fn happened(db: &Db) -> Result<Vec<Finding>, StoreError> {
+pub(super) fn happened(db: &Db, now: UnixNanos) -> Result<Vec<Finding>, StoreError> {
     let mut found = Vec::new();
     let (from, to) = advance(db, EVIDENCE, "SELECT max(id) FROM evidence", RECORDS_MAX)?;
     if from < to {
         refused(db, (from, to), &mut found)?;
-        forked(db, (from, to), &mut found)?;
+        forks::forked(db, (from, to), now, &mut found)?;
+        forks::cloned(db, (from, to), &mut found)?;
     }
     let (from, to) = advance(db, GAPS, "SELECT max(id) FROM gap", RECORDS_MAX)?;
     if from < to {
@@ -48,6 +52,7 @@ pub(super) fn happened(db: &Db) -> Result<Vec<Finding>, StoreError> {
             count: to - from,
         });
     }
+    sign_ins(db, &mut found)?;
     Ok(found)
 }
 
@@ -86,7 +91,7 @@ pub(super) fn write_looks(db: &Db, now: UnixNanos) -> Result<(), StoreError> {
     Ok(())
 }
 
-fn lane(row: &Row, at: usize) -> Result<&'static str, StoreError> {
+pub(super) fn lane(row: &Row, at: usize) -> Result<&'static str, StoreError> {
     Ok(Lane::from_number(row.at(at)?).map_or("?", Lane::name))
 }
 
@@ -94,7 +99,7 @@ fn reason(row: &Row, at: usize) -> Result<&'static str, StoreError> {
     Ok(Reason::from_number(row.at(at)?).unwrap_or(Reason::None).name())
 }
 
-fn collect(
+pub(super) fn collect(
     db: &Db,
     sql: &'static str,
     values: &[Value<'_>],
@@ -124,30 +129,6 @@ fn refused(db: &Db, (from, to): (i64, i64), found: &mut Vec<Finding>) -> Result<
         })
     };
     collect(db, sql, parameters, finding, found)
-}
-
-/// A second record on one head: both are kept.
-fn forked(db: &Db, (from, to): (i64, i64), found: &mut Vec<Finding>) -> Result<(), StoreError> {
-    let sql = "SELECT segment.gateway, segment.lane, count(*)
-         FROM evidence JOIN segment ON segment.id = evidence.segment
-         WHERE evidence.id > ?1 AND evidence.id <= ?2 AND evidence.disposition <> ?3
-           AND EXISTS (SELECT 1 FROM evidence AS other
-                         JOIN segment AS theirs ON theirs.id = other.segment
-                       WHERE other.previous = evidence.previous AND other.hash <> evidence.hash
-                         AND other.disposition <> ?3 AND theirs.gateway = segment.gateway
-                         AND theirs.lane = segment.lane)
-         GROUP BY 1, 2";
-    let finding = |row: &Row| {
-        let lane = lane(row, 1)?;
-        Ok(Finding {
-            kind: Kind::Fork,
-            gateway: row.at(0)?,
-            subject: lane.to_owned(),
-            words: format!("two records of lane {lane} follow the same one"),
-            count: row.at(2)?,
-        })
-    };
-    collect(db, sql, values![from, to, Disposition::Refused as u8], finding, found)
 }
 
 fn gaps(db: &Db, (from, to): (i64, i64), found: &mut Vec<Finding>) -> Result<(), StoreError> {
@@ -194,24 +175,57 @@ fn losses(db: &Db, (from, to): (i64, i64), found: &mut Vec<Finding>) -> Result<(
 
 /// Records that wait for a key, a newer program or a person; a missing header is asked for.
 pub(super) fn held(db: &Db) -> Result<Vec<Finding>, StoreError> {
-    let sql = "SELECT segment.gateway, evidence.reason, count(*)
+    let sql = "SELECT segment.gateway, evidence.reason, count(*), max(revoked.reason)
          FROM evidence JOIN segment ON segment.id = evidence.segment
+           LEFT JOIN revoked ON revoked.gateway = segment.gateway
          WHERE evidence.disposition <> 1 AND evidence.disposition = ?1 AND evidence.reason <> ?2
          GROUP BY 1, 2";
     let finding = |row: &Row| {
-        let (reason, count): (_, i64) = (reason(row, 1)?, row.at(2)?);
-        Ok(Finding {
-            kind: Kind::Held,
-            gateway: row.at(0)?,
-            subject: reason.to_owned(),
-            words: format!("{count} records are kept and not opened: {reason}"),
-            count,
-        })
+        let (because, count): (_, i64) = (reason(row, 1)?, row.at(2)?);
+        let revoked: Option<String> = row.at(3)?;
+        let is_suspect = because == Reason::Suspect.name();
+        let (kind, words) = match revoked {
+            Some(why) if is_suspect => {
+                (Kind::Revoked, format!("{count} records came after it was revoked: {why}"))
+            }
+            None if is_suspect => {
+                (Kind::StolenKey, format!("{count} records are by a key that has a successor"))
+            }
+            _ => (Kind::Held, format!("{count} records are kept and not opened: {because}")),
+        };
+        Ok(Finding { kind, gateway: row.at(0)?, subject: because.to_owned(), words, count })
     };
     let mut found = Vec::new();
     let parameters = values![Disposition::Held as u8, Reason::NoHeader as u8];
     collect(db, sql, parameters, finding, &mut found)?;
     Ok(found)
+}
+
+/// So many refusals within ten minutes are no typing error: an account is locked after five.
+const REFUSALS: i64 = 10;
+
+/// Somebody tries to come in, again and again.
+fn sign_ins(db: &Db, found: &mut Vec<Finding>) -> Result<(), StoreError> {
+    let (from, to) = advance(db, SIGN_INS, "SELECT max(id) FROM audit", i64::MAX)?;
+    if from == to {
+        return Ok(());
+    }
+    let sql = "SELECT count(*) FROM audit AS last
+               WHERE what IN ('sign-in-refused', 'locked', 'enrol-refused')
+                 AND at_ns > (SELECT max(at_ns) FROM audit) - ?1
+                 AND EXISTS (SELECT 1 FROM audit WHERE id > ?2
+                   AND what IN ('sign-in-refused', 'locked', 'enrol-refused'))";
+    let count: i64 = db.one(sql, values![QUIET_NS, from])?;
+    if count >= REFUSALS {
+        found.push(Finding {
+            kind: Kind::SignIns,
+            gateway: None,
+            subject: String::new(),
+            words: format!("{count} claims were refused within ten minutes"),
+            count,
+        });
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -232,7 +246,7 @@ mod tests {
             most = i64::MAX
         ))
         .unwrap();
-        let found = happened(&db).unwrap();
+        let found = happened(&db, UnixNanos(0)).unwrap();
         assert_eq!((found.len(), found[0].kind, found[0].count), (1, Kind::DeviceLoss, 3 << 40));
     }
 }

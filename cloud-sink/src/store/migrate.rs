@@ -29,7 +29,7 @@ macro_rules! table {
     };
 }
 
-const TABLES: [Table; 34] = [
+const TABLES: [Table; 41] = [
     table!("gateway", "id, name, signing_key, enrolled_ns", "?1, ?2, ?3, ?4", numbered),
     table!("gateway_key", "gateway, signing_key, enrolled_ns", "?1, ?2, ?3"),
     table!(
@@ -87,6 +87,13 @@ const TABLES: [Table; 34] = [
         numbered
     ),
     table!("counter", "name, value", "?1, ?2"),
+    table!("revoked", "gateway, at_ns, reason, successor", "?1, ?2, ?3, ?4"),
+    table!("revoked_after", "gateway, lane, segment, idx, hash", "?1, ?2, ?3, ?4, ?5"),
+    table!("key_end", "gateway, signing_key, successor, start_count, at_ns", "?1, ?2, ?3, ?4, ?5"),
+    table!("token", "digest, gateway, ward, expires_ns, used_by", "?1, ?2, ?3, ?4, ?5"),
+    table!("certificate", "serial, gateway, from_ns, to_ns, revoked_ns", "?1, ?2, ?3, ?4, ?5"),
+    table!("keyring", "root_version, fleet_version, at_ns, document", "?1, ?2, ?3, ?4"),
+    table!("fork", "gateway, boot, other, at_ns", "?1, ?2, ?3, ?4"),
     table!(
         "said",
         "device, boot, lane, first, evidence, last, digests",

@@ -24,14 +24,7 @@ pub fn roots(keys: &KeyFolder) -> anyhow::Result<Roots> {
         // A site that was made before there could be more than one.
         Err(_) => [&[1][..], &keys.read("root.pub")?].concat(),
     };
-    let (needed, rest) = bytes.split_first().context("roots: is empty")?;
-    let key = |bytes: &[u8]| VerifyingKey::try_from(bytes).context("roots: holds no key");
-    let roots = rest.chunks(32).map(key).collect::<Result<Vec<_>, _>>()?;
-    let needed = usize::from(*needed);
-    if !(1..=roots.len()).contains(&needed) {
-        bail!("roots: {needed} of {} keys cannot sign", roots.len());
-    }
-    Ok(Roots { keys: roots, needed })
+    Roots::from_bytes(&bytes).context("roots: names too few keys, or none")
 }
 
 /// Writes down the roots of this site.
@@ -39,9 +32,7 @@ pub fn roots(keys: &KeyFolder) -> anyhow::Result<Roots> {
 /// # Errors
 /// The file cannot be written.
 pub fn keep_roots(keys: &KeyFolder, roots: &Roots) -> anyhow::Result<()> {
-    let mut bytes = vec![u8::try_from(roots.needed).context("more roots than fit")?];
-    roots.keys.iter().for_each(|key| bytes.extend_from_slice(key.as_bytes()));
-    replace(keys, "roots", &bytes)
+    replace(keys, "roots", &roots.to_bytes())
 }
 
 /// The keyring in force, with its bytes.
