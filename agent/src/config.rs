@@ -70,6 +70,8 @@ pub struct Broker {
     pub certificate: PathBuf,
     /// Its private key.
     pub key: PathBuf,
+    /// Lists of revoked certificates of brokers; none is looked at without it.
+    pub crl: Option<PathBuf>,
 }
 
 /// Why a configuration is refused.
@@ -293,6 +295,7 @@ impl BrokerSection {
             ca: path(self.ca, "ca.pem"),
             certificate: path(self.certificate, "gateway.pem"),
             key: path(self.key, "gateway-tls.key"),
+            crl: self.crl.map(|crl| folder.join(crl)),
         })
     }
 }

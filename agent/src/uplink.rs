@@ -10,6 +10,8 @@ pub mod call;
 
 pub(crate) mod dates;
 
+mod refusal;
+
 pub mod traffic;
 
 pub mod tls;

@@ -5,6 +5,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+#[path = "../ward/attack.rs"]
+mod attack;
 #[path = "../ward/bench.rs"]
 mod bench;
 #[path = "../ward/board.rs"]
@@ -56,6 +58,9 @@ mod world;
 struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
+    /// Attacks the line in every way that docs/threats.md names, and says what was detected.
+    #[arg(long)]
+    attack: bool,
     #[command(flatten)]
     demo: demo::Demo,
 }
@@ -102,6 +107,9 @@ fn main() -> ExitCode {
         }
     };
     let work = async {
+        if cli.attack {
+            return attack::run();
+        }
         match cli.command.unwrap_or(Command::Demo(cli.demo)) {
             Command::Demo(command) => command.run().await,
             Command::Replay(command) => command.run().await,

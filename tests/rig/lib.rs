@@ -45,4 +45,6 @@ pub mod oracle;
 
 pub mod trials;
 
+pub mod attack;
+
 pub mod targets;

@@ -60,7 +60,7 @@ fn certify(folder: &Path, names: &[&str]) {
 fn address(folder: &Path, name: &str, port: u16) -> Address {
     let file = |end: &str| -> PathBuf { folder.join(format!("{name}.{end}")) };
     let (host, ca) = ("localhost".to_owned(), folder.join("ca.pem"));
-    Address { host, port, ca, certificate: file("pem"), key: file("key") }
+    Address { host, port, ca, certificate: file("pem"), key: file("key"), crl: None }
 }
 
 impl Post {

@@ -18,6 +18,8 @@ mod site;
 
 mod tamper;
 
+mod adversary;
+
 mod database;
 
 mod migrate;
@@ -76,6 +78,10 @@ mod sink_line;
 
 mod hostile_broker;
 
+mod hostile;
+
+mod tls;
+
 mod queries;
 
 mod secrets;
@@ -93,5 +99,7 @@ mod fixtures;
 mod trials;
 
 mod vectors;
+
+mod known_answers;
 
 mod round_trips;

@@ -62,6 +62,9 @@ pub(super) struct BrokerSection {
     pub(super) certificate: Option<PathBuf>,
     /// Our key, PEM. Default: `keys/gateway-tls.key` in the state folder.
     pub(super) key: Option<PathBuf>,
+    /// Lists of revoked certificates, PEM, read anew for each connection; if it cannot be read, no
+    /// broker is believed. Without it none is looked at.
+    pub(super) crl: Option<PathBuf>,
 }
 
 const fn default_port() -> u16 {

@@ -19,7 +19,7 @@ use crate::config::Broker;
 use crate::limits::{KEEP_ALIVE, PUBLISHES_MAX, THIN_LINK_DEADLINE, TRAFFIC_LOOK};
 use crate::uplink::call::{self, Known};
 use crate::uplink::traffic::Traffic;
-use crate::uplink::{Hands, tls};
+use crate::uplink::{Hands, refusal, tls};
 
 /// Requests that the client may hold; small, because the log is the queue.
 const CLIENT_QUEUE: usize = 16;
@@ -195,7 +195,7 @@ async fn run(
             }
             Ok(_) => continue,
             Err(error) => {
-                let words = error.to_string();
+                let words = told(&error);
                 let answered = traffic.is_answered();
                 let down =
                     if answered { FromBroker::Down(words) } else { FromBroker::Absent(words) };
@@ -206,6 +206,14 @@ async fn run(
         if events.send((generation, event)).await.is_err() {
             return;
         }
+    }
+}
+
+/// What the end of a connection means, and what the client says of it.
+fn told(error: &(dyn std::error::Error + 'static)) -> String {
+    match refusal::words(error) {
+        Some(words) => format!("{words} ({error})"),
+        None => error.to_string(),
     }
 }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::ServerCertVerifier;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer};
 use rustls::{ClientConfig, RootCertStore};
 use wire::time::UnixNanos;
 
@@ -91,8 +91,24 @@ pub(crate) fn identity(
     Ok((chain, secret))
 }
 
+/// The lists of revoked certificates in a file: at least one.
+///
+/// # Errors
+/// It is missing or holds none; the message names it. Nobody is believed then: a list that somebody
+/// could take away would be none.
+fn revoked(crl: &Path) -> io::Result<Vec<CertificateRevocationListDer<'static>>> {
+    let lists: Result<Vec<_>, _> =
+        CertificateRevocationListDer::pem_slice_iter(&read(crl)?).collect();
+    let lists = lists.map_err(|error| wrong(crl, &error))?;
+    if lists.is_empty() {
+        return Err(wrong(crl, &"holds no list of revoked certificates"));
+    }
+    Ok(lists)
+}
+
 /// Builds the client side of the connection to the broker. It certainly is as late as our own
-/// certificate begins.
+/// certificate begins. All files are read anew for each connection. A list of revoked certificates
+/// counts beyond its own end: a site that is cut off cannot renew it.
 ///
 /// # Errors
 /// A file is missing or holds no PEM; the message names it.
@@ -104,8 +120,13 @@ pub fn client(broker: &Broker, floor: &Arc<Floor>) -> io::Result<ClientConfig> {
     }
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let verifier = WebPkiServerVerifier::builder_with_provider(roots, provider.clone());
+    let verifier = match &broker.crl {
+        Some(crl) => verifier.with_crls(revoked(crl)?),
+        None => verifier,
+    };
+    let asked = broker.crl.as_ref().unwrap_or(&broker.ca);
     let verifier: Arc<dyn ServerCertVerifier> =
-        verifier.build().map_err(|error| wrong(&broker.ca, &error))?;
+        verifier.build().map_err(|error| wrong(asked, &error))?;
     let verifier = Arc::new(AtFloor::new(verifier, floor.clone()));
     ClientConfig::builder_with_provider(provider)
         .with_protocol_versions(&[&rustls::version::TLS13])

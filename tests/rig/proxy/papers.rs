@@ -60,6 +60,7 @@ impl Papers {
             ca: self.ca.clone(),
             certificate: self.certificate.clone(),
             key: self.key.clone(),
+            crl: None,
         };
         let floor = Floor::below(self.ca.parent().unwrap_or(Path::new(".")));
         Ok(TlsConnector::from(Arc::new(agent::uplink::tls::client(&broker, &floor)?)))

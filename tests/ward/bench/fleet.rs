@@ -103,6 +103,7 @@ fn options(site: &Site) -> Result<MqttOptions> {
         ca: papers.ca,
         certificate: sink.join("sink.pem"),
         key: sink.join("sink-tls.key"),
+        crl: None,
     };
     let mut options = MqttOptions::new("ward-fleet", (broker.host.as_str(), broker.port));
     let tls = tls::client(&broker, &Floor::below(&sink))?;

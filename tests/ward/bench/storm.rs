@@ -64,6 +64,7 @@ pub async fn measure(broker: Option<BrokerKind>) -> Result<Vec<Row>> {
         ca: papers.ca,
         certificate: papers.certificate,
         key: papers.key,
+        crl: None,
     };
     let fleet = Arc::new(Fleet::default());
     let mut gateways = JoinSet::new();

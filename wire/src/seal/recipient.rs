@@ -8,7 +8,7 @@ use hkdf::Hkdf;
 use hpke::aead::AesGcm256;
 use hpke::kdf::HkdfSha256;
 use hpke::kem::{X25519HkdfSha256, XWing};
-use hpke::rand_core::{TryCryptoRng, TryRng};
+use hpke::rand_core::{CryptoRng, TryCryptoRng, TryRng};
 use hpke::{Deserializable, Kem, OpModeR, OpModeS, Serializable};
 use sha2::{Digest, Sha256};
 use zeroize::{Zeroize, ZeroizeOnDrop};
@@ -165,35 +165,61 @@ impl TryRng for Draws {
 
 impl TryCryptoRng for Draws {}
 
+/// HPKE as the format has it, to one public key: base mode, HKDF-SHA256, AES-256-GCM, one message.
+///
+/// Gives the encapsulated key and the ciphertext; `None` for what is no key of this KEM.
+fn seal_once<K: Kem>(
+    public: &[u8],
+    info: &[u8],
+    aad: &[u8],
+    plaintext: &[u8],
+    random: &mut impl CryptoRng,
+) -> Option<(Vec<u8>, Vec<u8>)> {
+    let public = K::PublicKey::from_bytes(public).ok()?;
+    let (encapsulated, sealed) = hpke::single_shot_seal_with_rng::<AesGcm256, HkdfSha256, K>(
+        &OpModeS::Base,
+        &public,
+        info,
+        plaintext,
+        aad,
+        random,
+    )
+    .ok()?;
+    Some((encapsulated.to_bytes().to_vec(), sealed))
+}
+
+/// The other way round; `None` for whatever [`seal_once`] did not make for this key.
+fn open_once<K: Kem>(
+    private: &[u8],
+    encapsulated: &[u8],
+    info: &[u8],
+    aad: &[u8],
+    sealed: &[u8],
+) -> Option<Vec<u8>> {
+    let private = K::PrivateKey::from_bytes(private).ok()?;
+    let encapsulated = K::EncappedKey::from_bytes(encapsulated).ok()?;
+    hpke::single_shot_open::<AesGcm256, HkdfSha256, K>(
+        &OpModeR::Base,
+        &private,
+        &encapsulated,
+        info,
+        sealed,
+        aad,
+    )
+    .ok()
+}
+
 pub(super) fn wrap(
     secret: &SegmentSecret,
     recipient: &Recipient,
     core: &[u8],
     draws: &mut Draws,
 ) -> Result<Wrapped, BadRecipient> {
-    fn with<K: Kem>(
-        secret: &SegmentSecret,
-        public: &[u8],
-        info: &[u8],
-        draws: &mut Draws,
-    ) -> Option<(Vec<u8>, Vec<u8>)> {
-        let public = K::PublicKey::from_bytes(public).ok()?;
-        let (encapsulated, sealed) = hpke::single_shot_seal_with_rng::<AesGcm256, HkdfSha256, K>(
-            &OpModeS::Base,
-            &public,
-            info,
-            &secret.0,
-            &[],
-            draws,
-        )
-        .ok()?;
-        Some((encapsulated.to_bytes().to_vec(), sealed))
-    }
     let info = Sha256::digest(core);
     let public = &recipient.public;
     let pair = match recipient.suite {
-        Suite::XWing => with::<XWing>(secret, public, &info, draws),
-        Suite::X25519 => with::<X25519HkdfSha256>(secret, public, &info, draws),
+        Suite::XWing => seal_once::<XWing>(public, &info, &[], &secret.0, draws),
+        Suite::X25519 => seal_once::<X25519HkdfSha256>(public, &info, &[], &secret.0, draws),
     };
     let key = recipient.id();
     let (encapsulated, sealed) = pair.ok_or(BadRecipient { key })?;
@@ -210,33 +236,22 @@ pub fn unwrap_secret(
     wrapped: &[Wrapped],
     secret_key: &RecipientSecret,
 ) -> Result<SegmentSecret, OpenError> {
-    fn with<K: Kem>(private: &[u8], one: &Wrapped, info: &[u8]) -> Option<Vec<u8>> {
-        let private = K::PrivateKey::from_bytes(private).ok()?;
-        let encapsulated = K::EncappedKey::from_bytes(&one.encapsulated).ok()?;
-        let mode = OpModeR::Base;
-        let (sealed, aad) = (one.sealed.as_slice(), &[]);
-        hpke::single_shot_open::<AesGcm256, HkdfSha256, K>(
-            &mode,
-            &private,
-            &encapsulated,
-            info,
-            sealed,
-            aad,
-        )
-        .ok()
-    }
     let key = secret_key.id;
     let mine = wrapped.iter().find(|one| one.recipient == key);
     let (Some(one), true) = (mine, header.suite == secret_key.suite) else {
         return Err(OpenError::NotForThisKey { key });
     };
     let info = Sha256::digest(core);
+    let (private, enc) = (&secret_key.private, &one.encapsulated);
     let opened = match header.suite {
-        Suite::XWing => with::<XWing>(&secret_key.private, one, &info),
-        Suite::X25519 => with::<X25519HkdfSha256>(&secret_key.private, one, &info),
+        Suite::XWing => open_once::<XWing>(private, enc, &info, &[], &one.sealed),
+        Suite::X25519 => open_once::<X25519HkdfSha256>(private, enc, &info, &[], &one.sealed),
     };
     let mut opened = opened.ok_or(OpenError::Unwrap { key })?;
     let bytes: Option<[u8; 32]> = opened.as_slice().try_into().ok();
     opened.zeroize();
     bytes.map(SegmentSecret).ok_or(OpenError::Unwrap { key })
 }
+
+#[cfg(test)]
+mod tests;

@@ -258,3 +258,50 @@ fn other_roots_are_followed_only_from_those_before_them() {
     let back = document([back, vec![root_part.sign(&key(1)), root_part.sign(&key(2))]].concat());
     assert!(Keyring::verify(&back, &newest).is_err(), "retired roots bring nobody back");
 }
+#[test]
+fn a_salt_is_the_published_hmac_of_index_and_block() {
+    // Wycheproof, HMAC-SHA256, cases 9 and 90: 32 bytes of key and 8 of message, as ours are.
+    let published: [([u128; 2], u32, u32, u128); 2] = [
+        (
+            [0x233e_4fde_e70b_cc20_235b_6977_ddfc_05b0, 0xdf66_f563_5d82_7c66_e5a6_3cdb_16a2_4938],
+            0xfdb2_ee4b,
+            0x6d1a_0ac2,
+            0x120b_26ee_1355_c134_c262_513c_7922_deb6,
+        ),
+        (
+            [0x505a_a988_1980_9ef6_3b9a_368a_1e8b_c2e9, 0x22da_45b0_3ce0_2d9a_7966_b150_06db_a2d5],
+            0x2e4e_7ef7,
+            0x28fe_11af,
+            0x406a_5c2b_d3e6_a959_5f9b_7dff_608d_59a7,
+        ),
+    ];
+    let mut keys = sealed(Suite::X25519, "gw-1").keys;
+
+    for ([high, low], index, block, salt) in published {
+        keys.salt_key[..16].copy_from_slice(&high.to_be_bytes());
+        keys.salt_key[16..].copy_from_slice(&low.to_be_bytes());
+
+        assert_eq!(keys.salt(index, block), salt.to_be_bytes());
+    }
+}
+
+/// AES-GCM alone commits to no key and to no text: the content root does.
+#[test]
+fn a_frame_whose_root_names_other_blocks_does_not_open_although_its_tag_fits() {
+    let Sealed { signer, frame, keys, .. } = sealed(Suite::X25519, "gw-1");
+    let record = Record::parse(&frame).unwrap();
+    let core = verify_frame(&record, &signer.verifying_key()).unwrap().core;
+    let other = vec![0x83, 0x42, 1, 2, 0x41, 4, 0x40];
+    let core_bytes = core.encode();
+    let mut ciphertext = other.clone();
+    let nonce = Nonce::from(keys.nonce(core.index));
+    keys.cipher.encrypt_in_place(&nonce, &core_bytes, &mut ciphertext).unwrap();
+    let signed = sign(&signer, Purpose::Record, frame_payload(&core_bytes, &ciphertext));
+    let bytes = join(&signed, Some(&ciphertext));
+
+    let record = Record::parse(&bytes).unwrap();
+    let frame = verify_frame(&record, &signer.verifying_key()).unwrap();
+
+    assert_ne!(keys.content_root(core.index, &other), Ok(core.content_root));
+    assert_eq!(open_frame(&keys, &frame), Err(OpenError::ContentRoot));
+}
