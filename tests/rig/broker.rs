@@ -54,6 +54,8 @@ pub struct BrokerConfig {
     pub key_pem: Vec<u8>,
     /// The authorities that sign client certificates.
     pub client_ca_pem: Vec<u8>,
+    /// Lists of revoked client certificates; empty if there are none.
+    pub client_crl_pem: Vec<u8>,
     /// Common names that may publish and subscribe everything below `wardline/v1/`.
     pub sinks: Vec<String>,
     /// How it misbehaves from the start.

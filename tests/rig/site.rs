@@ -266,6 +266,34 @@ impl Site {
         serde_json::from_str(said.trim()).context("the sink's status is no JSON")
     }
 
+    /// What one of the sink's commands prints.
+    ///
+    /// # Errors
+    /// The command fails.
+    pub fn sink(&self, words: &[&str], options: &[&str]) -> Result<String> {
+        self.layout.sink(&self.programs, words, options)
+    }
+
+    /// What one of the gateway's commands prints.
+    ///
+    /// # Errors
+    /// The command fails.
+    pub fn gateway(&self, words: &[&str], options: &[&str]) -> Result<String> {
+        self.layout.gateway(&self.programs, words, options)
+    }
+
+    /// The sink's configuration.
+    #[must_use]
+    pub fn sink_config(&self) -> PathBuf {
+        self.layout.sink_config()
+    }
+
+    /// The programs that run here.
+    #[must_use]
+    pub fn programs(&self) -> &Programs {
+        &self.programs
+    }
+
     /// Says that the store was put back.
     ///
     /// # Errors

@@ -74,6 +74,7 @@ impl Post {
             certificate_pem: read("broker.pem"),
             key_pem: read("broker.key"),
             client_ca_pem: read("ca.pem"),
+            client_crl_pem: Vec::new(),
             sinks: vec!["sink-1".to_owned()],
             faults,
         };

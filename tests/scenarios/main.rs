@@ -80,6 +80,8 @@ mod hostile_broker;
 
 mod hostile;
 
+mod trust;
+
 mod tls;
 
 mod queries;

@@ -21,7 +21,7 @@ use wire::reading::{ChannelKind, Mode};
 use crate::any_state::story::SOCKET;
 
 mod ear;
-mod papers;
+pub mod papers;
 mod records;
 
 use ear::{Answer, Ear};
@@ -80,6 +80,7 @@ impl Post {
             certificate_pem: own.certificate.into_bytes(),
             key_pem: own.key.into_bytes(),
             client_ca_pem: fs::read(post.site.papers().ca).unwrap(),
+            client_crl_pem: Vec::new(),
             sinks: vec!["sink-1".to_owned()],
             faults: Faults::default(),
         };

@@ -13,7 +13,7 @@ pub struct Broker {
     /// Port on the loopback.
     #[arg(long)]
     port: u16,
-    /// Folder with ca.pem, broker.pem and broker.key.
+    /// Folder with ca.pem, crl.pem, broker.pem and broker.key.
     #[arg(long, value_name = "DIR")]
     keys: PathBuf,
     /// Certificate names that may use every topic.
@@ -32,6 +32,7 @@ impl Broker {
             certificate_pem: read("broker.pem")?,
             key_pem: read("broker.key")?,
             client_ca_pem: read("ca.pem")?,
+            client_crl_pem: read("crl.pem")?,
             sinks: self.sink.clone(),
             faults: Faults::default(),
         };

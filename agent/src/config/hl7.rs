@@ -28,16 +28,20 @@ impl Hl7Section {
             return Err(ConfigError::Value { key: "intake.hl7.plain", value, cure });
         }
         let is_plain = self.plain || listen.ip().is_loopback() && !names_files;
-        let keys = state.join("keys");
-        let path = |given: Option<_>, name: &str| match given {
-            Some(path) => folder.join::<std::path::PathBuf>(path),
-            None => keys.join(name),
+        let ca = self.ca.map_or_else(|| state.join("keys/ca.pem"), |ca| folder.join(ca));
+        let tls = match (is_plain, self.certificate, self.key) {
+            (true, ..) => None,
+            (false, Some(certificate), Some(key)) => {
+                Some(Tls { certificate: folder.join(certificate), key: folder.join(key), ca })
+            }
+            // The gateway's own is for the broker, as a client: no sender could verify it.
+            (false, ..) => {
+                let cure = "beside loopback, needs `certificate` and `key` for the name that senders \
+                            call, or plain = true";
+                let (value, cure) = (listen.to_string(), cure.to_owned());
+                return Err(ConfigError::Value { key: "intake.hl7.listen", value, cure });
+            }
         };
-        let tls = (!is_plain).then(|| Tls {
-            certificate: path(self.certificate, "gateway.pem"),
-            key: path(self.key, "gateway-tls.key"),
-            ca: path(self.ca, "ca.pem"),
-        });
         Ok((Port { listen, tls }, Duration::from_millis(gather)))
     }
 }

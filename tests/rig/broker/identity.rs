@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig};
 use tokio_rustls::TlsAcceptor;
@@ -21,8 +21,12 @@ pub(super) fn acceptor(config: &BrokerConfig) -> Result<TlsAcceptor, BrokerError
         .map_err(|error| BrokerError::Pem { what: "broker key", error })?;
 
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let lists: Result<Vec<_>, _> =
+        CertificateRevocationListDer::pem_slice_iter(&config.client_crl_pem).collect();
+    let lists = lists.map_err(|error| BrokerError::Pem { what: "revoked clients", error })?;
     let verifier =
         WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider))
+            .with_crls(lists)
             .build()
             .map_err(|error| BrokerError::Tls(error.to_string()))?;
     let server = ServerConfig::builder_with_provider(provider)

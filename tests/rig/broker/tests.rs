@@ -85,6 +85,7 @@ fn config(authority: &Authority, port: u16, faults: Faults) -> BrokerConfig {
         certificate_pem,
         key_pem,
         client_ca_pem: authority.pem(),
+        client_crl_pem: Vec::new(),
         sinks: vec!["sink-a".into(), "sink-b".into()],
         faults,
     }
