@@ -17,6 +17,7 @@ pub mod disk;
 pub mod segment;
 
 mod append;
+mod erase;
 mod evict;
 mod open;
 mod read;
@@ -24,6 +25,7 @@ mod recover;
 mod settle;
 
 pub use append::AppendError;
+pub use erase::Erased;
 pub use read::RecordAt;
 pub use recover::Recovery;
 pub use settle::Settled;

@@ -11,6 +11,7 @@ mod check;
 mod device;
 mod diag;
 mod doctor;
+mod erase;
 mod examine;
 mod finding;
 mod init;
@@ -61,6 +62,8 @@ enum Command {
     /// Looks into a buffer folder; needs public keys only.
     #[command(subcommand)]
     Log(log::Log),
+    /// Makes everything that is buffered here unreadable for good, and leaves a signed proof.
+    Erase(erase::Erase),
     /// Prints completions for a shell.
     Completions(pages::Completions),
     /// Writes the manual, one page a command.
@@ -130,6 +133,7 @@ impl Cli {
             Command::TestSend(command) => command.run(),
             Command::Diag(command) => command.run(),
             Command::Log(command) => command.run(),
+            Command::Erase(command) => command.run(),
             Command::Completions(command) => command.run(),
             Command::Man(command) => command.run(),
             Command::Schema(command) => command.run(),

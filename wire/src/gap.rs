@@ -23,15 +23,25 @@ pub enum Cause {
     Overflow = 4,
     /// A torn tail after a power cut: 0 to one commit group, none of it accepted.
     UncertainTail = 5,
+    /// Erased by a person, with everything else on the medium.
+    Erased = 6,
 }
 
 impl Cause {
+    /// All of them.
+    pub const ALL: [Self; 6] = [
+        Self::Evicted,
+        Self::Poisoned,
+        Self::Damaged,
+        Self::Overflow,
+        Self::UncertainTail,
+        Self::Erased,
+    ];
+
     /// From the number on the wire.
     #[must_use]
     pub fn from_number(number: u64) -> Option<Self> {
-        [Self::Evicted, Self::Poisoned, Self::Damaged, Self::Overflow, Self::UncertainTail]
-            .into_iter()
-            .find(|cause| *cause as u64 == number)
+        Self::ALL.into_iter().find(|cause| *cause as u64 == number)
     }
 
     /// The word in tables and logs.
@@ -43,6 +53,7 @@ impl Cause {
             Self::Damaged => "damaged",
             Self::Overflow => "overflow",
             Self::UncertainTail => "uncertain-tail",
+            Self::Erased => "erased",
         }
     }
 }

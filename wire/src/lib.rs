@@ -40,6 +40,9 @@ pub mod segment;
 #[cfg(feature = "alloc")]
 pub mod gap;
 
+#[cfg(feature = "card")]
+pub mod card;
+
 #[cfg(feature = "seal")]
 pub mod seal;
 

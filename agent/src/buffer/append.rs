@@ -280,7 +280,7 @@ impl<D: Disk, S: Sealer> Buffer<D, S> {
             return Err(io::Error::other("no segment is open").into());
         };
         let at = place(open.end, bytes.len());
-        let mut wrapped = wrap(open.segment, record.index, bytes);
+        let mut wrapped = wrap(&open.file, open.segment, record.index, bytes);
         let end = at + wrapped.len() as u64;
         let room = usize::try_from(open.allocated - end).unwrap_or(usize::MAX);
         wrapped.resize(wrapped.len() + zeros_after(end).min(room), 0);

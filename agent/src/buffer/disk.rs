@@ -8,6 +8,8 @@ use std::io::{Error, ErrorKind, Result};
 use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use wire::card::Veil;
+
 /// A folder of files.
 pub trait Disk {
     /// An open file.
@@ -72,6 +74,10 @@ pub trait DiskFile {
     /// # Errors
     /// As the system says.
     fn size(&self) -> Result<u64>;
+    /// The veil of the medium under which records lie in it.
+    fn veil(&self) -> Veil {
+        Veil::default()
+    }
 }
 
 /// A folder of the real file system.
@@ -81,6 +87,14 @@ pub trait DiskFile {
 #[derive(Debug)]
 pub struct Folder {
     path: PathBuf,
+    veil: Veil,
+}
+
+/// A file in a folder.
+#[derive(Debug)]
+pub struct FolderFile {
+    file: File,
+    veil: Veil,
 }
 
 impl Folder {
@@ -99,7 +113,17 @@ impl Folder {
     /// As the system says.
     pub fn existing(path: &Path) -> Result<Self> {
         File::open(path)?;
-        Ok(Self { path: path.to_owned() })
+        Ok(Self { path: path.to_owned(), veil: Veil::default() })
+    }
+
+    /// The same with the key of its medium: records are written under it.
+    #[must_use]
+    pub fn under(self, veil: Veil) -> Self {
+        Self { veil, ..self }
+    }
+
+    fn file(&self, file: File) -> FolderFile {
+        FolderFile { file, veil: self.veil.clone() }
     }
 }
 
@@ -136,16 +160,16 @@ pub fn sync_parent(path: &Path) -> Result<()> {
 impl Folder {
     /// Whether a file that was opened by a name still stands under it.
     #[must_use]
-    pub fn is_at(&self, name: &str, file: &File) -> bool {
+    pub fn is_at(&self, name: &str, file: &FolderFile) -> bool {
         let place = |meta: std::fs::Metadata| (meta.dev(), meta.ino());
         let named = self.path.join(name).symlink_metadata().map(place);
-        let opened = file.metadata().map(place);
+        let opened = file.file.metadata().map(place);
         named.is_ok() && named.ok() == opened.ok()
     }
 }
 
 impl Disk for Folder {
-    type File = File;
+    type File = FolderFile;
 
     fn list(&self) -> Result<Vec<(String, u64)>> {
         let mut files = Vec::new();
@@ -165,7 +189,7 @@ impl Disk for Folder {
         Ok(files)
     }
 
-    fn open(&self, name: &str) -> Result<File> {
+    fn open(&self, name: &str) -> Result<FolderFile> {
         let path = self.path.join(name);
         let writable = OpenOptions::new().read(true).write(true).open(&path);
         match writable {
@@ -173,12 +197,13 @@ impl Disk for Folder {
             Err(error) if error.kind() == ErrorKind::ReadOnlyFilesystem => File::open(&path),
             other => other,
         }
+        .map(|file| self.file(file))
     }
 
-    fn create(&self, name: &str) -> Result<File> {
+    fn create(&self, name: &str) -> Result<FolderFile> {
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(true).mode(0o600);
-        options.open(self.path.join(name))
+        options.open(self.path.join(name)).map(|file| self.file(file))
     }
 
     fn rename(&self, from: &str, to: &str) -> Result<()> {
@@ -199,11 +224,11 @@ impl Disk for Folder {
     }
 }
 
-impl DiskFile for File {
+impl DiskFile for FolderFile {
     fn read_at(&self, into: &mut [u8], offset: u64) -> Result<usize> {
         let mut done = 0;
         while done < into.len() {
-            match FileExt::read_at(self, &mut into[done..], offset + done as u64) {
+            match FileExt::read_at(&self.file, &mut into[done..], offset + done as u64) {
                 Ok(0) => break,
                 Ok(count) => done += count,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
@@ -214,15 +239,19 @@ impl DiskFile for File {
     }
 
     fn write_at(&self, bytes: &[u8], offset: u64) -> Result<()> {
-        self.write_all_at(bytes, offset)
+        self.file.write_all_at(bytes, offset)
     }
 
     fn sync(&self) -> Result<()> {
-        self.sync_data()
+        self.file.sync_data()
     }
 
     fn size(&self) -> Result<u64> {
-        Ok(self.metadata()?.len())
+        Ok(self.file.metadata()?.len())
+    }
+
+    fn veil(&self) -> Veil {
+        self.veil.clone()
     }
 }
 

@@ -122,6 +122,13 @@ impl<D: Disk, S: Sealer> Buffer<D, S> {
     }
 }
 
+impl Segment {
+    /// Fewest readings of it that no receipt covers, as far as it was read.
+    pub(super) fn readings_min(&self) -> u64 {
+        hole_of_segment(self, Cause::Erased).map_or(0, |hole| hole.readings.0)
+    }
+}
+
 /// All of a segment that no receipt covers, gaps and what they stand for included; `None` if that
 /// is nothing. While the header has no receipt, none of the frames counts as receipted: what a sink
 /// holds of them it can never open.

@@ -219,7 +219,7 @@ impl<D: Disk, S: Sealer> Buffer<D, S> {
         // A recycled file's old name must be gone for good before what it named is overwritten.
         self.sync_names()?;
         let file = self.disk.open(from)?;
-        let wrapped = wrap(name.segment, 0, header);
+        let wrapped = wrap(&file, name.segment, 0, header);
         for slot in HEADER_SLOTS {
             file.write_at(&wrapped, slot)?;
             self.figures.bytes_written += wrapped.len() as u64;

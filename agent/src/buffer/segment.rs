@@ -1,27 +1,24 @@
 //! How one segment lies in its file, and how it is read back without any key.
 //!
-//! Shape:  8 KiB header slot; records; the header's second slot at 120 KiB; records from 128 KiB.
-//! A record is mark 4 ‖ length 4 ‖ index 4 ‖ CRC-32C 4, all little-endian, then its bytes, padded
-//! to 8. Mark and checksum depend on the segment id, so that nothing of a recycled file's former
-//! life can be taken for a record or for a torn one. Behind the last record its block is zeros, so
-//! that a block which the medium destroyed is told from one that was never written.
+//! Shape:  8 KiB header slot; records, as [`wire::card`] has them; the header's second slot at 120
+//! KiB; records from 128 KiB. Behind the last record its block is zeros, so that a block which the
+//! medium destroyed is told from one that was never written.
 //! Order:  index 0 is the header; frames and gaps follow from 1 without holes.
 
+use std::borrow::Cow;
 use std::io::Result;
 
+use wire::card::{self, HEAD_BYTES};
 use wire::frame::{Record, RecordKind, hash_of, read_frame_payload};
 use wire::gap::Gap;
 use wire::identity::{RecordHash, SegmentId};
-use wire::limits::{FRAME_BYTES_MAX, HEADER_BYTES_MAX, SEGMENT_FRAMES_MAX};
+use wire::limits::{FRAME_BYTES_MAX, HEADER_BYTES_MAX};
 use wire::segment::{Header, read_header_payload};
-
-mod name;
 
 use super::disk::DiskFile;
 use crate::limits::SEGMENT_STEP_BYTES;
-pub use name::FileName;
+pub use wire::card::FileName;
 
-const HEAD_BYTES: usize = 16;
 /// Bytes before a record's own.
 pub(super) const RECORD_HEAD_BYTES: u64 = HEAD_BYTES as u64;
 const SLOT_BYTES: u64 = 8 * 1024;
@@ -42,7 +39,7 @@ pub(super) const HEADER_SLOTS: [u64; 2] = [0, SECOND_SLOT];
 
 /// Bytes that a record of this length takes.
 pub(super) const fn padded(length: usize) -> u64 {
-    ((HEAD_BYTES + length).div_ceil(8) * 8) as u64
+    card::padded(length) as u64
 }
 
 /// Where a record of this length goes when the last one ended at `at`.
@@ -63,29 +60,9 @@ pub(super) const fn zeros_after(end: u64) -> usize {
 /// A block of zeros.
 pub(super) const ZEROS: [u8; PIECE_BYTES] = [0; PIECE_BYTES];
 
-/// What every record of this segment begins with.
-fn mark(segment: SegmentId) -> [u8; 4] {
-    let id = segment.0;
-    [id[0] ^ b'W', id[1] ^ b'L', id[2] ^ b'R', id[3] ^ b'1']
-}
-
-fn checksum(segment: SegmentId, index: u32, bytes: &[u8]) -> u32 {
-    let sum = crc32c::crc32c(&segment.0);
-    let sum = crc32c::crc32c_append(sum, &index.to_le_bytes());
-    let sum = crc32c::crc32c_append(sum, &(bytes.len() as u32).to_le_bytes());
-    crc32c::crc32c_append(sum, bytes)
-}
-
-/// A record with its head and padding, as it is written.
-pub(super) fn wrap(segment: SegmentId, index: u32, bytes: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(padded(bytes.len()) as usize);
-    out.extend_from_slice(&mark(segment));
-    out.extend_from_slice(&(bytes.len() as u32).to_le_bytes());
-    out.extend_from_slice(&index.to_le_bytes());
-    out.extend_from_slice(&checksum(segment, index, bytes).to_le_bytes());
-    out.extend_from_slice(bytes);
-    out.resize(padded(bytes.len()) as usize, 0);
-    out
+/// A record with its head and padding, as it is written to a file of this medium.
+pub(super) fn wrap(file: &impl DiskFile, segment: SegmentId, index: u32, bytes: &[u8]) -> Vec<u8> {
+    card::wrap(&file.veil(), segment, index, bytes)
 }
 
 /// Where a record lies, and what a gap would need to say of it.
@@ -156,22 +133,11 @@ pub fn read_place(
     let mut bytes = vec![0; HEAD_BYTES + place.length as usize];
     let count = file.read_at(&mut bytes, place.offset - HEAD_BYTES as u64)?;
     let whole = count == bytes.len();
-    let found = whole.then(|| check(segment, &bytes)).flatten();
-    let good = found == Some((place.index, place.length as usize));
-    bytes.drain(..HEAD_BYTES);
-    Ok(good.then_some(bytes))
-}
-
-/// The index and length of a record that begins `bytes`, if it checks.
-fn check(segment: SegmentId, bytes: &[u8]) -> Option<(u32, usize)> {
-    let word = |at: usize| Some(u32::from_le_bytes(bytes.get(at..at + 4)?.try_into().ok()?));
-    let (length, index) = (word(4)? as usize, word(8)?);
-    let sane = (1..=FRAME_BYTES_MAX).contains(&length) && index <= SEGMENT_FRAMES_MAX;
-    if !bytes.starts_with(&mark(segment)) || !sane {
-        return None;
-    }
-    let body = bytes.get(HEAD_BYTES..HEAD_BYTES + length)?;
-    (word(12)? == checksum(segment, index, body)).then_some((index, length))
+    let found = whole.then(|| card::check(segment, &bytes)).flatten();
+    let found =
+        found.filter(|found| (found.index, found.length) == (place.index, place.length as usize));
+    let body = found.and_then(|found| card::body(&file.veil(), segment, found, &bytes));
+    Ok(body.map(Cow::into_owned))
 }
 
 /// What stands for a piece that the medium does not give back: no zeros, which would mean that
@@ -209,7 +175,7 @@ pub(super) fn heal(file: &impl DiskFile, segment: SegmentId, header: &[u8]) -> R
     for slot in HEADER_SLOTS {
         let good = read_slot(file, segment, slot)?.as_deref() == Some(header);
         if !good && slot + SLOT_BYTES <= size {
-            file.write_at(&wrap(segment, 0, header), slot)?;
+            file.write_at(&wrap(file, segment, 0, header), slot)?;
         }
     }
     file.sync()
@@ -218,8 +184,9 @@ pub(super) fn heal(file: &impl DiskFile, segment: SegmentId, header: &[u8]) -> R
 fn read_slot(file: &impl DiskFile, segment: SegmentId, slot: u64) -> Result<Option<Vec<u8>>> {
     let mut bytes = vec![0; SLOT_BYTES as usize];
     let count = read_around(file, &mut bytes, slot)?;
-    let found = check(segment, &bytes[..count]).filter(|(index, _)| *index == 0);
-    Ok(found.map(|(_, length)| bytes[HEAD_BYTES..HEAD_BYTES + length].to_vec()))
+    let found = card::check(segment, &bytes[..count]).filter(|found| found.index == 0);
+    let body = found.and_then(|found| card::body(&file.veil(), segment, found, &bytes));
+    Ok(body.map(Cow::into_owned))
 }
 
 /// A header with its bytes and its hash.
@@ -311,32 +278,27 @@ impl<F: DiskFile> Window<'_, F> {
 
 fn walk(file: &impl DiskFile, segment: SegmentId, scan: &mut Scan) -> Result<()> {
     let mut window = Window { file, bytes: Vec::new(), start: 0, size: scan.size, last: false };
-    let mut at = RECORDS_START;
+    let (veil, mut at) = (file.veil(), RECORDS_START);
     while at + RECORD_HEAD_BYTES <= scan.size {
         if (SECOND_SLOT..AFTER_SECOND_SLOT).contains(&at) {
             at = AFTER_SECOND_SLOT;
             continue;
         }
         let bytes = window.at(at, HEAD_BYTES + FRAME_BYTES_MAX)?;
-        if let Some((index, length)) = check(segment, bytes)
-            && let Some(place) = describe(&bytes[HEAD_BYTES..HEAD_BYTES + length], index, at)
+        if let Some(found) = card::check(segment, bytes)
+            && let Some(body) = card::body(&veil, segment, found, bytes)
+            && let Some(place) = describe(&body, found.index, at)
         {
             admit(scan, place);
-            at += padded(length);
+            at += padded(found.length);
             scan.end = at;
             scan.torn_tail = false;
             continue;
         }
-        scan.torn_tail |= bytes.starts_with(&mark(segment));
-        at = next_candidate(bytes, segment, at);
+        scan.torn_tail |= card::begins(segment, bytes);
+        at += card::to_next(segment, bytes) as u64;
     }
     Ok(())
-}
-
-fn next_candidate(bytes: &[u8], segment: SegmentId, at: u64) -> u64 {
-    let mark = mark(segment);
-    let step = (8..bytes.len().saturating_sub(3)).step_by(8).find(|i| bytes[*i..*i + 4] == mark);
-    at + step.unwrap_or((bytes.len() & !7).max(8)) as u64
 }
 
 fn admit(scan: &mut Scan, place: Place) {
@@ -379,16 +341,6 @@ fn describe(bytes: &[u8], index: u32, at: u64) -> Option<Place> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_record_of_another_segment_is_none_of_ours_even_under_the_same_mark() {
-        let (ours, other) =
-            (SegmentId([1; 16]), SegmentId([1, 1, 1, 1, 2, 2, 2, 2, 0, 0, 0, 0, 0, 0, 0, 0]));
-        let bytes = wrap(other, 1, b"record");
-        assert_eq!(mark(ours), mark(other));
-        assert_eq!(check(other, &bytes), Some((1, 6)));
-        assert_eq!(check(ours, &bytes), None);
-    }
 
     #[test]
     fn no_record_crosses_the_second_header() {

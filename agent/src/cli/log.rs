@@ -2,7 +2,6 @@
 //! `wardline log ls` lists what is there, `wardline log export` takes it away.
 
 use std::collections::{BTreeMap, HashSet};
-use std::fs::File;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
@@ -21,8 +20,9 @@ mod export;
 mod ls;
 
 use super::Failure;
-use crate::buffer::disk::{Disk, Folder};
+use crate::buffer::disk::{Disk, Folder, FolderFile};
 use crate::buffer::segment::{FileName, Scan, read_place, scan};
+use crate::seal::keyring::veil_beside;
 use export::Export;
 use ls::Ls;
 pub(super) use ls::list;
@@ -96,6 +96,7 @@ impl Verify {
     fn run(self) -> Result<(), Failure> {
         let key = self.key.as_deref().map(parse_key).transpose()?;
         let folder = Folder::existing(&self.folder)
+            .map(|folder| folder.under(veil_beside(&self.folder)))
             .with_context(|| format!("{} cannot be opened", self.folder.display()))?;
         let mut report =
             Report { schema: 1, signatures_checked: key.is_some(), ..Report::default() };
@@ -141,7 +142,7 @@ impl Verify {
     }
 }
 
-fn open(folder: &Folder, name: &str, parsed: &FileName) -> std::io::Result<(File, Scan)> {
+fn open(folder: &Folder, name: &str, parsed: &FileName) -> std::io::Result<(FolderFile, Scan)> {
     let file = folder.open(name)?;
     let mut found = scan(&file, parsed.segment)?;
     if let Some(cut) = parsed.cut {
@@ -154,10 +155,11 @@ fn open(folder: &Folder, name: &str, parsed: &FileName) -> std::io::Result<(File
 /// again: it is looked for more until everything there was read.
 fn each_segment(
     path: &Path,
-    mut take: impl FnMut(&str, &FileName, &File, &Scan) -> anyhow::Result<()>,
+    mut take: impl FnMut(&str, &FileName, &FolderFile, &Scan) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
     let folder =
         Folder::existing(path).with_context(|| format!("{} cannot be opened", path.display()))?;
+    let folder = folder.under(veil_beside(path));
     let listed = |folder: &Folder| -> std::io::Result<Vec<(String, FileName)>> {
         let names = folder.list()?.into_iter();
         Ok(names.filter_map(|(name, _)| FileName::parse(&name).map(|of| (name, of))).collect())
@@ -202,7 +204,7 @@ fn parse_key(text: &str) -> anyhow::Result<VerifyingKey> {
 }
 
 fn check_segment(
-    file: &File,
+    file: &FolderFile,
     name: &str,
     parsed: &FileName,
     found: &Scan,

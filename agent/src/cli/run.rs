@@ -28,7 +28,7 @@ use crate::line::{Line, Resets, Trust};
 use crate::local;
 use crate::seal::batcher::Batcher;
 use crate::seal::keep::{self, Kept};
-use crate::seal::keyring::{Custody, KeyFiles};
+use crate::seal::keyring::{Custody, KeyFiles, local_veil};
 use crate::seal::sealer::Seal;
 use crate::uplink::driver::Driver;
 use crate::uplink::machine::Uplink;
@@ -213,6 +213,7 @@ fn assemble(
     let mut clock = Clock::new();
     let now = clock.state();
     let folder = Folder::open(&config.state.join("buffer")).context("buffer folder")?;
+    let folder = folder.under(local_veil(&files)?);
     let sealer = Seal::new(custody.signing.clone(), custody.keyring.clone(), config.suite);
     let boot = boot_id();
     let software = env!("CARGO_PKG_VERSION").to_owned();

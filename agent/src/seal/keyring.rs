@@ -6,8 +6,10 @@
 use std::path::{Path, PathBuf};
 
 use ed25519_dalek::{SigningKey, VerifyingKey};
+use wire::card::Veil;
 use wire::keyring::{Keyring, Roots};
 use wire::signed::signing_key_id;
+use zeroize::Zeroizing;
 
 use super::keep::{self, KeepError, Kept};
 
@@ -54,6 +56,12 @@ impl KeyFiles {
     #[must_use]
     pub fn next(&self) -> PathBuf {
         self.folder.join("next.key")
+    }
+
+    /// Key under which records lie on this medium, twice.
+    #[must_use]
+    pub fn local(&self) -> PathBuf {
+        self.folder.join("local.key")
     }
 
     /// Address of the sink's enrolment endpoint, twice.
@@ -251,6 +259,41 @@ fn load_kept_roots(path: &Path) -> Result<Kept<Roots>, KeepError> {
 
 fn load_kept_keyring(path: &Path, roots: &Roots) -> Result<Kept<Keyring>, KeepError> {
     keep::load(path, |bytes| Keyring::verify(bytes, roots).map_err(|error| error.to_string()))
+}
+
+/// The veil of this medium; its key is made at the first start. One that is lost is followed by
+/// another: what lies under the old one is then damage, and declared as such.
+///
+/// # Errors
+/// [`CustodyError`] if a new one cannot be made and kept.
+pub fn local_veil(files: &KeyFiles) -> Result<Veil, CustodyError> {
+    match load_kept_local(files) {
+        Ok(veil) => return Ok(veil),
+        Err(KeepError::Missing { .. }) => {}
+        Err(error) => tracing::error!(%error, "the medium's key is lost: another one is made"),
+    }
+    let mut key = Zeroizing::new([0; 32]);
+    getrandom::fill(&mut *key).map_err(CustodyError::Random)?;
+    store(&files.local(), &*key)?;
+    Ok(Veil::of(*key))
+}
+
+fn load_kept_local(files: &KeyFiles) -> Result<Veil, KeepError> {
+    let kept = keep::load(&files.local(), |bytes| {
+        let key: [u8; 32] = bytes.try_into().map_err(|_| "is no key of 32 bytes".to_owned())?;
+        Ok(Veil::of(key))
+    })?;
+    Ok(kept.value)
+}
+
+/// The veil of the medium that a buffer folder is on, for looking only; none if its key is not
+/// beside it.
+#[must_use]
+pub fn veil_beside(buffer: &Path) -> Veil {
+    let state = std::path::absolute(buffer).ok().and_then(|path| Some(path.parent()?.to_owned()));
+    let bytes = state.and_then(|state| keep::peek(&KeyFiles::below(&state).local()).ok());
+    let key = bytes.and_then(|bytes| <[u8; 32]>::try_from(bytes).ok());
+    key.map_or_else(Veil::default, Veil::of)
 }
 
 /// Loads the gateway's signing key.

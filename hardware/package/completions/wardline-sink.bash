@@ -58,6 +58,9 @@ _wardline__sink() {
             wardline__sink,init)
                 cmd="wardline__sink__subcmd__init"
                 ;;
+            wardline__sink,keys)
+                cmd="wardline__sink__subcmd__keys"
+                ;;
             wardline__sink,link)
                 cmd="wardline__sink__subcmd__link"
                 ;;
@@ -75,6 +78,9 @@ _wardline__sink() {
                 ;;
             wardline__sink,restored)
                 cmd="wardline__sink__subcmd__restored"
+                ;;
+            wardline__sink,root)
+                cmd="wardline__sink__subcmd__root"
                 ;;
             wardline__sink,run)
                 cmd="wardline__sink__subcmd__run"
@@ -157,6 +163,18 @@ _wardline__sink() {
             wardline__sink__subcmd__gateway,ls)
                 cmd="wardline__sink__subcmd__gateway__subcmd__ls"
                 ;;
+            wardline__sink__subcmd__gateway,release)
+                cmd="wardline__sink__subcmd__gateway__subcmd__release"
+                ;;
+            wardline__sink__subcmd__gateway,replace)
+                cmd="wardline__sink__subcmd__gateway__subcmd__replace"
+                ;;
+            wardline__sink__subcmd__gateway,restore)
+                cmd="wardline__sink__subcmd__gateway__subcmd__restore"
+                ;;
+            wardline__sink__subcmd__gateway,revoke)
+                cmd="wardline__sink__subcmd__gateway__subcmd__revoke"
+                ;;
             wardline__sink__subcmd__gateway,ward)
                 cmd="wardline__sink__subcmd__gateway__subcmd__ward"
                 ;;
@@ -165,6 +183,18 @@ _wardline__sink() {
                 ;;
             wardline__sink__subcmd__gateway__subcmd__help,ls)
                 cmd="wardline__sink__subcmd__gateway__subcmd__help__subcmd__ls"
+                ;;
+            wardline__sink__subcmd__gateway__subcmd__help,release)
+                cmd="wardline__sink__subcmd__gateway__subcmd__help__subcmd__release"
+                ;;
+            wardline__sink__subcmd__gateway__subcmd__help,replace)
+                cmd="wardline__sink__subcmd__gateway__subcmd__help__subcmd__replace"
+                ;;
+            wardline__sink__subcmd__gateway__subcmd__help,restore)
+                cmd="wardline__sink__subcmd__gateway__subcmd__help__subcmd__restore"
+                ;;
+            wardline__sink__subcmd__gateway__subcmd__help,revoke)
+                cmd="wardline__sink__subcmd__gateway__subcmd__help__subcmd__revoke"
                 ;;
             wardline__sink__subcmd__gateway__subcmd__help,ward)
                 cmd="wardline__sink__subcmd__gateway__subcmd__help__subcmd__ward"
@@ -211,6 +241,9 @@ _wardline__sink() {
             wardline__sink__subcmd__help,init)
                 cmd="wardline__sink__subcmd__help__subcmd__init"
                 ;;
+            wardline__sink__subcmd__help,keys)
+                cmd="wardline__sink__subcmd__help__subcmd__keys"
+                ;;
             wardline__sink__subcmd__help,link)
                 cmd="wardline__sink__subcmd__help__subcmd__link"
                 ;;
@@ -228,6 +261,9 @@ _wardline__sink() {
                 ;;
             wardline__sink__subcmd__help,restored)
                 cmd="wardline__sink__subcmd__help__subcmd__restored"
+                ;;
+            wardline__sink__subcmd__help,root)
+                cmd="wardline__sink__subcmd__help__subcmd__root"
                 ;;
             wardline__sink__subcmd__help,run)
                 cmd="wardline__sink__subcmd__help__subcmd__run"
@@ -268,6 +304,18 @@ _wardline__sink() {
             wardline__sink__subcmd__help__subcmd__gateway,ls)
                 cmd="wardline__sink__subcmd__help__subcmd__gateway__subcmd__ls"
                 ;;
+            wardline__sink__subcmd__help__subcmd__gateway,release)
+                cmd="wardline__sink__subcmd__help__subcmd__gateway__subcmd__release"
+                ;;
+            wardline__sink__subcmd__help__subcmd__gateway,replace)
+                cmd="wardline__sink__subcmd__help__subcmd__gateway__subcmd__replace"
+                ;;
+            wardline__sink__subcmd__help__subcmd__gateway,restore)
+                cmd="wardline__sink__subcmd__help__subcmd__gateway__subcmd__restore"
+                ;;
+            wardline__sink__subcmd__help__subcmd__gateway,revoke)
+                cmd="wardline__sink__subcmd__help__subcmd__gateway__subcmd__revoke"
+                ;;
             wardline__sink__subcmd__help__subcmd__gateway,ward)
                 cmd="wardline__sink__subcmd__help__subcmd__gateway__subcmd__ward"
                 ;;
@@ -280,6 +328,18 @@ _wardline__sink() {
             wardline__sink__subcmd__help__subcmd__hold,ls)
                 cmd="wardline__sink__subcmd__help__subcmd__hold__subcmd__ls"
                 ;;
+            wardline__sink__subcmd__help__subcmd__keys,certify)
+                cmd="wardline__sink__subcmd__help__subcmd__keys__subcmd__certify"
+                ;;
+            wardline__sink__subcmd__help__subcmd__keys,destroy)
+                cmd="wardline__sink__subcmd__help__subcmd__keys__subcmd__destroy"
+                ;;
+            wardline__sink__subcmd__help__subcmd__keys,ls)
+                cmd="wardline__sink__subcmd__help__subcmd__keys__subcmd__ls"
+                ;;
+            wardline__sink__subcmd__help__subcmd__keys,rotate)
+                cmd="wardline__sink__subcmd__help__subcmd__keys__subcmd__rotate"
+                ;;
             wardline__sink__subcmd__help__subcmd__maintenance,add)
                 cmd="wardline__sink__subcmd__help__subcmd__maintenance__subcmd__add"
                 ;;
@@ -291,6 +351,21 @@ _wardline__sink() {
                 ;;
             wardline__sink__subcmd__help__subcmd__migrate,sqlite-to-postgres)
                 cmd="wardline__sink__subcmd__help__subcmd__migrate__subcmd__sqlite__subcmd__to__subcmd__postgres"
+                ;;
+            wardline__sink__subcmd__help__subcmd__root,install)
+                cmd="wardline__sink__subcmd__help__subcmd__root__subcmd__install"
+                ;;
+            wardline__sink__subcmd__help__subcmd__root,key)
+                cmd="wardline__sink__subcmd__help__subcmd__root__subcmd__key"
+                ;;
+            wardline__sink__subcmd__help__subcmd__root,recovery)
+                cmd="wardline__sink__subcmd__help__subcmd__root__subcmd__recovery"
+                ;;
+            wardline__sink__subcmd__help__subcmd__root,request)
+                cmd="wardline__sink__subcmd__help__subcmd__root__subcmd__request"
+                ;;
+            wardline__sink__subcmd__help__subcmd__root,sign)
+                cmd="wardline__sink__subcmd__help__subcmd__root__subcmd__sign"
                 ;;
             wardline__sink__subcmd__hold,add)
                 cmd="wardline__sink__subcmd__hold__subcmd__add"
@@ -315,6 +390,36 @@ _wardline__sink() {
                 ;;
             wardline__sink__subcmd__hold__subcmd__help,ls)
                 cmd="wardline__sink__subcmd__hold__subcmd__help__subcmd__ls"
+                ;;
+            wardline__sink__subcmd__keys,certify)
+                cmd="wardline__sink__subcmd__keys__subcmd__certify"
+                ;;
+            wardline__sink__subcmd__keys,destroy)
+                cmd="wardline__sink__subcmd__keys__subcmd__destroy"
+                ;;
+            wardline__sink__subcmd__keys,help)
+                cmd="wardline__sink__subcmd__keys__subcmd__help"
+                ;;
+            wardline__sink__subcmd__keys,ls)
+                cmd="wardline__sink__subcmd__keys__subcmd__ls"
+                ;;
+            wardline__sink__subcmd__keys,rotate)
+                cmd="wardline__sink__subcmd__keys__subcmd__rotate"
+                ;;
+            wardline__sink__subcmd__keys__subcmd__help,certify)
+                cmd="wardline__sink__subcmd__keys__subcmd__help__subcmd__certify"
+                ;;
+            wardline__sink__subcmd__keys__subcmd__help,destroy)
+                cmd="wardline__sink__subcmd__keys__subcmd__help__subcmd__destroy"
+                ;;
+            wardline__sink__subcmd__keys__subcmd__help,help)
+                cmd="wardline__sink__subcmd__keys__subcmd__help__subcmd__help"
+                ;;
+            wardline__sink__subcmd__keys__subcmd__help,ls)
+                cmd="wardline__sink__subcmd__keys__subcmd__help__subcmd__ls"
+                ;;
+            wardline__sink__subcmd__keys__subcmd__help,rotate)
+                cmd="wardline__sink__subcmd__keys__subcmd__help__subcmd__rotate"
                 ;;
             wardline__sink__subcmd__maintenance,add)
                 cmd="wardline__sink__subcmd__maintenance__subcmd__add"
@@ -352,6 +457,42 @@ _wardline__sink() {
             wardline__sink__subcmd__migrate__subcmd__help,sqlite-to-postgres)
                 cmd="wardline__sink__subcmd__migrate__subcmd__help__subcmd__sqlite__subcmd__to__subcmd__postgres"
                 ;;
+            wardline__sink__subcmd__root,help)
+                cmd="wardline__sink__subcmd__root__subcmd__help"
+                ;;
+            wardline__sink__subcmd__root,install)
+                cmd="wardline__sink__subcmd__root__subcmd__install"
+                ;;
+            wardline__sink__subcmd__root,key)
+                cmd="wardline__sink__subcmd__root__subcmd__key"
+                ;;
+            wardline__sink__subcmd__root,recovery)
+                cmd="wardline__sink__subcmd__root__subcmd__recovery"
+                ;;
+            wardline__sink__subcmd__root,request)
+                cmd="wardline__sink__subcmd__root__subcmd__request"
+                ;;
+            wardline__sink__subcmd__root,sign)
+                cmd="wardline__sink__subcmd__root__subcmd__sign"
+                ;;
+            wardline__sink__subcmd__root__subcmd__help,help)
+                cmd="wardline__sink__subcmd__root__subcmd__help__subcmd__help"
+                ;;
+            wardline__sink__subcmd__root__subcmd__help,install)
+                cmd="wardline__sink__subcmd__root__subcmd__help__subcmd__install"
+                ;;
+            wardline__sink__subcmd__root__subcmd__help,key)
+                cmd="wardline__sink__subcmd__root__subcmd__help__subcmd__key"
+                ;;
+            wardline__sink__subcmd__root__subcmd__help,recovery)
+                cmd="wardline__sink__subcmd__root__subcmd__help__subcmd__recovery"
+                ;;
+            wardline__sink__subcmd__root__subcmd__help,request)
+                cmd="wardline__sink__subcmd__root__subcmd__help__subcmd__request"
+                ;;
+            wardline__sink__subcmd__root__subcmd__help,sign)
+                cmd="wardline__sink__subcmd__root__subcmd__help__subcmd__sign"
+                ;;
             *)
                 ;;
         esac
@@ -359,7 +500,7 @@ _wardline__sink() {
 
     case "${cmd}" in
         wardline__sink)
-            opts="-h -V --help --version init enroll run status incidents availability link account gateway device maintenance notify hold dispose audit export feeds restored migrate completions man schema help"
+            opts="-h -V --help --version init enroll run status incidents availability link account gateway keys root device maintenance notify hold dispose audit export feeds restored migrate completions man schema help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -857,13 +998,29 @@ _wardline__sink() {
             return 0
             ;;
         wardline__subcmd__sink__subcmd__enroll)
-            opts="-h --config --new-key --output --help"
+            opts="-h --config --new-key --token --batch --ward --days --output --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --token)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --batch)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ward)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --days)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -935,7 +1092,7 @@ _wardline__sink() {
             return 0
             ;;
         wardline__subcmd__sink__subcmd__gateway)
-            opts="-h --help ls ward help"
+            opts="-h --help ls ward revoke restore release replace help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -949,7 +1106,7 @@ _wardline__sink() {
             return 0
             ;;
         wardline__subcmd__sink__subcmd__gateway__subcmd__help)
-            opts="ls ward help"
+            opts="ls ward revoke restore release replace help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -977,6 +1134,62 @@ _wardline__sink() {
             return 0
             ;;
         wardline__subcmd__sink__subcmd__gateway__subcmd__help__subcmd__ls)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wardline__subcmd__sink__subcmd__gateway__subcmd__help__subcmd__release)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wardline__subcmd__sink__subcmd__gateway__subcmd__help__subcmd__replace)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wardline__subcmd__sink__subcmd__gateway__subcmd__help__subcmd__restore)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wardline__subcmd__sink__subcmd__gateway__subcmd__help__subcmd__revoke)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -1022,6 +1235,82 @@ _wardline__sink() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        wardline__subcmd__sink__subcmd__gateway__subcmd__release)
+            opts="-h --config --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wardline__subcmd__sink__subcmd__gateway__subcmd__replace)
+            opts="-h --config --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wardline__subcmd__sink__subcmd__gateway__subcmd__restore)
+            opts="-h --config --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wardline__subcmd__sink__subcmd__gateway__subcmd__revoke)
+            opts="-h --config --reason --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --reason)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         wardline__subcmd__sink__subcmd__gateway__subcmd__ward)
             opts="-h --config --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
@@ -1041,7 +1330,7 @@ _wardline__sink() {
             return 0
             ;;
         wardline__subcmd__sink__subcmd__help)
-            opts="init enroll run status incidents availability link account gateway device maintenance notify hold dispose audit export feeds restored migrate completions man schema help"
+            opts="init enroll run status incidents availability link account gateway keys root device maintenance notify hold dispose audit export feeds restored migrate completions man schema help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1307,7 +1596,7 @@ _wardline__sink() {
             return 0
             ;;
         wardline__subcmd__sink__subcmd__help__subcmd__gateway)
-            opts="ls ward"
+            opts="ls ward revoke restore release replace"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1321,6 +1610,62 @@ _wardline__sink() {
             return 0
             ;;
         wardline__subcmd__sink__subcmd__help__subcmd__gateway__subcmd__ls)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wardline__subcmd__sink__subcmd__help__subcmd__gateway__subcmd__release)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wardline__subcmd__sink__subcmd__help__subcmd__gateway__subcmd__replace)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wardline__subcmd__sink__subcmd__help__subcmd__gateway__subcmd__restore)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wardline__subcmd__sink__subcmd__help__subcmd__gateway__subcmd__revoke)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -1435,6 +1780,76 @@ _wardline__sink() {
         wardline__subcmd__sink__subcmd__help__subcmd__init)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wardline__subcmd__sink__subcmd__help__subcmd__keys)
+            opts="ls rotate destroy certify"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wardline__subcmd__sink__subcmd__help__subcmd__keys__subcmd__certify)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wardline__subcmd__sink__subcmd__help__subcmd__keys__subcmd__destroy)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wardline__subcmd__sink__subcmd__help__subcmd__keys__subcmd__ls)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wardline__subcmd__sink__subcmd__help__subcmd__keys__subcmd__rotate)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -1575,6 +1990,90 @@ _wardline__sink() {
         wardline__subcmd__sink__subcmd__help__subcmd__restored)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wardline__subcmd__sink__subcmd__help__subcmd__root)
+            opts="key recovery request sign install"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wardline__subcmd__sink__subcmd__help__subcmd__root__subcmd__install)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wardline__subcmd__sink__subcmd__help__subcmd__root__subcmd__key)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wardline__subcmd__sink__subcmd__help__subcmd__root__subcmd__recovery)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wardline__subcmd__sink__subcmd__help__subcmd__root__subcmd__request)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wardline__subcmd__sink__subcmd__help__subcmd__root__subcmd__sign)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -1836,6 +2335,180 @@ _wardline__sink() {
                     return 0
                     ;;
                 --name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wardline__subcmd__sink__subcmd__keys)
+            opts="-h --help ls rotate destroy certify help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wardline__subcmd__sink__subcmd__keys__subcmd__certify)
+            opts="-h --config --also --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --also)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wardline__subcmd__sink__subcmd__keys__subcmd__destroy)
+            opts="-h --config --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wardline__subcmd__sink__subcmd__keys__subcmd__help)
+            opts="ls rotate destroy certify help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wardline__subcmd__sink__subcmd__keys__subcmd__help__subcmd__certify)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wardline__subcmd__sink__subcmd__keys__subcmd__help__subcmd__destroy)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wardline__subcmd__sink__subcmd__keys__subcmd__help__subcmd__help)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wardline__subcmd__sink__subcmd__keys__subcmd__help__subcmd__ls)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wardline__subcmd__sink__subcmd__keys__subcmd__help__subcmd__rotate)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wardline__subcmd__sink__subcmd__keys__subcmd__ls)
+            opts="-h --config --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wardline__subcmd__sink__subcmd__keys__subcmd__rotate)
+            opts="-h --config --stolen --help recipient receipt command"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -2156,6 +2829,232 @@ _wardline__sink() {
             fi
             case "${prev}" in
                 --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wardline__subcmd__sink__subcmd__root)
+            opts="-h --help key recovery request sign install help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wardline__subcmd__sink__subcmd__root__subcmd__help)
+            opts="key recovery request sign install help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wardline__subcmd__sink__subcmd__root__subcmd__help__subcmd__help)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wardline__subcmd__sink__subcmd__root__subcmd__help__subcmd__install)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wardline__subcmd__sink__subcmd__root__subcmd__help__subcmd__key)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wardline__subcmd__sink__subcmd__root__subcmd__help__subcmd__recovery)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wardline__subcmd__sink__subcmd__root__subcmd__help__subcmd__request)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wardline__subcmd__sink__subcmd__root__subcmd__help__subcmd__sign)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wardline__subcmd__sink__subcmd__root__subcmd__install)
+            opts="-h --config --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wardline__subcmd__sink__subcmd__root__subcmd__key)
+            opts="-h --output --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --output)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wardline__subcmd__sink__subcmd__root__subcmd__recovery)
+            opts="-h --folder --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --folder)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wardline__subcmd__sink__subcmd__root__subcmd__request)
+            opts="-h --config --fleet --recovery --root --needed --days --output --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --recovery)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --root)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --needed)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --days)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wardline__subcmd__sink__subcmd__root__subcmd__sign)
+            opts="-h --key --output --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --key)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --output)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

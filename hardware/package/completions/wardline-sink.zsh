@@ -43,11 +43,15 @@ _arguments "${_arguments_options[@]}" : \
 (enroll)
 _arguments "${_arguments_options[@]}" : \
 '--config=[Configuration file]:FILE:_files' \
-'--output=[Where to write the grant]:FILE:_files' \
+'(--batch)--token=[Prints a token by which this gateway may enrol itself, once]:GATEWAY:_default' \
+'--batch=[The same for all gateways of a table\: a line \`gateway,ward\` each; writes a file for each one'\''s boot medium, and one for labels, into the folder of --output]:FILE:_files' \
+'--ward=[The ward in which the gateway of --token will stand]:WARD:_default' \
+'--days=[How long tokens are good, days]:DAYS:_default' \
+'--output=[Where to write the grant, or the folder of --batch]:FILE:_files' \
 '--new-key[Takes another key of a gateway that is enrolled\: it lost its own. What the old key signed stays valid]' \
 '-h[Print help]' \
 '--help[Print help]' \
-':request -- What `wardline provision` wrote:_files' \
+'::request -- What `wardline provision` wrote:_files' \
 && ret=0
 ;;
 (run)
@@ -265,6 +269,40 @@ _arguments "${_arguments_options[@]}" : \
 '::ward -- The ward:_default' \
 && ret=0
 ;;
+(revoke)
+_arguments "${_arguments_options[@]}" : \
+'--config=[Configuration file]:FILE:_files' \
+'--reason=[Why\: it stands in the incident and in the audit trail]:REASON:_default' \
+'-h[Print help]' \
+'--help[Print help]' \
+':gateway -- The gateway:_default' \
+&& ret=0
+;;
+(restore)
+_arguments "${_arguments_options[@]}" : \
+'--config=[Configuration file]:FILE:_files' \
+'-h[Print help]' \
+'--help[Print help]' \
+':gateway -- The gateway:_default' \
+&& ret=0
+;;
+(release)
+_arguments "${_arguments_options[@]}" : \
+'--config=[Configuration file]:FILE:_files' \
+'-h[Print help]' \
+'--help[Print help]' \
+':gateway -- The gateway:_default' \
+&& ret=0
+;;
+(replace)
+_arguments "${_arguments_options[@]}" : \
+'--config=[Configuration file]:FILE:_files' \
+'-h[Print help]' \
+'--help[Print help]' \
+':old -- The gateway that goes:_default' \
+':new -- The gateway that comes; it is enrolled already:_default' \
+&& ret=0
+;;
 (help)
 _arguments "${_arguments_options[@]}" : \
 ":: :_wardline-sink__subcmd__gateway__subcmd__help_commands" \
@@ -282,6 +320,212 @@ _arguments "${_arguments_options[@]}" : \
 && ret=0
 ;;
 (ward)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(revoke)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(restore)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(release)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(replace)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(help)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+        esac
+    ;;
+esac
+;;
+        esac
+    ;;
+esac
+;;
+(keys)
+_arguments "${_arguments_options[@]}" : \
+'-h[Print help]' \
+'--help[Print help]' \
+":: :_wardline-sink__subcmd__keys_commands" \
+"*::: :->keys" \
+&& ret=0
+
+    case $state in
+    (keys)
+        words=($line[1] "${words[@]}")
+        (( CURRENT += 1 ))
+        curcontext="${curcontext%:*:*}:wardline-sink-keys-command-$line[1]:"
+        case $line[1] in
+            (ls)
+_arguments "${_arguments_options[@]}" : \
+'--config=[Configuration file]:FILE:_files' \
+'--json[One line of JSON with "schema"\: 1]' \
+'-h[Print help]' \
+'--help[Print help]' \
+&& ret=0
+;;
+(rotate)
+_arguments "${_arguments_options[@]}" : \
+'--config=[Configuration file]:FILE:_files' \
+'--stolen[The old one was stolen\: the receipt key is replaced at once and believed by nobody; until gateways have the keyring they refuse receipts and send again]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+':kind -- Which kind; fleet and root keys follow by `wardline-sink root`:((recipient\:"What segments are wrapped for"
+receipt\:"What signs receipts"
+command\:"What signs commands"))' \
+&& ret=0
+;;
+(destroy)
+_arguments "${_arguments_options[@]}" : \
+'--config=[Configuration file]:FILE:_files' \
+'-h[Print help]' \
+'--help[Print help]' \
+&& ret=0
+;;
+(certify)
+_arguments "${_arguments_options[@]}" : \
+'--config=[Configuration file]:FILE:_files' \
+'*--also=[Another name or address under which gateways reach broker and endpoint]:NAME:_default' \
+'-h[Print help]' \
+'--help[Print help]' \
+&& ret=0
+;;
+(help)
+_arguments "${_arguments_options[@]}" : \
+":: :_wardline-sink__subcmd__keys__subcmd__help_commands" \
+"*::: :->help" \
+&& ret=0
+
+    case $state in
+    (help)
+        words=($line[1] "${words[@]}")
+        (( CURRENT += 1 ))
+        curcontext="${curcontext%:*:*}:wardline-sink-keys-help-command-$line[1]:"
+        case $line[1] in
+            (ls)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(rotate)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(destroy)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(certify)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(help)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+        esac
+    ;;
+esac
+;;
+        esac
+    ;;
+esac
+;;
+(root)
+_arguments "${_arguments_options[@]}" : \
+'-h[Print help]' \
+'--help[Print help]' \
+":: :_wardline-sink__subcmd__root_commands" \
+"*::: :->root" \
+&& ret=0
+
+    case $state in
+    (root)
+        words=($line[1] "${words[@]}")
+        (( CURRENT += 1 ))
+        curcontext="${curcontext%:*:*}:wardline-sink-root-command-$line[1]:"
+        case $line[1] in
+            (key)
+_arguments "${_arguments_options[@]}" : \
+'--output=[The key'\''s file; it is made with mode 0600 and belongs in a safe]:FILE:_files' \
+'-h[Print help]' \
+'--help[Print help]' \
+&& ret=0
+;;
+(recovery)
+_arguments "${_arguments_options[@]}" : \
+'--folder=[Folder for the private halves, which belong in a safe, and \`recovery.json\`]:DIR:_files' \
+'-h[Print help]' \
+'--help[Print help]' \
+&& ret=0
+;;
+(request)
+_arguments "${_arguments_options[@]}" : \
+'--config=[Configuration file]:FILE:_files' \
+'--recovery=[Other recovery keys\: the file of \`root recovery\`]:FILE:_files' \
+'*--root=[A root key from now on, as \`root key\` has printed it; once for each]:KEY:_default' \
+'--needed=[How many of those must sign]:NUMBER:_default' \
+'--days=[Days until the keyring ends; collecting goes on after it]:DAYS:_default' \
+'--output=[Where to write the request]:FILE:_files' \
+'--fleet[A new fleet key, made here]' \
+'-h[Print help]' \
+'--help[Print help]' \
+&& ret=0
+;;
+(sign)
+_arguments "${_arguments_options[@]}" : \
+'--key=[The root key]:FILE:_files' \
+'--output=[Where to write what was signed]:FILE:_files' \
+'-h[Print help]' \
+'--help[Print help]' \
+':request -- What `root request` wrote:_files' \
+&& ret=0
+;;
+(install)
+_arguments "${_arguments_options[@]}" : \
+'--config=[Configuration file]:FILE:_files' \
+'-h[Print help]' \
+'--help[Print help]' \
+'*::parts -- What `root sign` wrote, one a holder:_files' \
+&& ret=0
+;;
+(help)
+_arguments "${_arguments_options[@]}" : \
+":: :_wardline-sink__subcmd__root__subcmd__help_commands" \
+"*::: :->help" \
+&& ret=0
+
+    case $state in
+    (help)
+        words=($line[1] "${words[@]}")
+        (( CURRENT += 1 ))
+        curcontext="${curcontext%:*:*}:wardline-sink-root-help-command-$line[1]:"
+        case $line[1] in
+            (key)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(recovery)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(request)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(sign)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(install)
 _arguments "${_arguments_options[@]}" : \
 && ret=0
 ;;
@@ -753,6 +997,90 @@ _arguments "${_arguments_options[@]}" : \
 _arguments "${_arguments_options[@]}" : \
 && ret=0
 ;;
+(revoke)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(restore)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(release)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(replace)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+        esac
+    ;;
+esac
+;;
+(keys)
+_arguments "${_arguments_options[@]}" : \
+":: :_wardline-sink__subcmd__help__subcmd__keys_commands" \
+"*::: :->keys" \
+&& ret=0
+
+    case $state in
+    (keys)
+        words=($line[1] "${words[@]}")
+        (( CURRENT += 1 ))
+        curcontext="${curcontext%:*:*}:wardline-sink-help-keys-command-$line[1]:"
+        case $line[1] in
+            (ls)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(rotate)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(destroy)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(certify)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+        esac
+    ;;
+esac
+;;
+(root)
+_arguments "${_arguments_options[@]}" : \
+":: :_wardline-sink__subcmd__help__subcmd__root_commands" \
+"*::: :->root" \
+&& ret=0
+
+    case $state in
+    (root)
+        words=($line[1] "${words[@]}")
+        (( CURRENT += 1 ))
+        curcontext="${curcontext%:*:*}:wardline-sink-help-root-command-$line[1]:"
+        case $line[1] in
+            (key)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(recovery)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(request)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(sign)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(install)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
         esac
     ;;
 esac
@@ -918,6 +1246,8 @@ _wardline-sink_commands() {
 'link:Makes a link to the page that lets one person in, once, within ten minutes' \
 'account:Invites people, and changes or ends what they may do' \
 'gateway:Lists gateways, and says in which ward each stands' \
+'keys:Shows the site'\''s keys, lets new ones follow, and destroys what nothing waits for' \
+'root:What the offline root keys sign\: a new fleet key, recovery keys, other roots, a later end' \
 'device:Lists devices, and says what each is\: UDI, serial number, model, maker, place' \
 'maintenance:Keeps notifications back while somebody works on gateways' \
 'notify:Sends a test message to every receiver of notifications' \
@@ -1121,6 +1451,10 @@ _wardline-sink__subcmd__gateway_commands() {
     local commands; commands=(
 'ls:Lists all gateways' \
 'ward:Says in which ward a gateway stands; without a ward, in none' \
+'revoke:Revokes a gateway\: what it sends from now on is held for a person, whatever its clock says' \
+'restore:Takes a revocation back\: it was a mistake' \
+'release:Lets go what is held of a suspect speaker\: it is verified and stored' \
+'replace:Puts one gateway in another'\''s place\: its ward and its devices move, the old one is revoked' \
 'help:Print this message or the help of the given subcommand(s)' \
     )
     _describe -t commands 'wardline-sink gateway commands' commands "$@"
@@ -1130,6 +1464,10 @@ _wardline-sink__subcmd__gateway__subcmd__help_commands() {
     local commands; commands=(
 'ls:Lists all gateways' \
 'ward:Says in which ward a gateway stands; without a ward, in none' \
+'revoke:Revokes a gateway\: what it sends from now on is held for a person, whatever its clock says' \
+'restore:Takes a revocation back\: it was a mistake' \
+'release:Lets go what is held of a suspect speaker\: it is verified and stored' \
+'replace:Puts one gateway in another'\''s place\: its ward and its devices move, the old one is revoked' \
 'help:Print this message or the help of the given subcommand(s)' \
     )
     _describe -t commands 'wardline-sink gateway help commands' commands "$@"
@@ -1144,6 +1482,26 @@ _wardline-sink__subcmd__gateway__subcmd__help__subcmd__ls_commands() {
     local commands; commands=()
     _describe -t commands 'wardline-sink gateway help ls commands' commands "$@"
 }
+(( $+functions[_wardline-sink__subcmd__gateway__subcmd__help__subcmd__release_commands] )) ||
+_wardline-sink__subcmd__gateway__subcmd__help__subcmd__release_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardline-sink gateway help release commands' commands "$@"
+}
+(( $+functions[_wardline-sink__subcmd__gateway__subcmd__help__subcmd__replace_commands] )) ||
+_wardline-sink__subcmd__gateway__subcmd__help__subcmd__replace_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardline-sink gateway help replace commands' commands "$@"
+}
+(( $+functions[_wardline-sink__subcmd__gateway__subcmd__help__subcmd__restore_commands] )) ||
+_wardline-sink__subcmd__gateway__subcmd__help__subcmd__restore_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardline-sink gateway help restore commands' commands "$@"
+}
+(( $+functions[_wardline-sink__subcmd__gateway__subcmd__help__subcmd__revoke_commands] )) ||
+_wardline-sink__subcmd__gateway__subcmd__help__subcmd__revoke_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardline-sink gateway help revoke commands' commands "$@"
+}
 (( $+functions[_wardline-sink__subcmd__gateway__subcmd__help__subcmd__ward_commands] )) ||
 _wardline-sink__subcmd__gateway__subcmd__help__subcmd__ward_commands() {
     local commands; commands=()
@@ -1153,6 +1511,26 @@ _wardline-sink__subcmd__gateway__subcmd__help__subcmd__ward_commands() {
 _wardline-sink__subcmd__gateway__subcmd__ls_commands() {
     local commands; commands=()
     _describe -t commands 'wardline-sink gateway ls commands' commands "$@"
+}
+(( $+functions[_wardline-sink__subcmd__gateway__subcmd__release_commands] )) ||
+_wardline-sink__subcmd__gateway__subcmd__release_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardline-sink gateway release commands' commands "$@"
+}
+(( $+functions[_wardline-sink__subcmd__gateway__subcmd__replace_commands] )) ||
+_wardline-sink__subcmd__gateway__subcmd__replace_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardline-sink gateway replace commands' commands "$@"
+}
+(( $+functions[_wardline-sink__subcmd__gateway__subcmd__restore_commands] )) ||
+_wardline-sink__subcmd__gateway__subcmd__restore_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardline-sink gateway restore commands' commands "$@"
+}
+(( $+functions[_wardline-sink__subcmd__gateway__subcmd__revoke_commands] )) ||
+_wardline-sink__subcmd__gateway__subcmd__revoke_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardline-sink gateway revoke commands' commands "$@"
 }
 (( $+functions[_wardline-sink__subcmd__gateway__subcmd__ward_commands] )) ||
 _wardline-sink__subcmd__gateway__subcmd__ward_commands() {
@@ -1171,6 +1549,8 @@ _wardline-sink__subcmd__help_commands() {
 'link:Makes a link to the page that lets one person in, once, within ten minutes' \
 'account:Invites people, and changes or ends what they may do' \
 'gateway:Lists gateways, and says in which ward each stands' \
+'keys:Shows the site'\''s keys, lets new ones follow, and destroys what nothing waits for' \
+'root:What the offline root keys sign\: a new fleet key, recovery keys, other roots, a later end' \
 'device:Lists devices, and says what each is\: UDI, serial number, model, maker, place' \
 'maintenance:Keeps notifications back while somebody works on gateways' \
 'notify:Sends a test message to every receiver of notifications' \
@@ -1294,6 +1674,10 @@ _wardline-sink__subcmd__help__subcmd__gateway_commands() {
     local commands; commands=(
 'ls:Lists all gateways' \
 'ward:Says in which ward a gateway stands; without a ward, in none' \
+'revoke:Revokes a gateway\: what it sends from now on is held for a person, whatever its clock says' \
+'restore:Takes a revocation back\: it was a mistake' \
+'release:Lets go what is held of a suspect speaker\: it is verified and stored' \
+'replace:Puts one gateway in another'\''s place\: its ward and its devices move, the old one is revoked' \
     )
     _describe -t commands 'wardline-sink help gateway commands' commands "$@"
 }
@@ -1301,6 +1685,26 @@ _wardline-sink__subcmd__help__subcmd__gateway_commands() {
 _wardline-sink__subcmd__help__subcmd__gateway__subcmd__ls_commands() {
     local commands; commands=()
     _describe -t commands 'wardline-sink help gateway ls commands' commands "$@"
+}
+(( $+functions[_wardline-sink__subcmd__help__subcmd__gateway__subcmd__release_commands] )) ||
+_wardline-sink__subcmd__help__subcmd__gateway__subcmd__release_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardline-sink help gateway release commands' commands "$@"
+}
+(( $+functions[_wardline-sink__subcmd__help__subcmd__gateway__subcmd__replace_commands] )) ||
+_wardline-sink__subcmd__help__subcmd__gateway__subcmd__replace_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardline-sink help gateway replace commands' commands "$@"
+}
+(( $+functions[_wardline-sink__subcmd__help__subcmd__gateway__subcmd__restore_commands] )) ||
+_wardline-sink__subcmd__help__subcmd__gateway__subcmd__restore_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardline-sink help gateway restore commands' commands "$@"
+}
+(( $+functions[_wardline-sink__subcmd__help__subcmd__gateway__subcmd__revoke_commands] )) ||
+_wardline-sink__subcmd__help__subcmd__gateway__subcmd__revoke_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardline-sink help gateway revoke commands' commands "$@"
 }
 (( $+functions[_wardline-sink__subcmd__help__subcmd__gateway__subcmd__ward_commands] )) ||
 _wardline-sink__subcmd__help__subcmd__gateway__subcmd__ward_commands() {
@@ -1345,6 +1749,36 @@ _wardline-sink__subcmd__help__subcmd__incidents_commands() {
 _wardline-sink__subcmd__help__subcmd__init_commands() {
     local commands; commands=()
     _describe -t commands 'wardline-sink help init commands' commands "$@"
+}
+(( $+functions[_wardline-sink__subcmd__help__subcmd__keys_commands] )) ||
+_wardline-sink__subcmd__help__subcmd__keys_commands() {
+    local commands; commands=(
+'ls:Lists keys with what they are for and what keeps an old one' \
+'rotate:Lets a new key follow\: it is published first and used when gateways have it' \
+'destroy:Destroys old recipient keys that nothing can come under any more' \
+'certify:Gives broker, enrolment endpoint and sink new certificates, over the keys that they have' \
+    )
+    _describe -t commands 'wardline-sink help keys commands' commands "$@"
+}
+(( $+functions[_wardline-sink__subcmd__help__subcmd__keys__subcmd__certify_commands] )) ||
+_wardline-sink__subcmd__help__subcmd__keys__subcmd__certify_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardline-sink help keys certify commands' commands "$@"
+}
+(( $+functions[_wardline-sink__subcmd__help__subcmd__keys__subcmd__destroy_commands] )) ||
+_wardline-sink__subcmd__help__subcmd__keys__subcmd__destroy_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardline-sink help keys destroy commands' commands "$@"
+}
+(( $+functions[_wardline-sink__subcmd__help__subcmd__keys__subcmd__ls_commands] )) ||
+_wardline-sink__subcmd__help__subcmd__keys__subcmd__ls_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardline-sink help keys ls commands' commands "$@"
+}
+(( $+functions[_wardline-sink__subcmd__help__subcmd__keys__subcmd__rotate_commands] )) ||
+_wardline-sink__subcmd__help__subcmd__keys__subcmd__rotate_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardline-sink help keys rotate commands' commands "$@"
 }
 (( $+functions[_wardline-sink__subcmd__help__subcmd__link_commands] )) ||
 _wardline-sink__subcmd__help__subcmd__link_commands() {
@@ -1401,6 +1835,42 @@ _wardline-sink__subcmd__help__subcmd__notify_commands() {
 _wardline-sink__subcmd__help__subcmd__restored_commands() {
     local commands; commands=()
     _describe -t commands 'wardline-sink help restored commands' commands "$@"
+}
+(( $+functions[_wardline-sink__subcmd__help__subcmd__root_commands] )) ||
+_wardline-sink__subcmd__help__subcmd__root_commands() {
+    local commands; commands=(
+'key:Makes a root key, offline; prints its public half for \`root request --root\`' \
+'recovery:Makes recovery keys, offline; writes their public halves for \`root request --recovery\`' \
+'request:Asks the root for a new part\: on the sink' \
+'sign:Signs a request with one root key\: offline. Shows first what is signed' \
+'install:Puts together what enough holders have signed, and takes it\: on the sink' \
+    )
+    _describe -t commands 'wardline-sink help root commands' commands "$@"
+}
+(( $+functions[_wardline-sink__subcmd__help__subcmd__root__subcmd__install_commands] )) ||
+_wardline-sink__subcmd__help__subcmd__root__subcmd__install_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardline-sink help root install commands' commands "$@"
+}
+(( $+functions[_wardline-sink__subcmd__help__subcmd__root__subcmd__key_commands] )) ||
+_wardline-sink__subcmd__help__subcmd__root__subcmd__key_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardline-sink help root key commands' commands "$@"
+}
+(( $+functions[_wardline-sink__subcmd__help__subcmd__root__subcmd__recovery_commands] )) ||
+_wardline-sink__subcmd__help__subcmd__root__subcmd__recovery_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardline-sink help root recovery commands' commands "$@"
+}
+(( $+functions[_wardline-sink__subcmd__help__subcmd__root__subcmd__request_commands] )) ||
+_wardline-sink__subcmd__help__subcmd__root__subcmd__request_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardline-sink help root request commands' commands "$@"
+}
+(( $+functions[_wardline-sink__subcmd__help__subcmd__root__subcmd__sign_commands] )) ||
+_wardline-sink__subcmd__help__subcmd__root__subcmd__sign_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardline-sink help root sign commands' commands "$@"
 }
 (( $+functions[_wardline-sink__subcmd__help__subcmd__run_commands] )) ||
 _wardline-sink__subcmd__help__subcmd__run_commands() {
@@ -1481,6 +1951,73 @@ _wardline-sink__subcmd__incidents_commands() {
 _wardline-sink__subcmd__init_commands() {
     local commands; commands=()
     _describe -t commands 'wardline-sink init commands' commands "$@"
+}
+(( $+functions[_wardline-sink__subcmd__keys_commands] )) ||
+_wardline-sink__subcmd__keys_commands() {
+    local commands; commands=(
+'ls:Lists keys with what they are for and what keeps an old one' \
+'rotate:Lets a new key follow\: it is published first and used when gateways have it' \
+'destroy:Destroys old recipient keys that nothing can come under any more' \
+'certify:Gives broker, enrolment endpoint and sink new certificates, over the keys that they have' \
+'help:Print this message or the help of the given subcommand(s)' \
+    )
+    _describe -t commands 'wardline-sink keys commands' commands "$@"
+}
+(( $+functions[_wardline-sink__subcmd__keys__subcmd__certify_commands] )) ||
+_wardline-sink__subcmd__keys__subcmd__certify_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardline-sink keys certify commands' commands "$@"
+}
+(( $+functions[_wardline-sink__subcmd__keys__subcmd__destroy_commands] )) ||
+_wardline-sink__subcmd__keys__subcmd__destroy_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardline-sink keys destroy commands' commands "$@"
+}
+(( $+functions[_wardline-sink__subcmd__keys__subcmd__help_commands] )) ||
+_wardline-sink__subcmd__keys__subcmd__help_commands() {
+    local commands; commands=(
+'ls:Lists keys with what they are for and what keeps an old one' \
+'rotate:Lets a new key follow\: it is published first and used when gateways have it' \
+'destroy:Destroys old recipient keys that nothing can come under any more' \
+'certify:Gives broker, enrolment endpoint and sink new certificates, over the keys that they have' \
+'help:Print this message or the help of the given subcommand(s)' \
+    )
+    _describe -t commands 'wardline-sink keys help commands' commands "$@"
+}
+(( $+functions[_wardline-sink__subcmd__keys__subcmd__help__subcmd__certify_commands] )) ||
+_wardline-sink__subcmd__keys__subcmd__help__subcmd__certify_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardline-sink keys help certify commands' commands "$@"
+}
+(( $+functions[_wardline-sink__subcmd__keys__subcmd__help__subcmd__destroy_commands] )) ||
+_wardline-sink__subcmd__keys__subcmd__help__subcmd__destroy_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardline-sink keys help destroy commands' commands "$@"
+}
+(( $+functions[_wardline-sink__subcmd__keys__subcmd__help__subcmd__help_commands] )) ||
+_wardline-sink__subcmd__keys__subcmd__help__subcmd__help_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardline-sink keys help help commands' commands "$@"
+}
+(( $+functions[_wardline-sink__subcmd__keys__subcmd__help__subcmd__ls_commands] )) ||
+_wardline-sink__subcmd__keys__subcmd__help__subcmd__ls_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardline-sink keys help ls commands' commands "$@"
+}
+(( $+functions[_wardline-sink__subcmd__keys__subcmd__help__subcmd__rotate_commands] )) ||
+_wardline-sink__subcmd__keys__subcmd__help__subcmd__rotate_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardline-sink keys help rotate commands' commands "$@"
+}
+(( $+functions[_wardline-sink__subcmd__keys__subcmd__ls_commands] )) ||
+_wardline-sink__subcmd__keys__subcmd__ls_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardline-sink keys ls commands' commands "$@"
+}
+(( $+functions[_wardline-sink__subcmd__keys__subcmd__rotate_commands] )) ||
+_wardline-sink__subcmd__keys__subcmd__rotate_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardline-sink keys rotate commands' commands "$@"
 }
 (( $+functions[_wardline-sink__subcmd__link_commands] )) ||
 _wardline-sink__subcmd__link_commands() {
@@ -1587,6 +2124,85 @@ _wardline-sink__subcmd__notify_commands() {
 _wardline-sink__subcmd__restored_commands() {
     local commands; commands=()
     _describe -t commands 'wardline-sink restored commands' commands "$@"
+}
+(( $+functions[_wardline-sink__subcmd__root_commands] )) ||
+_wardline-sink__subcmd__root_commands() {
+    local commands; commands=(
+'key:Makes a root key, offline; prints its public half for \`root request --root\`' \
+'recovery:Makes recovery keys, offline; writes their public halves for \`root request --recovery\`' \
+'request:Asks the root for a new part\: on the sink' \
+'sign:Signs a request with one root key\: offline. Shows first what is signed' \
+'install:Puts together what enough holders have signed, and takes it\: on the sink' \
+'help:Print this message or the help of the given subcommand(s)' \
+    )
+    _describe -t commands 'wardline-sink root commands' commands "$@"
+}
+(( $+functions[_wardline-sink__subcmd__root__subcmd__help_commands] )) ||
+_wardline-sink__subcmd__root__subcmd__help_commands() {
+    local commands; commands=(
+'key:Makes a root key, offline; prints its public half for \`root request --root\`' \
+'recovery:Makes recovery keys, offline; writes their public halves for \`root request --recovery\`' \
+'request:Asks the root for a new part\: on the sink' \
+'sign:Signs a request with one root key\: offline. Shows first what is signed' \
+'install:Puts together what enough holders have signed, and takes it\: on the sink' \
+'help:Print this message or the help of the given subcommand(s)' \
+    )
+    _describe -t commands 'wardline-sink root help commands' commands "$@"
+}
+(( $+functions[_wardline-sink__subcmd__root__subcmd__help__subcmd__help_commands] )) ||
+_wardline-sink__subcmd__root__subcmd__help__subcmd__help_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardline-sink root help help commands' commands "$@"
+}
+(( $+functions[_wardline-sink__subcmd__root__subcmd__help__subcmd__install_commands] )) ||
+_wardline-sink__subcmd__root__subcmd__help__subcmd__install_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardline-sink root help install commands' commands "$@"
+}
+(( $+functions[_wardline-sink__subcmd__root__subcmd__help__subcmd__key_commands] )) ||
+_wardline-sink__subcmd__root__subcmd__help__subcmd__key_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardline-sink root help key commands' commands "$@"
+}
+(( $+functions[_wardline-sink__subcmd__root__subcmd__help__subcmd__recovery_commands] )) ||
+_wardline-sink__subcmd__root__subcmd__help__subcmd__recovery_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardline-sink root help recovery commands' commands "$@"
+}
+(( $+functions[_wardline-sink__subcmd__root__subcmd__help__subcmd__request_commands] )) ||
+_wardline-sink__subcmd__root__subcmd__help__subcmd__request_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardline-sink root help request commands' commands "$@"
+}
+(( $+functions[_wardline-sink__subcmd__root__subcmd__help__subcmd__sign_commands] )) ||
+_wardline-sink__subcmd__root__subcmd__help__subcmd__sign_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardline-sink root help sign commands' commands "$@"
+}
+(( $+functions[_wardline-sink__subcmd__root__subcmd__install_commands] )) ||
+_wardline-sink__subcmd__root__subcmd__install_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardline-sink root install commands' commands "$@"
+}
+(( $+functions[_wardline-sink__subcmd__root__subcmd__key_commands] )) ||
+_wardline-sink__subcmd__root__subcmd__key_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardline-sink root key commands' commands "$@"
+}
+(( $+functions[_wardline-sink__subcmd__root__subcmd__recovery_commands] )) ||
+_wardline-sink__subcmd__root__subcmd__recovery_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardline-sink root recovery commands' commands "$@"
+}
+(( $+functions[_wardline-sink__subcmd__root__subcmd__request_commands] )) ||
+_wardline-sink__subcmd__root__subcmd__request_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardline-sink root request commands' commands "$@"
+}
+(( $+functions[_wardline-sink__subcmd__root__subcmd__sign_commands] )) ||
+_wardline-sink__subcmd__root__subcmd__sign_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardline-sink root sign commands' commands "$@"
 }
 (( $+functions[_wardline-sink__subcmd__run_commands] )) ||
 _wardline-sink__subcmd__run_commands() {

@@ -31,6 +31,9 @@ _wardline() {
             wardline,doctor)
                 cmd="wardline__subcmd__doctor"
                 ;;
+            wardline,erase)
+                cmd="wardline__subcmd__erase"
+                ;;
             wardline,help)
                 cmd="wardline__subcmd__help"
                 ;;
@@ -102,6 +105,9 @@ _wardline() {
                 ;;
             wardline__subcmd__help,doctor)
                 cmd="wardline__subcmd__help__subcmd__doctor"
+                ;;
+            wardline__subcmd__help,erase)
+                cmd="wardline__subcmd__help__subcmd__erase"
                 ;;
             wardline__subcmd__help,help)
                 cmd="wardline__subcmd__help__subcmd__help"
@@ -218,7 +224,7 @@ _wardline() {
 
     case "${cmd}" in
         wardline)
-            opts="-h -V --help --version init provision check run status doctor tap device patient test-send diag log completions man schema help"
+            opts="-h -V --help --version init provision check run status doctor tap device patient test-send diag log erase completions man schema help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -449,8 +455,34 @@ _wardline() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        wardline__subcmd__erase)
+            opts="-h --config --reason --proof --yes --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --reason)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --proof)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         wardline__subcmd__help)
-            opts="init provision check run status doctor tap device patient test-send diag log completions man schema help"
+            opts="init provision check run status doctor tap device patient test-send diag log erase completions man schema help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -562,6 +594,20 @@ _wardline() {
             return 0
             ;;
         wardline__subcmd__help__subcmd__doctor)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wardline__subcmd__help__subcmd__erase)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -1142,7 +1188,7 @@ _wardline() {
             return 0
             ;;
         wardline__subcmd__provision)
-            opts="-h --config --grant --request --help"
+            opts="-h --config --grant --request --sink --token --from --renew --rotate --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1157,6 +1203,18 @@ _wardline() {
                     return 0
                     ;;
                 --request)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --sink)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --token)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --from)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -40,8 +40,13 @@ _arguments "${_arguments_options[@]}" : \
 (provision)
 _arguments "${_arguments_options[@]}" : \
 '--config=[Configuration file]:FILE:_files' \
-'--grant=[What \`wardline-sink enroll\` answered]:FILE:_files' \
+'(--sink --from --renew)--grant=[What \`wardline-sink enroll\` answered]:FILE:_files' \
 '--request=[Where to write the request]:FILE:_files' \
+'--sink=[The sink'\''s enrolment endpoint; asked with the token of --token]:URL:_default' \
+'--token=[What \`wardline-sink enroll --token\` has printed]:TOKEN:_default' \
+'(--sink)--from=[A file of \`wardline-sink enroll --batch\`\: gateway, broker, endpoint and token. Writes the configuration, too, if there is none]:FILE:_files' \
+'(--sink --from)--renew[Asks the endpoint for a new certificate now, by the key that is enrolled]' \
+'(--sink --from --grant)--rotate[Lets another signing key follow\: the present one names it in the request. It speaks from the next start on; what the old one signed stays valid]' \
 '-h[Print help]' \
 '--help[Print help]' \
 && ret=0
@@ -338,6 +343,16 @@ esac
     ;;
 esac
 ;;
+(erase)
+_arguments "${_arguments_options[@]}" : \
+'--config=[Configuration file]:FILE:_files' \
+'--reason=[Why\: it stands in the proof]:REASON:_default' \
+'--proof=[Where to write the proof]:FILE:_files' \
+'--yes[Erases without asking back]' \
+'-h[Print help]' \
+'--help[Print help]' \
+&& ret=0
+;;
 (completions)
 _arguments "${_arguments_options[@]}" : \
 '-h[Print help]' \
@@ -490,6 +505,10 @@ _arguments "${_arguments_options[@]}" : \
     ;;
 esac
 ;;
+(erase)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
 (completions)
 _arguments "${_arguments_options[@]}" : \
 && ret=0
@@ -530,6 +549,7 @@ _wardline_commands() {
 'test-send:Sends one marked reading through the whole line and says how long each hop took' \
 'diag:Packs what helps to find a fault\: no secret, no reading; lists it first' \
 'log:Looks into a buffer folder; needs public keys only' \
+'erase:Makes everything that is buffered here unreadable for good, and leaves a signed proof' \
 'completions:Prints completions for a shell' \
 'man:Writes the manual, one page a command' \
 'schema:Prints the JSON Schema of the configuration, for editors' \
@@ -612,6 +632,11 @@ _wardline__subcmd__doctor_commands() {
     local commands; commands=()
     _describe -t commands 'wardline doctor commands' commands "$@"
 }
+(( $+functions[_wardline__subcmd__erase_commands] )) ||
+_wardline__subcmd__erase_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardline erase commands' commands "$@"
+}
 (( $+functions[_wardline__subcmd__help_commands] )) ||
 _wardline__subcmd__help_commands() {
     local commands; commands=(
@@ -627,6 +652,7 @@ _wardline__subcmd__help_commands() {
 'test-send:Sends one marked reading through the whole line and says how long each hop took' \
 'diag:Packs what helps to find a fault\: no secret, no reading; lists it first' \
 'log:Looks into a buffer folder; needs public keys only' \
+'erase:Makes everything that is buffered here unreadable for good, and leaves a signed proof' \
 'completions:Prints completions for a shell' \
 'man:Writes the manual, one page a command' \
 'schema:Prints the JSON Schema of the configuration, for editors' \
@@ -677,6 +703,11 @@ _wardline__subcmd__help__subcmd__diag_commands() {
 _wardline__subcmd__help__subcmd__doctor_commands() {
     local commands; commands=()
     _describe -t commands 'wardline help doctor commands' commands "$@"
+}
+(( $+functions[_wardline__subcmd__help__subcmd__erase_commands] )) ||
+_wardline__subcmd__help__subcmd__erase_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardline help erase commands' commands "$@"
 }
 (( $+functions[_wardline__subcmd__help__subcmd__help_commands] )) ||
 _wardline__subcmd__help__subcmd__help_commands() {

@@ -4,7 +4,9 @@ use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use agent::buffer::disk::{Disk, Folder};
 use agent::buffer::segment::{FileName, Scan, scan};
+use agent::seal::keyring::veil_beside;
 use rig::targets::crc32c;
 use sha2::{Digest, Sha256};
 use wire::frame::{Record, RecordError};
@@ -183,7 +185,9 @@ fn marks(target: &Target, path: &Path, length: usize) -> [usize; 3] {
 
 fn scanned(target: &Target, path: &Path) -> Scan {
     let id = FileName::parse(target.file_name()).unwrap().segment;
-    scan(&fs::File::open(path).unwrap(), id).unwrap()
+    let folder = path.parent().unwrap();
+    let disk = Folder::existing(folder).unwrap().under(veil_beside(folder));
+    scan(&disk.open(target.file_name()).unwrap(), id).unwrap()
 }
 
 /// The same file as a later version of the program might have written it.

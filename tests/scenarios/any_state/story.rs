@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use agent::buffer::disk::Folder;
 use agent::buffer::{Buffer, Position, Quota, Writer};
-use agent::seal::keyring::{Custody, KeyFiles};
+use agent::seal::keyring::{Custody, KeyFiles, veil_beside};
 use agent::seal::sealer::Seal;
 use anyhow::{Context, Result, bail};
 use rig::device::{About, Device, Manner, Port, Speech};
@@ -123,7 +123,8 @@ impl Nest {
     pub fn check_books(&self, said: u64) -> Result<(), String> {
         let custody = Custody::open(&KeyFiles::below(&self.folder.join("state"))).unwrap();
         let sealer = Seal::new(custody.signing, custody.keyring, Suite::XWing);
-        let disk = Folder::open(&self.folder.join("state/buffer")).unwrap();
+        let place = self.folder.join("state/buffer");
+        let disk = Folder::open(&place).unwrap().under(veil_beside(&place));
         let quota = Quota { bytes_max: 1 << 30, free_bytes_min: 0, keep_seconds: 3600 };
         let writer = Writer { gateway: named("gw-1"), boot: BootId([1; 16]), software: "".into() };
         let (mut buffer, _) = Buffer::recover(disk, sealer, writer, quota, &clock(0)).unwrap();

@@ -10,6 +10,7 @@ use agent::buffer::disk::{Disk, Folder};
 use agent::buffer::segment::{FileName, read_place, scan};
 use agent::clock::floor::Floor;
 use agent::config::Broker;
+use agent::seal::keyring::veil_beside;
 use agent::uplink::tls;
 use cloud_sink::ledger::{self, Ledger};
 use cloud_sink::store::db::Db;
@@ -154,7 +155,7 @@ fn topic(flood: &mut Flood) -> (String, bool, bool) {
 
 /// Records in the agent's own buffer.
 fn records(buffer: &Path) -> HashSet<Vec<u8>> {
-    let disk = Folder::existing(buffer).unwrap();
+    let disk = Folder::existing(buffer).unwrap().under(veil_beside(buffer));
     let mut records = HashSet::new();
     for (name, _) in disk.list().unwrap() {
         let Some(parsed) = FileName::parse(&name) else { continue };

@@ -1,6 +1,8 @@
 //! What a segment's file is called, and what that tells the next process.
 
-use wire::identity::{Lane, SegmentId};
+use alloc::string::ToString;
+
+use crate::identity::{Lane, SegmentId};
 
 /// Twelve digits, so that names sort as numbers do.
 const ORDINALS: u64 = 1_000_000_000_000;
@@ -21,8 +23,8 @@ pub struct FileName {
     pub done: bool,
 }
 
-impl std::fmt::Display for FileName {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl core::fmt::Display for FileName {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         let end = if self.done { "done" } else { "seg" };
         write!(f, "{:012}-{}-{}", self.ordinal, self.lane, self.segment)?;
         if let Some(cut) = self.cut {
