@@ -21,6 +21,7 @@ mod export;
 mod feeds;
 mod gateway;
 mod hold;
+mod import;
 mod incidents;
 mod init;
 mod keys;
@@ -29,6 +30,7 @@ mod maintenance;
 mod migrate;
 mod notify;
 mod pages;
+mod recover;
 mod restored;
 mod root;
 mod run;
@@ -90,6 +92,10 @@ enum Command {
     Export(export::Export),
     /// Lists feeds to other systems: how far behind each is, what it gave and what was refused.
     Feeds(feeds::Feeds),
+    /// Takes what is on a dead gateway's card: verified, stored, signed for.
+    Import(import::Import),
+    /// Opens the evidence of a dead sink with the offline recovery keys, and stores it here.
+    Recover(recover::Recover),
     /// After a store was put back from a backup: tells the gateways.
     Restored(restored::Restored),
     /// Moves the store somewhere else.
@@ -206,6 +212,8 @@ impl Cli {
             Command::Audit(command) => command.run(),
             Command::Export(command) => command.run(),
             Command::Feeds(command) => command.run(),
+            Command::Import(command) => command.run(),
+            Command::Recover(command) => command.run(),
             Command::Restored(command) => command.run(),
             Command::Migrate(command) => command.run(),
             Command::Completions(command) => command.run(),

@@ -25,6 +25,8 @@ pub mod receipt;
 
 pub mod line;
 
+pub mod ingest;
+
 pub mod codes;
 
 pub mod signal;

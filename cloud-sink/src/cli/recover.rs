@@ -1,0 +1,139 @@
+//! `wardline-sink recover`: the sink is dead, its evidence lives, and the safe holds the recovery
+//! keys.
+
+use std::path::PathBuf;
+
+use anyhow::Context;
+use serde::Serialize;
+use wire::identity::{GatewayId, Lane};
+
+use super::{ConfigArg, Failure, write_down};
+use crate::audit::Deed;
+use crate::ingest::{Found, Ingest, Tally};
+use crate::keys::KeyFolder;
+use crate::store::StoreError;
+use crate::store::db::{Db, Location, values};
+
+/// Opens the evidence of a dead sink's store with the offline recovery keys, and stores it here. Its
+/// gateways are taken over with their keys and revocations; make this site with `init` first.
+#[derive(Debug, clap::Args)]
+pub struct Recover {
+    #[command(flatten)]
+    config: ConfigArg,
+    /// The dead sink's store: its file, or postgres://…
+    #[arg(long, value_name = "FILE|URL")]
+    from: String,
+    /// The folder of recovery keys, out of the safe.
+    #[arg(long, value_name = "DIR")]
+    recovery: PathBuf,
+    /// One line of JSON with "schema": 1.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Serialize)]
+struct Answer {
+    schema: u32,
+    gateways: u64,
+    #[serde(flatten)]
+    tally: Tally,
+}
+
+/// Records that are read at once.
+const PAGE: i64 = 1024;
+
+impl Recover {
+    pub(super) fn run(self) -> Result<(), Failure> {
+        let config = self.config.load()?;
+        let here = std::env::current_dir().context("no folder to count from")?;
+        let old = Db::open(&Location::parse(&self.from, &here)).context("the dead sink's store")?;
+        let db = Db::open(&config.store)?;
+        write_down(&db, Deed::Import, "", &format!("recovered from {}", self.from))?;
+        let gateways = take_gateways(&old, &db)?;
+        let keys = KeyFolder(config.keys.clone());
+        let recovery = KeyFolder(self.recovery);
+        let mut ingest = Ingest::open(&config.store, &keys, &recovery)?;
+        // Headers first: records never wait for one then.
+        for headers in [true, false] {
+            let mut after = 0;
+            while let Some((last, records)) = page(&old, after, headers)? {
+                after = last;
+                ingest.take(records)?;
+            }
+        }
+        let (tally, _) = ingest.end();
+        let answer = Answer { schema: 1, gateways, tally };
+        if self.json {
+            println!("{}", serde_json::to_string(&answer)?);
+            return Ok(());
+        }
+        let Tally { stored, held, refused, unsigned } = tally;
+        println!(
+            "{gateways} gateways; {stored} records are stored, {held} held, {refused} refused"
+        );
+        if unsigned > 0 {
+            println!("{unsigned} are signed by no gateway of that store, and are not kept");
+        }
+        println!(
+            "next: `wardline-sink enroll` each gateway again, or `restored` if it has this keyring"
+        );
+        Ok(())
+    }
+}
+
+/// Copies who was enrolled, under which keys, and who is revoked.
+fn take_gateways(old: &Db, db: &Db) -> Result<u64, StoreError> {
+    let mut count = 0;
+    for row in old.rows("SELECT name, signing_key, enrolled_ns FROM gateway", &[])? {
+        let (name, key): (String, Vec<u8>) = (row.at(0)?, row.at(1)?);
+        let insert = "INSERT INTO gateway (name, signing_key, enrolled_ns) VALUES (?1, ?2, ?3)
+                      ON CONFLICT DO NOTHING";
+        count += db.execute(insert, values![&name, &key, row.at::<i64>(2)?])?;
+        add_key(db, &name, &key, row.at(2)?)?;
+    }
+    let keys = "SELECT name, gateway_key.signing_key, gateway_key.enrolled_ns FROM gateway_key
+                  JOIN gateway ON gateway.id = gateway_key.gateway";
+    for row in old.rows(keys, &[])? {
+        let (name, key): (String, Vec<u8>) = (row.at(0)?, row.at(1)?);
+        add_key(db, &name, &key, row.at(2)?)?;
+    }
+    let revoked = "SELECT name, at_ns, reason, successor FROM revoked
+                     JOIN gateway ON gateway.id = revoked.gateway";
+    for row in old.rows(revoked, &[])? {
+        // What was stored before it is stored here first; the gateway stays revoked by hand.
+        let (name, reason): (String, String) = (row.at(0)?, row.at(2)?);
+        println!("{name} was revoked ({reason}): `wardline-sink gateway revoke {name}` when done");
+    }
+    Ok(count)
+}
+
+fn add_key(db: &Db, name: &str, key: &[u8], enrolled_ns: i64) -> Result<(), StoreError> {
+    let insert = "INSERT INTO gateway_key
+                  SELECT id, ?2, CAST(?3 AS BIGINT) FROM gateway
+                  WHERE name = ?1 AND signing_key <> ?2
+                  ON CONFLICT DO NOTHING";
+    db.execute(insert, values![name, key, enrolled_ns]).map(drop)
+}
+
+type Page = Option<(i64, Vec<Found>)>;
+
+/// The next records of a store, headers or all others; those that retention left without bytes are
+/// passed over.
+fn page(old: &Db, after: i64, headers: bool) -> Result<Page, StoreError> {
+    let sql = "SELECT evidence.id, gateway.name, segment.lane, evidence.bytes
+               FROM evidence JOIN segment ON segment.id = evidence.segment
+                 JOIN gateway ON gateway.id = segment.gateway
+               WHERE evidence.id > ?1 AND (evidence.idx = 0) = ?2 AND length(evidence.bytes) > 0
+               ORDER BY evidence.id LIMIT ?3";
+    let mut found = None;
+    for row in old.rows(sql, values![after, headers, PAGE])? {
+        let (id, name): (i64, String) = (row.at(0)?, row.at(1)?);
+        let (last, records) = found.get_or_insert((id, Vec::new()));
+        *last = id;
+        let lane = Lane::from_number(row.at::<i64>(2)?.cast_unsigned());
+        if let (Ok(gateway), Some(lane)) = (GatewayId::new(&name), lane) {
+            records.push(Found { gateway, lane, bytes: row.at(3)? });
+        }
+    }
+    Ok(found)
+}
