@@ -17,6 +17,8 @@ use crate::any_state::story::SOCKET;
 
 mod enrolment;
 
+mod erasure;
+
 mod rotation;
 
 mod revocation;
