@@ -23,6 +23,7 @@ mod run;
 mod status;
 mod tap;
 mod test_send;
+mod verify_evidence;
 
 /// Gateway agent: seals what medical devices say, keeps it through power cuts and outages, and
 /// forwards it with signed receipts. Informational, not an alarm system.
@@ -62,6 +63,8 @@ enum Command {
     /// Looks into a buffer folder; needs public keys only.
     #[command(subcommand)]
     Log(log::Log),
+    /// Checks a bundle of evidence, offline, with public keys alone.
+    VerifyEvidence(verify_evidence::VerifyEvidence),
     /// Makes everything that is buffered here unreadable for good, and leaves a signed proof.
     Erase(erase::Erase),
     /// Prints completions for a shell.
@@ -133,6 +136,7 @@ impl Cli {
             Command::TestSend(command) => command.run(),
             Command::Diag(command) => command.run(),
             Command::Log(command) => command.run(),
+            Command::VerifyEvidence(command) => command.run(),
             Command::Erase(command) => command.run(),
             Command::Completions(command) => command.run(),
             Command::Man(command) => command.run(),

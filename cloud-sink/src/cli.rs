@@ -17,6 +17,7 @@ mod availability;
 mod device;
 mod dispose;
 mod enroll;
+mod evidence;
 mod export;
 mod feeds;
 mod gateway;
@@ -90,6 +91,8 @@ enum Command {
     Audit(audit::Audit),
     /// Writes a device's readings into files.
     Export(export::Export),
+    /// Writes one file about a device and time that anybody can check with public keys alone.
+    Evidence(evidence::Evidence),
     /// Lists feeds to other systems: how far behind each is, what it gave and what was refused.
     Feeds(feeds::Feeds),
     /// Takes what is on a dead gateway's card: verified, stored, signed for.
@@ -211,6 +214,7 @@ impl Cli {
             Command::Dispose(command) => command.run(),
             Command::Audit(command) => command.run(),
             Command::Export(command) => command.run(),
+            Command::Evidence(command) => command.run(),
             Command::Feeds(command) => command.run(),
             Command::Import(command) => command.run(),
             Command::Recover(command) => command.run(),

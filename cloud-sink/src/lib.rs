@@ -27,6 +27,8 @@ pub mod line;
 
 pub mod ingest;
 
+pub mod evidence;
+
 pub mod codes;
 
 pub mod signal;

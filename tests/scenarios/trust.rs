@@ -19,6 +19,8 @@ mod enrolment;
 
 mod erasure;
 
+mod evidence;
+
 mod rotation;
 
 mod revocation;
@@ -126,6 +128,14 @@ impl Place {
         while !fs::read_to_string(self.site.log(role)).unwrap_or_default().contains(words) {
             assert!(Instant::now() < until, "nobody says {words}\n{}", self.site.last_words());
             tokio::time::sleep(LOOK).await;
+        }
+    }
+
+    /// Leaves a file where a judge of another language looks for it, if one is to come.
+    fn keep_for_judges(&self, file: &str) {
+        if let Some(folder) = std::env::var_os("WARDLINE_FOR_JUDGES") {
+            let name = Path::new(file).file_name().unwrap();
+            fs::copy(file, Path::new(&folder).join(name)).unwrap();
         }
     }
 

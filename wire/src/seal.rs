@@ -179,21 +179,85 @@ impl SegmentKeys {
         salt
     }
 
+    /// What proves one block of a batch under its content root, and tells nothing of the others;
+    /// `None` if there is no such block.
+    ///
+    /// # Errors
+    /// [`StrictError`] if the plaintext is no array of byte strings.
+    pub fn prove(
+        &self,
+        index: u32,
+        plaintext: &[u8],
+        block: u32,
+    ) -> Result<Option<BlockProof>, StrictError> {
+        let leaves = self.leaves(index, plaintext)?;
+        let Some(at) = usize::try_from(block).ok().filter(|at| *at < leaves.len()) else {
+            return Ok(None);
+        };
+        let mut path = Vec::new();
+        merkle_path(&leaves, at, &mut path);
+        Ok(Some(BlockProof { salt: self.salt(index, block), path }))
+    }
+
     /// Content root of a batch's plaintext.
     ///
     /// # Errors
     /// [`StrictError`] if the plaintext is no array of byte strings.
     pub fn content_root(&self, index: u32, plaintext: &[u8]) -> Result<[u8; 32], StrictError> {
+        Ok(merkle_root(&self.leaves(index, plaintext)?))
+    }
+
+    fn leaves(&self, index: u32, plaintext: &[u8]) -> Result<Vec<[u8; 32]>, StrictError> {
         let mut reader = Reader::new(plaintext);
         let count = reader.array()?;
         let mut leaves = Vec::with_capacity(count);
         for block in 0..count as u32 {
-            let salt = self.salt(index, block);
-            let leaf = Sha256::new().chain_update([0]).chain_update(salt);
-            leaves.push(leaf.chain_update(reader.bytes()?).finalize().into());
+            leaves.push(leaf(&self.salt(index, block), reader.bytes()?));
         }
         reader.done()?;
-        Ok(merkle_root(&leaves))
+        Ok(leaves)
+    }
+}
+
+fn leaf(salt: &[u8; 16], block: &[u8]) -> [u8; 32] {
+    Sha256::new().chain_update([0]).chain_update(salt).chain_update(block).finalize().into()
+}
+
+fn node(left: &[u8; 32], right: &[u8; 32]) -> [u8; 32] {
+    Sha256::new().chain_update([1]).chain_update(left).chain_update(right).finalize().into()
+}
+
+/// What shows that a block stands under a content root.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct BlockProof {
+    /// The block's salt.
+    pub salt: [u8; 16],
+    /// From the leaf to the root: whether the neighbour stands to the left, and its hash.
+    pub path: Vec<(bool, [u8; 32])>,
+}
+
+impl BlockProof {
+    /// Whether this block stands under this root.
+    #[must_use]
+    pub fn holds(&self, root: &[u8; 32], block: &[u8]) -> bool {
+        let climb = |hash: [u8; 32], (is_left, other): &(bool, [u8; 32])| {
+            if *is_left { node(other, &hash) } else { node(&hash, other) }
+        };
+        self.path.iter().fold(leaf(&self.salt, block), climb) == *root
+    }
+}
+
+fn merkle_path(leaves: &[[u8; 32]], at: usize, path: &mut Vec<(bool, [u8; 32])>) {
+    if leaves.len() < 2 {
+        return;
+    }
+    let (left, right) = leaves.split_at(leaves.len().next_power_of_two() / 2);
+    if at < left.len() {
+        merkle_path(left, at, path);
+        path.push((false, merkle_root(right)));
+    } else {
+        merkle_path(right, at - left.len(), path);
+        path.push((true, merkle_root(left)));
     }
 }
 
@@ -205,8 +269,7 @@ fn merkle_root(leaves: &[[u8; 32]]) -> [u8; 32] {
         _ => {
             let split = leaves.len().next_power_of_two() / 2;
             let (left, right) = leaves.split_at(split);
-            let node = Sha256::new().chain_update([1]).chain_update(merkle_root(left));
-            node.chain_update(merkle_root(right)).finalize().into()
+            node(&merkle_root(left), &merkle_root(right))
         }
     }
 }
@@ -253,8 +316,16 @@ pub fn verify_frame<'a>(
     record: &Record<'a>,
     key: &VerifyingKey,
 ) -> Result<SignedFrame<'a>, OpenError> {
-    let payload = verify(key, Purpose::Record, record.signed)?;
-    let (core, core_bytes, digest) = read_frame_payload(payload)?;
+    verify(key, Purpose::Record, record.signed)?;
+    stored_frame(record)
+}
+
+/// A frame that was verified before it was stored.
+///
+/// # Errors
+/// [`OpenError`], if it was changed since so that its ciphertext is not the signed one.
+pub fn stored_frame<'a>(record: &Record<'a>) -> Result<SignedFrame<'a>, OpenError> {
+    let (core, core_bytes, digest) = read_frame_payload(record.payload)?;
     if Sha256::digest(record.ciphertext)[..] != digest {
         return Err(OpenError::Ciphertext);
     }

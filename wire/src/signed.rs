@@ -37,6 +37,8 @@ pub enum Purpose {
     Request,
     /// That a gateway's buffer was erased, by its key.
     Erasure,
+    /// A bundle of evidence, by a sink's receipt key.
+    Evidence,
 }
 
 impl Purpose {
@@ -52,6 +54,7 @@ impl Purpose {
             Self::Endorsement => b"wardline/1/endorsement",
             Self::Request => b"wardline/1/request",
             Self::Erasure => b"wardline/1/erasure",
+            Self::Evidence => b"wardline/1/evidence",
         }
     }
 }

@@ -135,7 +135,7 @@ impl Export {
     }
 }
 
-fn parse(text: &str) -> anyhow::Result<DeviceId> {
+pub(super) fn parse(text: &str) -> anyhow::Result<DeviceId> {
     DeviceId::parse(text).with_context(|| format!("{text}: a device has 16 hexadecimal digits"))
 }
 

@@ -27,11 +27,26 @@ pub fn roots(keys: &KeyFolder) -> anyhow::Result<Roots> {
     Roots::from_bytes(&bytes).context("roots: names too few keys, or none")
 }
 
-/// Writes down the roots of this site.
+/// The roots of this site when it was made: all that came since follow from them.
+///
+/// # Errors
+/// They are not here, or are none.
+pub fn first_roots(keys: &KeyFolder) -> anyhow::Result<Roots> {
+    match keys.read("roots.first") {
+        Ok(bytes) => Roots::from_bytes(&bytes).context("roots.first: names too few keys, or none"),
+        Err(_) => roots(keys),
+    }
+}
+
+/// Writes down the roots of this site; the first ones stay beside them.
 ///
 /// # Errors
 /// The file cannot be written.
 pub fn keep_roots(keys: &KeyFolder, roots: &Roots) -> anyhow::Result<()> {
+    if !keys.path("roots.first").exists() && keys.path("keyring.cbor").exists() {
+        let first = self::roots(keys).unwrap_or_else(|_| roots.clone());
+        replace(keys, "roots.first", &first.to_bytes())?;
+    }
     replace(keys, "roots", &roots.to_bytes())
 }
 

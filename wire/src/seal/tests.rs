@@ -305,3 +305,19 @@ fn a_frame_whose_root_names_other_blocks_does_not_open_although_its_tag_fits() {
     assert_ne!(keys.content_root(core.index, &other), Ok(core.content_root));
     assert_eq!(open_frame(&keys, &frame), Err(OpenError::ContentRoot));
 }
+
+#[test]
+fn each_block_is_proven_alone_and_no_other_block_is() {
+    let keys = SegmentKeys::derive(&SegmentSecret::from_bytes([5; 32]), b"core");
+    for count in 1..=9u8 {
+        let mut plaintext = vec![0x80 + count];
+        (0..count).for_each(|block| plaintext.extend([0x41, block]));
+        let root = keys.content_root(3, &plaintext).unwrap();
+        for block in 0..count {
+            let proof = keys.prove(3, &plaintext, block.into()).unwrap().unwrap();
+            assert!(proof.holds(&root, &[block]), "{block} of {count}");
+            assert!(!proof.holds(&root, &[block + 1]) && !proof.holds(&[0; 32], &[block]));
+        }
+        assert_eq!(keys.prove(3, &plaintext, count.into()), Ok(None));
+    }
+}
