@@ -4,16 +4,17 @@
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
-use ed25519_dalek::SigningKey;
+use ed25519_dalek::{SigningKey, VerifyingKey};
 use serde::{Deserialize, Serialize};
 use wire::enrol::{Endorsement, sign_request};
-use wire::keyring::Keyring;
+use wire::keyring::{Keyring, Roots};
 
 use crate::clock::floor::Floor;
 use crate::config::Config;
-use crate::seal::keep;
+use crate::seal::keep::{self, KeepError};
 use crate::seal::keyring::{
-    KeyFiles, keep_roots, load_signing_key, next_key, store, take_enrolled,
+    CustodyError, KeyFiles, has_key, load_keyring, load_roots, load_signing_key, next_key, store,
+    take_enrolled,
 };
 use crate::uplink::tls;
 
@@ -111,12 +112,23 @@ pub fn request_for_successor(config: &Config) -> anyhow::Result<Request> {
     Ok(Request { endorsement, ..request(config, &next)? })
 }
 
-/// Takes what the sink has answered. Everything else is on the medium before the certificate, so
-/// that a power cut leaves what was there before, or the whole.
+/// Whether a grant may bring other roots than those that are pinned.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Pins {
+    /// Only such that follow from the pinned ones: whatever comes over the network.
+    Keep,
+    /// A person says so, who has compared their words.
+    Replace,
+}
+
+/// Takes what the sink has answered. The online sink has no say in which roots are believed. The
+/// keyring is on the medium before the roots, and all else before the certificate, so that a power
+/// cut leaves what was there before, or the whole.
 ///
 /// # Errors
-/// It is no grant, or not for this gateway and a key that is here.
-pub fn install(config: &Config, text: &str) -> anyhow::Result<()> {
+/// It is no grant, not for this gateway and a key that is here, or by other roots; nothing has
+/// changed then.
+pub fn install(config: &Config, text: &str, pins: Pins) -> anyhow::Result<()> {
     let grant: Grant = serde_json::from_str(text).context("this is no grant")?;
     if grant.gateway != config.gateway.as_str() {
         bail!("the grant is for gateway {}, this is {}", grant.gateway, config.gateway);
@@ -128,15 +140,27 @@ pub fn install(config: &Config, text: &str) -> anyhow::Result<()> {
         roots.extend(root);
     }
     let document = unhex(&grant.keyring).context("the keyring is not hexadecimal")?;
-    let pinned = keep_roots(&files, &roots, &document)?;
+    let roots = Roots::from_bytes(&roots).context("the grant names too few root keys, or none")?;
+    let pinned = match load_roots(&files.roots()) {
+        Ok(pinned) if Keyring::verify(&document, &pinned).is_ok() => pinned.after(&document)?,
+        Err(CustodyError::Kept(KeepError::Missing { .. })) => roots,
+        _ if pins == Pins::Replace => roots,
+        _ => bail!(
+            "the grant's keyring is not by this gateway's roots; nothing has changed. If the site \
+             has new ones, compare their words and add --new-roots"
+        ),
+    };
     let keyring = Keyring::verify(&document, &pinned)?;
-    if !take_enrolled(&files, |key| hex(key.as_bytes()) == grant.signing_key)? {
+    let is_ours = |key: &VerifyingKey| hex(key.as_bytes()) == grant.signing_key;
+    if !has_key(&files, is_ours) {
         bail!("the grant is for key {}, which is not here: provision again", grant.signing_key);
     }
-    let known = crate::seal::keyring::load_keyring(&files.keyring(), &pinned).ok();
+    let known = load_keyring(&files.keyring(), &pinned).ok();
     if known.is_none_or(|known| keyring.is_newer_than(&known)) {
         store(&files.keyring(), &document)?;
     }
+    store(&files.roots(), &pinned.to_bytes())?;
+    take_enrolled(&files, is_ours)?;
     if let Some(sink) = &grant.sink {
         keep::store(&files.sink(), sink.as_bytes())?;
     }

@@ -42,6 +42,8 @@ pub struct Tally {
     pub refused: u64,
     /// Signed by no gateway that is enrolled here: not even kept.
     pub unsigned: u64,
+    /// For which there was no room.
+    pub unkept: u64,
 }
 
 /// Takes records into a store.
@@ -92,7 +94,8 @@ impl Ingest {
                 }
             }
             let committed = self.store.commit(&group).context("nothing of this group is stored")?;
-            self.count(&committed);
+            let counted = self.count(&committed);
+            self.tally.unkept += (group.len() as u64).saturating_sub(counted);
             let signed = receipt::sign(&committed, self.store.epoch(), clock::now(), &self.key);
             self.receipts.extend(signed);
             let parked = committed.parked.into_iter();
@@ -101,16 +104,19 @@ impl Ingest {
         Ok(())
     }
 
-    fn count(&mut self, committed: &Committed) {
+    fn count(&mut self, committed: &Committed) -> u64 {
+        let mut all = 0;
         let ranges = committed.gateways.iter().flat_map(|gateway| &gateway.segments);
         for range in ranges.flat_map(|(_, ranges)| ranges) {
             let count = u64::from(range.last - range.first) + 1;
+            all += count;
             *match range.disposition {
                 Disposition::Stored => &mut self.tally.stored,
                 Disposition::Held => &mut self.tally.held,
                 Disposition::Refused => &mut self.tally.refused,
             } += count;
         }
+        all
     }
 
     /// What became of all of them, and what was signed for.

@@ -19,15 +19,23 @@ pub const RECIPIENTS: [(Audience, Suite, &str); 4] = [
     (Audience::Health, Suite::X25519, "health-x25519.key"),
 ];
 
-/// Writes a new file that only we may read.
+/// Writes a new file that only we may read, whole or not at all.
 ///
 /// # Errors
 /// It is there already, or cannot be written.
 pub fn write_secret(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut fresh = path.as_os_str().to_owned();
+    fresh.push(".new");
     let mut options = fs::OpenOptions::new();
-    let mut file = options.write(true).create_new(true).mode(0o600).open(path)?;
+    options.write(true).create(true).truncate(true).mode(0o600);
+    let mut file = options.open(&fresh)?;
     file.write_all(bytes)?;
-    file.sync_all()
+    file.sync_all()?;
+    let placed = fs::hard_link(&fresh, path);
+    fs::remove_file(&fresh)?;
+    placed?;
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    fs::File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
 }
 
 /// 32 random bytes.

@@ -46,11 +46,12 @@ pub fn verify_all<R: Registry>(
     }
 }
 
-/// Has held records verified once more: this program, or its keys, may be newer than the last.
-pub fn reopen_held(store: &StoreRegistry, again: &mpsc::WeakSender<Incoming>) {
+/// Has held records verified once more: those that a person let go, or all of them, since this
+/// program, or its keys, may be newer than the last.
+pub fn reopen_held(store: &StoreRegistry, again: &mpsc::WeakSender<Incoming>, all: bool) {
     let mut after = 0;
     loop {
-        let found = match store.reopen(after) {
+        let found = match store.reopen(after, all) {
             Ok(found) => found,
             Err(error) => {
                 tracing::error!(%error, "held records stay as they are until the next start");

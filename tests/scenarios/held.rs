@@ -70,7 +70,7 @@ fn what_no_key_opens_is_held_and_opened_when_the_key_is_there() {
     let rounds = sink.take(&gateway.records());
     let before = sink.heart_rates();
     let mut sink = Sink::open(&fleet, sink.location());
-    let held = StoreRegistry::open(sink.location()).unwrap().reopen(0).unwrap();
+    let held = StoreRegistry::open(sink.location()).unwrap().reopen(0, true).unwrap();
     let again = |held: Reopened| Sent::read(held.gateway, held.lane, held.bytes);
     sink.take(&held.into_iter().map(again).collect::<Vec<_>>());
 

@@ -163,6 +163,8 @@ pub struct Records {
     pub records: Vec<(u32, Vec<u8>)>,
     /// Records that check and lie under a veil whose key is not here.
     pub veiled: usize,
+    /// Places where a record begins and does not check.
+    pub spoilt: usize,
 }
 
 /// All records of a segment's file that check, wherever they lie in it.
@@ -172,6 +174,7 @@ pub fn records(veil: &Veil, segment: SegmentId, bytes: &[u8]) -> Records {
     while at + HEAD_BYTES <= bytes.len() {
         let rest = &bytes[at..];
         let Some(found) = check(segment, rest) else {
+            all.spoilt += usize::from(begins(segment, rest));
             at += to_next(segment, rest);
             continue;
         };

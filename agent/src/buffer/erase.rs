@@ -24,15 +24,15 @@ pub struct Erased {
 impl<D: Disk, S: Sealer> Buffer<D, S> {
     /// Declares what has no receipt, lets `destroy` take the medium's key, and removes every file but
     /// those of the gaps. Segments are counted as long as `may_count` says so; of the rest only
-    /// bounds are declared. What could not be declared is said in the end and erased all the same.
+    /// bounds are declared. `destroy` is told what could not be declared, and may refuse.
     ///
     /// # Errors
-    /// The key could not be destroyed: nothing was removed then.
+    /// The key was not destroyed: nothing was removed then.
     pub fn erase(
         &mut self,
         clock: &ClockState,
         mut may_count: impl FnMut() -> bool,
-        destroy: impl FnOnce() -> std::io::Result<()>,
+        destroy: impl FnOnce(Option<&AppendError>) -> std::io::Result<()>,
     ) -> std::io::Result<([Erased; 4], Option<AppendError>)> {
         let before: Vec<u64> = self.segments.keys().copied().collect();
         let mut failed = self.begin_anew(clock).err();
@@ -61,7 +61,7 @@ impl<D: Disk, S: Sealer> Buffer<D, S> {
             failed = Some(error);
         }
         Lane::ALL.into_iter().for_each(|lane| self.close(lane));
-        destroy()?;
+        destroy(failed.as_ref())?;
         before.iter().for_each(|ordinal| self.remove(*ordinal, 0));
         for (name, _) in self.spares.split_off(0).into_iter().chain(self.quarantined.split_off(0)) {
             if let Err(error) = self.disk.remove(&name) {
@@ -74,11 +74,14 @@ impl<D: Disk, S: Sealer> Buffer<D, S> {
 
     /// A segment in every lane that has a chain, so that the chain goes on behind the erasure.
     fn begin_anew(&mut self, clock: &ClockState) -> Result<(), AppendError> {
+        let mut result = Ok(());
         for lane in Lane::ALL {
-            if self.heads[lane as usize].last.is_some() {
-                self.ensure_open(lane, clock)?;
+            if self.heads[lane as usize].last.is_some()
+                && let Err(error) = self.ensure_open(lane, clock)
+            {
+                result = Err(error);
             }
         }
-        Ok(())
+        result
     }
 }

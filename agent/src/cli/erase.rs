@@ -11,11 +11,10 @@ use ed25519_dalek::SigningKey;
 use serde::Serialize;
 use wire::identity::Lane;
 use wire::signed::{Purpose, sign};
-use zeroize::Zeroize;
 
 use super::{ConfigArg, EXIT_TRY_AGAIN, Failure};
 use crate::buffer::disk::{Folder, sync_parent};
-use crate::buffer::{Buffer, Erased, Writer};
+use crate::buffer::{AppendError, Buffer, Erased, Writer};
 use crate::clock::{Clock, boot_id};
 use crate::config::Config;
 use crate::enrol::hex;
@@ -39,14 +38,25 @@ pub struct Erase {
     /// Erases without asking back.
     #[arg(long)]
     yes: bool,
+    /// Erases although the sink cannot be told what is gone: the proof alone says it then.
+    #[arg(long)]
+    even_undeclared: bool,
 }
 
 /// Segments are counted for so long; of the rest only bounds are declared. Everything has to be
 /// unreadable within five seconds.
 const COUNT_FOR: Duration = Duration::from_secs(2);
 
-/// Folders whose files say who was measured, or what senders said.
-const BESIDE: [&str; 3] = ["patients", "hl7", "devices"];
+/// What says who was measured, what senders said, and by which key patients are named.
+const BESIDE: [&str; 7] = [
+    "patients",
+    "patients.2",
+    "hl7",
+    "devices",
+    "devices.2",
+    "keys/patients.key",
+    "keys/patients.key.2",
+];
 
 /// What is signed.
 #[derive(Serialize)]
@@ -59,6 +69,8 @@ struct Proof<'a> {
     lanes: Vec<ErasedLane>,
     /// What could not be declared as a gap, and why.
     undeclared: Option<String>,
+    /// Files that could not be removed.
+    left: Vec<String>,
 }
 
 #[derive(Serialize)]
@@ -81,12 +93,32 @@ impl Erase {
         }
         let custody = Custody::open(&KeyFiles::below(&config.state))?;
         let signer = custody.signing.clone();
-        let proof = self.erase(&config, custody)?;
-        let signed = sign_proof(&proof, &signer)?;
-        fs::write(&self.proof, signed).with_context(|| self.proof.display().to_string())?;
+        let shown = || self.proof.display().to_string();
+        // Opened before anything is gone: an erasure without its proof is none.
+        let mut file = fs::File::create_new(&self.proof).with_context(shown)?;
+        let proof = match self.erase(&config, custody) {
+            Ok(proof) => proof,
+            Err(error) => {
+                fs::remove_file(&self.proof).with_context(shown)?;
+                return Err(error.into());
+            }
+        };
+        file.write_all(sign_proof(&proof, &signer)?.as_bytes()).with_context(shown)?;
+        file.sync_all().with_context(shown)?;
         println!("erased; proof in {}", self.proof.display());
+        for left in &proof.left {
+            println!("LEFT  {left}: overwrite it by hand");
+        }
+        if let Some(why) = &proof.undeclared {
+            let words = format!("the sink is NOT told, only the proof says what is gone: {why}");
+            return Err(anyhow::anyhow!(words).into());
+        }
         println!("with the next run the sink is told which readings are gone");
-        Ok(())
+        if proof.left.is_empty() {
+            Ok(())
+        } else {
+            Err(anyhow::anyhow!("something is left").into())
+        }
     }
 
     fn erase<'a>(&'a self, config: &'a Config, custody: Custody) -> anyhow::Result<Proof<'a>> {
@@ -100,13 +132,17 @@ impl Erase {
         let writer = Writer { gateway: config.gateway, boot: boot_id(), software };
         let (mut buffer, _) = Buffer::recover(disk, sealer, writer, config.quota, &now)?;
         let may_count = || clock.now().duration_since(begun) < COUNT_FOR;
-        let destroy = || destroy_key(&KeyFiles::below(&config.state));
+        let destroy = |undeclared: Option<&AppendError>| match undeclared {
+            Some(error) if !self.even_undeclared => Err(io::Error::other(format!(
+                "nothing was erased: what would be gone cannot be declared ({error}). Bring a \
+                 keyring with `wardline provision --grant`, or say --even-undeclared"
+            ))),
+            _ => destroy_keys(&KeyFiles::below(&config.state)),
+        };
         let (erased, failed) = buffer.erase(&now, may_count, destroy)?;
-        for folder in BESIDE.map(|name| config.state.join(name)) {
-            if let Err(error) = remove_files(&folder) {
-                eprintln!("{}: {error}; delete it by hand", folder.display());
-            }
-        }
+        let beside = BESIDE.iter().map(|name| config.state.join(name));
+        let left = beside.filter(|path| remove_all(path).is_err());
+        let left: Vec<_> = left.map(|path| path.display().to_string()).collect();
         let lanes = Lane::ALL.into_iter().zip(erased);
         let lanes = lanes.map(|(lane, Erased { segments, readings })| ErasedLane {
             lane: lane.name(),
@@ -121,6 +157,7 @@ impl Erase {
             reason: &self.reason,
             lanes: lanes.collect(),
             undeclared: failed.map(|error| error.to_string()),
+            left,
         })
     }
 }
@@ -145,35 +182,38 @@ fn sign_proof(proof: &Proof<'_>, key: &SigningKey) -> anyhow::Result<String> {
     }))?)
 }
 
-/// Overwrites both copies of the medium's key and takes them away. What a flash medium keeps behind
-/// its own back stays there: a TPM or an encrypted partition is for that.
-fn destroy_key(files: &KeyFiles) -> io::Result<()> {
-    let first = files.local();
-    let mut second = first.clone().into_os_string();
-    second.push(".2");
-    for path in [first, PathBuf::from(second)] {
-        let length = match fs::metadata(&path) {
-            Ok(about) => usize::try_from(about.len()).unwrap_or(0),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-            Err(error) => return Err(error),
-        };
-        let mut file = fs::OpenOptions::new().write(true).open(&path)?;
-        let mut over = vec![0; length];
-        for pass in [0xFF, 0x00] {
-            over.fill(pass);
-            io::Seek::rewind(&mut file)?;
-            file.write_all(&over)?;
-            file.sync_all()?;
+/// Overwrites every copy of the medium's key, those that were set aside or never finished, too, and
+/// takes them away. What a flash medium keeps behind its own back stays there: an encrypted partition
+/// is for that.
+fn destroy_keys(files: &KeyFiles) -> io::Result<()> {
+    let name = files.local();
+    let name = name.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    for entry in fs::read_dir(&files.folder)? {
+        let entry = entry?;
+        if entry.file_name().to_string_lossy().starts_with(&name) {
+            destroy(&entry.path())?;
         }
-        over.zeroize();
-        fs::remove_file(&path)?;
-        sync_parent(&path)?;
     }
-    Ok(())
+    sync_parent(&files.local())
 }
 
-fn remove_files(folder: &Path) -> io::Result<()> {
-    match fs::remove_dir_all(folder) {
+fn destroy(path: &Path) -> io::Result<()> {
+    let length = usize::try_from(fs::metadata(path)?.len()).unwrap_or(0);
+    let mut file = fs::OpenOptions::new().write(true).open(path)?;
+    let mut over = vec![0; length];
+    for pass in [0xFF, 0x00] {
+        over.fill(pass);
+        io::Seek::rewind(&mut file)?;
+        file.write_all(&over)?;
+        file.sync_all()?;
+    }
+    fs::remove_file(path)
+}
+
+/// Removes a file or a folder with everything in it; what is not there is gone.
+fn remove_all(path: &Path) -> io::Result<()> {
+    let removed = if path.is_dir() { fs::remove_dir_all(path) } else { destroy(path) };
+    match removed {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => Ok(()),
     }

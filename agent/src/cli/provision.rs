@@ -10,7 +10,8 @@ use wire::words;
 use super::{ConfigArg, Failure, wrong_config};
 use crate::clock::floor::Floor;
 use crate::config::{Config, TEMPLATE};
-use crate::enrol::{self, token::Token};
+use crate::enrol::token::Token;
+use crate::enrol::{self, Pins};
 use crate::seal::keep;
 use crate::seal::keyring::{KeyFiles, key_to_enrol};
 
@@ -42,6 +43,9 @@ pub struct Provision {
     /// next start on; what the old one signed stays valid.
     #[arg(long, conflicts_with_all = ["sink", "from", "grant"])]
     rotate: bool,
+    /// The grant may bring other roots than those that this gateway believes: the site was made anew.
+    #[arg(long)]
+    new_roots: bool,
 }
 
 /// What stands on the boot medium.
@@ -71,13 +75,17 @@ impl Provision {
             (Some(grant), ..) => {
                 let text =
                     fs::read_to_string(grant).with_context(|| grant.display().to_string())?;
-                install(&config, &text)?;
+                install(&config, &text, self.pins())?;
             }
-            (_, Some(sink), Some(token)) => enrol_by_token(&config, sink, token)?,
+            (_, Some(sink), Some(token)) => enrol_by_token(&config, sink, token, self.pins())?,
             _ if self.renew => self.renew(&config)?,
             _ => self.request(&config)?,
         }
         Ok(())
+    }
+
+    const fn pins(&self) -> Pins {
+        if self.new_roots { Pins::Replace } else { Pins::Keep }
     }
 
     fn from_medium(&self, path: &Path) -> Result<(), Failure> {
@@ -105,7 +113,7 @@ impl Provision {
             return Err(anyhow::anyhow!(words).into());
         }
         let token: Token = medium.token.parse()?;
-        enrol_by_token(&config, &medium.sink, &token)?;
+        enrol_by_token(&config, &medium.sink, &token, self.pins())?;
         Ok(())
     }
 
@@ -136,7 +144,7 @@ impl Provision {
         }
         let request = enrol::request_for_successor(config)?;
         let grant = runtime.block_on(enrol::by_key(config, &sink, &request, &floor))?;
-        enrol::install(config, &grant)?;
+        enrol::install(config, &grant, Pins::Keep)?;
         show_key(&request)?;
         println!("next: restart the agent; the new key speaks from then on");
         Ok(())
@@ -165,18 +173,18 @@ fn show_key(request: &enrol::Request) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn enrol_by_token(config: &Config, sink: &str, token: &Token) -> anyhow::Result<()> {
+fn enrol_by_token(config: &Config, sink: &str, token: &Token, pins: Pins) -> anyhow::Result<()> {
     ensure!(sink.starts_with("https://"), "{sink}: the sink is at https://HOST:PORT");
     make_folders(config)?;
     let request = enrol::request(config, &key_to_enrol(&KeyFiles::below(&config.state))?)?;
     let floor = Floor::below(&config.state);
     let grant = runtime()?.block_on(enrol::by_token(sink, token, &request, &floor))?;
     show_key(&request)?;
-    install(config, &grant)
+    install(config, &grant, pins)
 }
 
-fn install(config: &Config, grant: &str) -> anyhow::Result<()> {
-    enrol::install(config, grant)?;
+fn install(config: &Config, grant: &str, pins: Pins) -> anyhow::Result<()> {
+    enrol::install(config, grant, pins)?;
     println!("provisioned {}", config.gateway);
     println!("next: wardline check, then wardline run");
     Ok(())

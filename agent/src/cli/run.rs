@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::Context;
 use tokio::runtime::Runtime;
 use tokio::sync::{mpsc, watch};
+use wire::card::Veil;
 use wire::status::Status as StatusHint;
 
 use super::{ConfigArg, Failure, wrong_config};
@@ -213,7 +214,12 @@ fn assemble(
     let mut clock = Clock::new();
     let now = clock.state();
     let folder = Folder::open(&config.state.join("buffer")).context("buffer folder")?;
-    let folder = folder.under(local_veil(&files)?);
+    let veil = local_veil(&files).unwrap_or_else(|error| {
+        // Records without a veil are as good; only `erase` has less to hold on to.
+        tracing::error!(%error, "records lie on the medium without a key of its own");
+        Veil::default()
+    });
+    let folder = folder.under(veil);
     let sealer = Seal::new(custody.signing.clone(), custody.keyring.clone(), config.suite);
     let boot = boot_id();
     let software = env!("CARGO_PKG_VERSION").to_owned();

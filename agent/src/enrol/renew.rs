@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use tokio::sync::watch;
 
-use super::{by_key, install, request, sink};
+use super::{Pins, by_key, install, request, sink};
 use crate::clock::floor::Floor;
 use crate::config::Config;
 use crate::seal::keyring::{KeyFiles, load_signing_key};
@@ -61,7 +61,7 @@ pub async fn renew(config: &Config, address: &str, floor: &Arc<Floor>) -> anyhow
     let files = KeyFiles::below(&config.state);
     let key = load_signing_key(&files.signing())?;
     let grant = by_key(config, address, &request(config, &key)?, floor).await?;
-    install(config, &grant)
+    install(config, &grant, Pins::Keep)
 }
 
 #[cfg(test)]

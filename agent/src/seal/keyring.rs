@@ -211,25 +211,10 @@ pub fn next_key(files: &KeyFiles) -> Result<SigningKey, CustodyError> {
     }
 }
 
-/// Keeps roots that a grant names, unless those that are pinned lead to them, or beyond them, by
-/// the keyring itself; the ones in force.
-///
-/// # Errors
-/// [`CustodyError`].
-pub fn keep_roots(
-    files: &KeyFiles,
-    granted: &[u8],
-    document: &[u8],
-) -> Result<Roots, CustodyError> {
-    if let Ok(pinned) = load_roots(&files.roots())
-        && Keyring::verify(document, &pinned).is_ok()
-    {
-        let after = pinned.after(document).unwrap_or(pinned);
-        store(&files.roots(), &after.to_bytes())?;
-        return Ok(after);
-    }
-    store(&files.roots(), granted)?;
-    load_roots(&files.roots())
+/// Whether such a key is here: in force, provisional, or waiting to follow.
+pub fn has_key(files: &KeyFiles, is_it: impl Fn(&VerifyingKey) -> bool) -> bool {
+    let mut places = [files.signing(), files.provisional(), files.next()].into_iter();
+    places.any(|path| load_kept_seed(&path).is_ok_and(|kept| is_it(&kept.value.verifying_key())))
 }
 
 /// Makes a signing key and keeps it.
@@ -261,16 +246,22 @@ fn load_kept_keyring(path: &Path, roots: &Roots) -> Result<Kept<Keyring>, KeepEr
     keep::load(path, |bytes| Keyring::verify(bytes, roots).map_err(|error| error.to_string()))
 }
 
+/// How often the medium's key is asked for before another one is made.
+const LOCAL_READS: u32 = 3;
+
 /// The veil of this medium; its key is made at the first start. One that is lost is followed by
 /// another: what lies under the old one is then damage, and declared as such.
 ///
 /// # Errors
 /// [`CustodyError`] if a new one cannot be made and kept.
 pub fn local_veil(files: &KeyFiles) -> Result<Veil, CustodyError> {
-    match load_kept_local(files) {
-        Ok(veil) => return Ok(veil),
-        Err(KeepError::Missing { .. }) => {}
-        Err(error) => tracing::error!(%error, "the medium's key is lost: another one is made"),
+    for attempt in 1..=LOCAL_READS {
+        match load_kept_local(files) {
+            Ok(veil) => return Ok(veil),
+            Err(KeepError::Missing { .. }) => break,
+            // A medium that fails once may give it back yet; what lies under it is worth a wait.
+            Err(error) => tracing::error!(%error, attempt, "the medium's key cannot be read"),
+        }
     }
     let mut key = Zeroizing::new([0; 32]);
     getrandom::fill(&mut *key).map_err(CustodyError::Random)?;

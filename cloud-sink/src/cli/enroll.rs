@@ -145,7 +145,8 @@ impl Enroll {
             is_new || self.new_key,
             "{gateway} is enrolled already; if it lost its key, add --new-key"
         );
-        let wanted = Wanted { gateway, ward, days: self.days };
+        let (days, another_key) = (self.days, self.new_key);
+        let wanted = Wanted { gateway, ward, days, another_key };
         let words = format!("a token, for {} days", self.days);
         write_down(db, Deed::Invite, gateway.as_str(), &words)?;
         token::make(&KeyFolder(config.keys.clone()), db, wanted, clock::now())

@@ -119,7 +119,9 @@ impl Ward {
 /// The broker refuses whose certificates stand on the list, once it has read it.
 fn tell_broker(keys: &KeyFolder, db: &Db) -> anyhow::Result<()> {
     certificates::list_revoked(keys, db, clock::now())?;
-    println!("next: kill -HUP of mosquitto, or its restart: it then refuses the certificate, too");
+    println!(
+        "next: kill -HUP of mosquitto, or its restart: it then reads the list of certificates"
+    );
     Ok(())
 }
 
@@ -130,7 +132,12 @@ impl Revoke {
         let name = &self.gateway;
         write_down(&db, Deed::Revoke, name, &format!("revoked: {}", self.reason))?;
         let why = (self.reason.as_str(), None);
-        in_transaction(&db, |db| Ok(registry::revoke(db, name, why, clock::now())?))?;
+        let revoked = in_transaction(&db, |db| Ok(registry::revoke(db, name, why, clock::now())?));
+        if let Err(error) = revoked {
+            // The list may not have been written then.
+            certificates::list_revoked(&KeyFolder(config.keys), &db, clock::now())?;
+            return Err(error.into());
+        }
         println!("{name} is revoked: what it sends from now on is held for a person");
         println!("what was receipted stays valid; see `wardline-sink gateway release`");
         tell_broker(&KeyFolder(config.keys), &db)?;
@@ -144,8 +151,9 @@ impl Named {
         let db = Db::open(&config.store)?;
         let name = &self.gateway;
         write_down(&db, Deed::Revoke, name, "the revocation is taken back")?;
-        in_transaction(&db, |db| Ok(registry::restore(db, name)?))?;
-        println!("{name} is believed again; its certificate is not: it renews it, or enrol it");
+        let count = in_transaction(&db, |db| Ok(registry::restore(db, name)?))?;
+        println!("{name} is believed again; {count} records that were held are let go");
+        tell_broker(&KeyFolder(config.keys), &db)?;
         Ok(())
     }
 

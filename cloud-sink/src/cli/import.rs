@@ -8,6 +8,7 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 use wire::card::{self, FileName, Veil};
 use wire::frame::Record;
+use wire::identity::GatewayId;
 use wire::segment::read_header_payload;
 
 use super::{ConfigArg, Failure, write_down};
@@ -39,12 +40,30 @@ pub struct Import {
 struct Answer {
     schema: u32,
     files: usize,
-    /// Records that lie under the card's key, which is not there.
-    veiled: usize,
+    #[serde(flatten)]
+    left: Left,
     #[serde(flatten)]
     tally: Tally,
     receipts: usize,
 }
+
+/// What could not be taken.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+struct Left {
+    /// Records that lie under the card's key, which is not there.
+    veiled: usize,
+    /// Places where a record begins and does not check.
+    spoilt: usize,
+    /// Indexes between records that are there, and have none.
+    missing: u64,
+    /// Files of which no record is one: the key is another card's.
+    unreadable: usize,
+    /// Records for which there was no room: run it again when others have been opened.
+    unkept: u64,
+}
+
+/// Exit code if something on the card was not taken.
+const EXIT_LEFT: u8 = 3;
 
 impl Import {
     pub(super) fn run(self) -> Result<(), Failure> {
@@ -54,21 +73,36 @@ impl Import {
         let object = buffer.display().to_string();
         write_down(&Db::open(&config.store)?, Deed::Import, "", &format!("of the card {object}"))?;
         let mut ingest = Ingest::open(&config.store, &keys, &keys)?;
-        let (mut files, mut veiled) = (0, 0);
+        let (mut files, mut left, mut owner) = (0, Left::default(), None);
         for (name, path) in segments(&buffer)? {
             let bytes = fs::read(&path).with_context(|| path.display().to_string())?;
             let read = card::records(&veil, name.segment, &bytes);
             files += 1;
-            veiled += read.veiled;
-            ingest.take(found(&name, read.records))?;
+            left.veiled += read.veiled;
+            left.spoilt += read.spoilt;
+            let good: Vec<_> = read.records.into_iter().filter(|one| is_good(&name, one)).collect();
+            left.missing += missing(&good);
+            if good.iter().all(|(_, bytes)| Record::parse(bytes).is_err()) && !good.is_empty() {
+                left.unreadable += 1;
+                continue;
+            }
+            // The sink may know a header that this card has lost: then it is the others' gateway's.
+            owner = gateway_of(&good).or(owner);
+            let Some(gateway) = owner else {
+                left.missing += 1;
+                continue;
+            };
+            let lane = name.lane;
+            ingest.take(good.into_iter().map(|(_, bytes)| Found { gateway, lane, bytes }))?;
         }
         let (tally, receipts) = ingest.end();
+        left.unkept = tally.unkept;
         if let Some(path) = &self.receipts {
             let lines = receipts.iter().map(|receipt| hex(&receipt.bytes) + "\n");
             fs::write(path, lines.collect::<String>())
                 .with_context(|| path.display().to_string())?;
         }
-        self.say(&Answer { schema: 1, files, veiled, tally, receipts: receipts.len() })
+        self.say(&Answer { schema: 1, files, left, tally, receipts: receipts.len() })
     }
 
     /// The folder of segments, and the veil that they lie under.
@@ -89,22 +123,34 @@ impl Import {
     fn say(&self, answer: &Answer) -> Result<(), Failure> {
         if self.json {
             println!("{}", serde_json::to_string(answer)?);
-            return Ok(());
+            return end(&answer.left, answer.tally.unsigned);
         }
-        let Answer { files, veiled, tally, receipts, .. } = answer;
-        let Tally { stored, held, refused, unsigned } = tally;
+        let Answer { files, left, tally, receipts, .. } = answer;
+        let Tally { stored, held, refused, unsigned, .. } = tally;
         println!("{files} files: {stored} records are stored, {held} held, {refused} refused");
         println!("{receipts} receipts signed");
-        if *unsigned > 0 {
-            println!(
-                "{unsigned} by no gateway that is enrolled here: `wardline-sink enroll` it first"
-            );
-        }
-        if *veiled > 0 {
-            println!("{veiled} lie under the card's key, which is not there: --local-key");
-        }
-        Ok(())
+        end(left, *unsigned)
     }
+}
+
+/// Says what was not taken, if anything: the card is still needed then.
+fn end(left: &Left, unsigned: u64) -> Result<(), Failure> {
+    let Left { veiled, spoilt, missing, unreadable, unkept } = left;
+    let words = [
+        (*veiled as u64, "records lie under the card's key, which is not there: --local-key"),
+        (*unreadable as u64, "files mean nothing: the key is another card's: --local-key"),
+        (*spoilt as u64, "records are damaged"),
+        (*missing, "records are missing between others"),
+        (*unkept, "records found no room: run it again when others have been opened"),
+        (unsigned, "records are by no gateway that is enrolled here: enrol it first"),
+    ];
+    let words: Vec<_> = words.iter().filter(|(count, _)| *count > 0).collect();
+    if words.is_empty() {
+        return Ok(());
+    }
+    let words: Vec<_> = words.iter().map(|(count, words)| format!("{count} {words}")).collect();
+    let words = format!("do not erase the card: {}", words.join("; "));
+    Err(Failure(EXIT_LEFT, anyhow::anyhow!(words)))
 }
 
 /// Segment files, oldest first.
@@ -122,17 +168,19 @@ fn segments(buffer: &Path) -> anyhow::Result<Vec<(FileName, PathBuf)>> {
     Ok(found)
 }
 
-/// The records of a file that was not abandoned before them; whose they are says the header.
-fn found(name: &FileName, records: Vec<(u32, Vec<u8>)>) -> Vec<Found> {
-    let header = records.first().filter(|(index, _)| *index == 0).and_then(|(_, bytes)| {
-        let record = Record::parse(bytes).ok()?;
-        Some(read_header_payload(record.payload).ok()?.0.gateway)
-    });
-    let Some(gateway) = header else {
-        tracing::warn!(segment = %name.segment, "a segment without its header is not taken");
-        return Vec::new();
-    };
-    let is_good = |index: u32| name.cut.is_none_or(|cut| index <= cut);
-    let good = records.into_iter().filter(|(index, _)| is_good(*index));
-    good.map(|(_, bytes)| Found { gateway, lane: name.lane, bytes }).collect()
+/// Whether a record is not behind the place at which its file was abandoned.
+fn is_good(name: &FileName, (index, _): &(u32, Vec<u8>)) -> bool {
+    name.cut.is_none_or(|cut| *index <= cut)
+}
+
+/// Indexes between records that have none.
+fn missing(records: &[(u32, Vec<u8>)]) -> u64 {
+    records.windows(2).map(|pair| u64::from(pair[1].0 - pair[0].0) - 1).sum()
+}
+
+/// Whose records they are, as their header says.
+fn gateway_of(records: &[(u32, Vec<u8>)]) -> Option<GatewayId> {
+    let (_, bytes) = records.first().filter(|(index, _)| *index == 0)?;
+    let record = Record::parse(bytes).ok()?;
+    Some(read_header_payload(record.payload).ok()?.0.gateway)
 }

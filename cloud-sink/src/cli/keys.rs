@@ -170,23 +170,28 @@ impl Rotate {
         let kind = self.kind.to_possible_value();
         let kind = kind.as_ref().map_or("", clap::builder::PossibleValue::get_name);
         write_down(&db, Deed::Keys, kind, if self.stolen { "stolen" } else { "rotated" })?;
-        let version = match self.kind {
-            Which::Recipient => keyring::rotate_recipients(&keys)?,
-            Which::Command => keyring::rotate_command_key(&keys)?,
-            Which::Receipt => {
-                if !keyring::receipt_key_waits(&keys) {
-                    keyring::announce_receipt_key(&keys)?;
-                }
-                if self.stolen {
-                    keyring::promote_receipt_key(&keys, true)?
-                } else {
-                    println!("it signs as soon as every gateway has the keyring");
-                    keyring::load(&keys)?.1.fleet.version
-                }
-            }
-        };
+        let version = keyring::locked(&keys, || self.rotate(&keys))?;
         println!("keyring {version}; a running sink publishes it within seconds");
         Ok(())
+    }
+}
+
+impl Rotate {
+    fn rotate(&self, keys: &KeyFolder) -> anyhow::Result<u64> {
+        match self.kind {
+            Which::Recipient => keyring::rotate_recipients(keys),
+            Which::Command => keyring::rotate_command_key(keys),
+            Which::Receipt => {
+                if !keyring::receipt_key_waits(keys) {
+                    keyring::announce_receipt_key(keys)?;
+                }
+                if self.stolen {
+                    return keyring::promote_receipt_key(keys, true);
+                }
+                println!("it signs as soon as every gateway has the keyring");
+                Ok(keyring::load(keys)?.1.fleet.version)
+            }
+        }
     }
 }
 

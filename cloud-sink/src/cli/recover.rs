@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use anyhow::Context;
 use serde::Serialize;
 use wire::identity::{GatewayId, Lane};
+use wire::receipt::Reason;
 
 use super::{ConfigArg, Failure, write_down};
 use crate::audit::Deed;
@@ -13,6 +14,7 @@ use crate::ingest::{Found, Ingest, Tally};
 use crate::keys::KeyFolder;
 use crate::store::StoreError;
 use crate::store::db::{Db, Location, values};
+use crate::trust::desk::in_transaction;
 
 /// Opens the evidence of a dead sink's store with the offline recovery keys, and stores it here. Its
 /// gateways are taken over with their keys and revocations; make this site with `init` first.
@@ -49,14 +51,18 @@ impl Recover {
         let old = Db::open(&Location::parse(&self.from, &here)).context("the dead sink's store")?;
         let db = Db::open(&config.store)?;
         write_down(&db, Deed::Import, "", &format!("recovered from {}", self.from))?;
-        let gateways = take_gateways(&old, &db)?;
+        let gateways = in_transaction(&db, |db| Ok(take_gateways(&old, db)?))?;
         let keys = KeyFolder(config.keys.clone());
         let recovery = KeyFolder(self.recovery);
         let mut ingest = Ingest::open(&config.store, &keys, &recovery)?;
         // Headers first: records never wait for one then.
-        for headers in [true, false] {
+        for (headers, suspect) in [(true, false), (false, false), (true, true), (false, true)] {
+            if headers && suspect {
+                // What was held for its speaker is held here, too.
+                in_transaction(&db, |db| Ok(take_revocations(&old, db)?))?;
+            }
             let mut after = 0;
-            while let Some((last, records)) = page(&old, after, headers)? {
+            while let Some((last, records)) = page(&old, after, (headers, suspect))? {
                 after = last;
                 ingest.take(records)?;
             }
@@ -67,7 +73,7 @@ impl Recover {
             println!("{}", serde_json::to_string(&answer)?);
             return Ok(());
         }
-        let Tally { stored, held, refused, unsigned } = tally;
+        let Tally { stored, held, refused, unsigned, .. } = tally;
         println!(
             "{gateways} gateways; {stored} records are stored, {held} held, {refused} refused"
         );
@@ -97,14 +103,44 @@ fn take_gateways(old: &Db, db: &Db) -> Result<u64, StoreError> {
         let (name, key): (String, Vec<u8>) = (row.at(0)?, row.at(1)?);
         add_key(db, &name, &key, row.at(2)?)?;
     }
+    Ok(count)
+}
+
+/// Copies who is revoked, after what, and which keys have successors.
+fn take_revocations(old: &Db, db: &Db) -> Result<(), StoreError> {
     let revoked = "SELECT name, at_ns, reason, successor FROM revoked
                      JOIN gateway ON gateway.id = revoked.gateway";
     for row in old.rows(revoked, &[])? {
-        // What was stored before it is stored here first; the gateway stays revoked by hand.
         let (name, reason): (String, String) = (row.at(0)?, row.at(2)?);
-        println!("{name} was revoked ({reason}): `wardline-sink gateway revoke {name}` when done");
+        let (at, successor): (i64, Option<String>) = (row.at(1)?, row.at(3)?);
+        let insert = "INSERT INTO revoked SELECT id, CAST(?2 AS BIGINT), ?3, ?4 FROM gateway
+                      WHERE name = ?1 ON CONFLICT DO NOTHING";
+        db.execute(insert, values![&name, at, &reason, successor.as_deref()])?;
     }
-    Ok(count)
+    let after = "SELECT name, lane, segment, idx, hash FROM revoked_after
+                   JOIN gateway ON gateway.id = revoked_after.gateway";
+    for row in old.rows(after, &[])? {
+        let (name, segment, hash): (String, Vec<u8>, Vec<u8>) =
+            (row.at(0)?, row.at(2)?, row.at(4)?);
+        let (lane, index): (i64, i64) = (row.at(1)?, row.at(3)?);
+        let insert = "INSERT INTO revoked_after
+                      SELECT id, CAST(?2 AS BIGINT), ?3, CAST(?4 AS BIGINT), ?5 FROM gateway
+                      WHERE name = ?1 ON CONFLICT DO NOTHING";
+        db.execute(insert, values![&name, lane, &segment, index, &hash])?;
+    }
+    let ends = "SELECT name, key_end.signing_key, successor, start_count, spoke_ns, at_ns
+                FROM key_end JOIN gateway ON gateway.id = key_end.gateway";
+    for row in old.rows(ends, &[])? {
+        let (name, key, successor): (String, Vec<u8>, Vec<u8>) =
+            (row.at(0)?, row.at(1)?, row.at(2)?);
+        let (start, spoke): (Option<i64>, Option<i64>) = (row.at(3)?, row.at(4)?);
+        let insert = "INSERT INTO key_end
+                      SELECT id, ?2, ?3, CAST(?4 AS BIGINT), CAST(?5 AS BIGINT), CAST(?6 AS BIGINT)
+                      FROM gateway WHERE name = ?1 ON CONFLICT DO NOTHING";
+        let at: i64 = row.at(5)?;
+        db.execute(insert, values![&name, &key, &successor, start, spoke, at])?;
+    }
+    Ok(())
 }
 
 fn add_key(db: &Db, name: &str, key: &[u8], enrolled_ns: i64) -> Result<(), StoreError> {
@@ -119,14 +155,17 @@ type Page = Option<(i64, Vec<Found>)>;
 
 /// The next records of a store, headers or all others; those that retention left without bytes are
 /// passed over.
-fn page(old: &Db, after: i64, headers: bool) -> Result<Page, StoreError> {
+fn page(old: &Db, after: i64, (headers, suspect): (bool, bool)) -> Result<Page, StoreError> {
     let sql = "SELECT evidence.id, gateway.name, segment.lane, evidence.bytes
                FROM evidence JOIN segment ON segment.id = evidence.segment
                  JOIN gateway ON gateway.id = segment.gateway
-               WHERE evidence.id > ?1 AND (evidence.idx = 0) = ?2 AND length(evidence.bytes) > 0
+               WHERE evidence.id > ?1 AND length(evidence.bytes) > 0
+                 AND CASE WHEN evidence.idx = 0 THEN 1 ELSE 0 END = CAST(?2 AS BIGINT)
+                 AND CASE WHEN evidence.reason = ?4 THEN 1 ELSE 0 END = CAST(?5 AS BIGINT)
                ORDER BY evidence.id LIMIT ?3";
+    let asked = values![after, i64::from(headers), PAGE, Reason::Suspect as u8, i64::from(suspect)];
     let mut found = None;
-    for row in old.rows(sql, values![after, headers, PAGE])? {
+    for row in old.rows(sql, asked)? {
         let (id, name): (i64, String) = (row.at(0)?, row.at(1)?);
         let (last, records) = found.get_or_insert((id, Vec::new()));
         *last = id;

@@ -23,7 +23,7 @@ impl Restored {
         let epoch = StoreEpoch(random()?[..16].try_into().unwrap_or_default());
         // Whichever of the two is written alone: gateways take no receipt until both are.
         let renewed = |fleet| FleetPart { store_epoch: epoch, ..fleet };
-        let version = keyring::renew(&keys, renewed)?;
+        let version = keyring::locked(&keys, || keyring::renew(&keys, renewed))?;
         commit::begin_life(&config.store, epoch)?;
         println!("the store begins a new life, in version {version} of the keyring");
         println!("next: wardline-sink run; what gateways no longer hold stays missing by number");

@@ -141,7 +141,8 @@ impl Ask {
         let recovery = self.recovery.as_deref().map(read::<Vec<Recovery>>).transpose()?;
         let roots = self.needed.map(|needed| (self.root, needed));
         let change = Change { fleet: self.fleet, recovery, roots, days: self.days };
-        let request = request(&KeyFolder(config.keys), change)?;
+        let keys = KeyFolder(config.keys);
+        let request = keyring::locked(&keys, || request(&keys, change))?;
         fs::write(&self.output, serde_json::to_string_pretty(&request)?)?;
         request.words()?.iter().for_each(|line| println!("{line}"));
         println!("next, offline: wardline-sink root sign {} --key KEY", self.output.display());
@@ -170,7 +171,8 @@ impl Install {
         let parts = self.parts.iter().map(|path| read::<Part>(path));
         let parts = parts.collect::<anyhow::Result<Vec<_>>>()?;
         write_down(&db, Deed::Keys, "root", "a new part of the root is installed")?;
-        let (root, fleet) = install(&KeyFolder(config.keys), &parts)?;
+        let keys = KeyFolder(config.keys);
+        let (root, fleet) = keyring::locked(&keys, || install(&keys, &parts))?;
         println!("keyring {root}.{fleet}; a running sink publishes it within seconds");
         Ok(())
     }

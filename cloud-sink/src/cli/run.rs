@@ -175,15 +175,17 @@ async fn measure(store: Location, address: SocketAddr) {
 /// Has what is held looked at again: at the start, since keys or program may be newer, and whenever
 /// a person lets something go.
 async fn reopen(store: Location, again: mpsc::WeakSender<Incoming>) {
+    let mut all = true;
     loop {
         let (store, again) = (store.clone(), again.clone());
         let look = move || match StoreRegistry::open(&store) {
-            Ok(held) => reopen_held(&held, &again),
+            Ok(held) => reopen_held(&held, &again, all),
             Err(error) => tracing::error!(%error, "held records stay as they are for now"),
         };
         if tokio::task::spawn_blocking(look).await.is_err() {
             return;
         }
+        all = false;
         tokio::time::sleep(REOPEN).await;
     }
 }

@@ -124,7 +124,9 @@ pub(super) fn judge(db: &Db, now: UnixNanos, lasting: &mut Vec<Finding>) -> Resu
                  heartbeat.error_us, gateway_hour.*
                FROM gateway_watched JOIN heartbeat ON heartbeat.gateway = gateway_watched.gateway
                  LEFT JOIN gateway_hour ON gateway_hour.gateway = gateway_watched.gateway
-                   AND hour = ?1";
+                   AND hour = ?1
+               WHERE NOT EXISTS (SELECT 1 FROM revoked
+                 WHERE revoked.gateway = gateway_watched.gateway)";
     let (mut silent, mut all) = (Vec::new(), 0);
     for row in db.rows(sql, values![now.0.div_euclid(HOUR_NS)])? {
         let gateway: i64 = row.at(0)?;

@@ -145,7 +145,7 @@ fn take_all(
     let now = clock::now().0;
     let mut committed = Committed { commit: commit.cast_unsigned(), ..Committed::default() };
     let mut fates = Vec::with_capacity(group.len());
-    let mut speakers = Speakers::read(db)?;
+    let mut speakers = Speakers::read(db, now)?;
     for record in group {
         if record.reason == Reason::NoHeader && !rows.parked.may_park(db, record.gateway.row)? {
             // Not kept and not signed for: the gateway has it, and is asked for the header.
@@ -154,6 +154,9 @@ fn take_all(
         }
         let segment = segment_row(db, segments, record)?;
         let said = Said { record, segment, fate: speakers.judge(db, record, segment)? };
+        if said.fate.1 == Reason::Suspect && !speakers.may_keep(db, record.gateway.row)? {
+            continue;
+        }
         fates.push(take(db, rows, said, now, &mut committed)?);
         speakers.hear(db, record)?;
     }
@@ -202,6 +205,10 @@ fn take(
     let (disposition, reason) = match insert_evidence(db, said, now)? {
         Some(evidence) => {
             keep_content(db, rows, evidence, said, now, committed)?;
+            if fate.1 == Reason::Suspect && record.index == 0 {
+                suspect_parked(db, segment)?;
+                rows.parked.opened(record.gateway.row);
+            }
             if fate.1 == Reason::NoHeader {
                 rows.parked.parked(record.gateway.row);
                 if has_header(db, segment)? {
@@ -222,6 +229,14 @@ fn take(
         disposition,
         reason,
     })
+}
+
+/// What waits for a header that is held is held for the same reason.
+fn suspect_parked(db: &Db, segment: i64) -> Result<(), StoreError> {
+    let update = "UPDATE evidence SET reason = ?4
+                  WHERE segment = ?1 AND disposition = ?2 AND reason = ?3";
+    let (held, waits) = (Disposition::Held as u8, Reason::NoHeader as u8);
+    db.execute(update, values![segment, held, waits, Reason::Suspect as u8]).map(drop)
 }
 
 /// Takes a record that is here: it may open now, or a person may have let it go.

@@ -89,8 +89,16 @@ const TABLES: [Table; 41] = [
     table!("counter", "name, value", "?1, ?2"),
     table!("revoked", "gateway, at_ns, reason, successor", "?1, ?2, ?3, ?4"),
     table!("revoked_after", "gateway, lane, segment, idx, hash", "?1, ?2, ?3, ?4, ?5"),
-    table!("key_end", "gateway, signing_key, successor, start_count, at_ns", "?1, ?2, ?3, ?4, ?5"),
-    table!("token", "digest, gateway, ward, expires_ns, used_by", "?1, ?2, ?3, ?4, ?5"),
+    table!(
+        "key_end",
+        "gateway, signing_key, successor, start_count, spoke_ns, at_ns",
+        "?1, ?2, ?3, ?4, ?5, ?6"
+    ),
+    table!(
+        "token",
+        "digest, gateway, ward, expires_ns, another_key, used_by",
+        "?1, ?2, ?3, ?4, ?5, ?6"
+    ),
     table!("certificate", "serial, gateway, from_ns, to_ns, revoked_ns", "?1, ?2, ?3, ?4, ?5"),
     table!("keyring", "root_version, fleet_version, at_ns, document", "?1, ?2, ?3, ?4"),
     table!("fork", "gateway, boot, other, at_ns", "?1, ?2, ?3, ?4"),

@@ -60,18 +60,19 @@ pub struct Reopened {
 const REOPENED_AT_ONCE: u32 = 64;
 
 impl StoreRegistry {
-    /// Held records behind `after` that a newer program, another key or a header that has come
-    /// since may open, oldest first.
+    /// Held records behind `after` that a person let go, oldest first; with `all` those, too, that a
+    /// newer program, another key or a header that has come since may open.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn reopen(&self, after: i64) -> Result<Vec<Reopened>, StoreError> {
+    pub fn reopen(&self, after: i64, all: bool) -> Result<Vec<Reopened>, StoreError> {
         let sql = "SELECT evidence.id, gateway.name, segment.lane, evidence.bytes
                    FROM evidence JOIN segment ON segment.id = evidence.segment
                      JOIN gateway ON gateway.id = segment.gateway
                    WHERE evidence.disposition <> 1 AND evidence.disposition = ?1
-                     AND (evidence.reason IN (?2, ?3)
-                       OR evidence.reason = ?4 AND segment.header IS NOT NULL)
+                     AND (evidence.reason = 0 OR CAST(?7 AS BIGINT) = 1 AND (
+                       evidence.reason IN (?2, ?3)
+                       OR evidence.reason = ?4 AND segment.header IS NOT NULL))
                      AND evidence.id > ?5
                    ORDER BY evidence.id LIMIT ?6";
         let wanted = values![
@@ -80,7 +81,8 @@ impl StoreRegistry {
             Reason::NoKey as u8,
             Reason::NoHeader as u8,
             after,
-            REOPENED_AT_ONCE
+            REOPENED_AT_ONCE,
+            i64::from(all)
         ];
         let mut found = Vec::new();
         for row in self.db.rows(sql, wanted)? {
@@ -189,7 +191,7 @@ pub fn add_key(db: &Db, id: GatewayId, key: &VerifyingKey) -> Result<bool, Store
     Ok(true)
 }
 
-/// The keys of a gateway that have no successor.
+/// The keys of a gateway that no successor has spoken after: the answer that names one may be lost.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -199,7 +201,7 @@ pub fn keys_that_speak(db: &Db, id: GatewayId) -> Result<Vec<VerifyingKey>, Stor
                    JOIN gateway_key ON gateway_key.gateway = gateway.id WHERE name = ?1
                  UNION SELECT id, signing_key FROM gateway WHERE name = ?1) AS own
                WHERE NOT EXISTS (SELECT 1 FROM key_end WHERE key_end.gateway = own.id
-                 AND key_end.signing_key = own.signing_key)";
+                 AND key_end.signing_key = own.signing_key AND key_end.start_count IS NOT NULL)";
     let rows = db.rows(sql, values![id.as_str()])?;
     let keys = rows.iter().map(|row| row.at::<[u8; 32]>(0));
     let keys = keys.collect::<Result<Vec<_>, _>>()?;

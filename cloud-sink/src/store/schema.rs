@@ -227,10 +227,11 @@ CREATE TABLE revoked_after (
   hash BLOB NOT NULL, PRIMARY KEY (gateway, lane)) WITHOUT ROWID;
 CREATE TABLE key_end (
   gateway INTEGER NOT NULL, signing_key BLOB NOT NULL, successor BLOB NOT NULL,
-  start_count INTEGER, at_ns INTEGER NOT NULL, PRIMARY KEY (gateway, signing_key)) WITHOUT ROWID;
+  start_count INTEGER, spoke_ns INTEGER, at_ns INTEGER NOT NULL,
+  PRIMARY KEY (gateway, signing_key)) WITHOUT ROWID;
 CREATE TABLE token (
   digest BLOB PRIMARY KEY, gateway TEXT NOT NULL, ward TEXT, expires_ns INTEGER NOT NULL,
-  used_by BLOB) WITHOUT ROWID;
+  another_key INTEGER NOT NULL, used_by BLOB) WITHOUT ROWID;
 CREATE TABLE certificate (
   serial BLOB PRIMARY KEY, gateway TEXT NOT NULL, from_ns INTEGER NOT NULL,
   to_ns INTEGER NOT NULL, revoked_ns INTEGER) WITHOUT ROWID;

@@ -5,9 +5,9 @@
 //! of the gateway has signed. Both answer with a grant, or with words that say what to do.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use axum::extract::{ConnectInfo, DefaultBodyLimit, State};
 use axum::http::StatusCode;
 use axum::routing::post;
@@ -17,6 +17,7 @@ use tokio::net::TcpListener;
 use wire::limits::REQUEST_BYTES_MAX;
 
 use super::enrol::{Granted, Site, Voucher, grant, signed_request};
+use super::token;
 use crate::audit::{self, Act, Deed};
 use crate::clock;
 use crate::config::EnrolConfig;
@@ -34,6 +35,8 @@ struct Shared {
     site: Site,
     store: Location,
     clerks: tokio::sync::Semaphore,
+    /// Refusals of this minute.
+    refused: Mutex<(i64, u32)>,
 }
 
 #[derive(Deserialize)]
@@ -79,7 +82,7 @@ pub async fn serve(config: EnrolConfig, site: Site, store: Location) -> anyhow::
         .route("/v1/enrol", post(enrol))
         .route("/v1/renew", post(renew))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
-        .with_state(Arc::new(Shared { site, store, clerks }));
+        .with_state(Arc::new(Shared { site, store, clerks, refused: Mutex::default() }));
     Ok(page.serve(listener, router).await?)
 }
 
@@ -127,6 +130,18 @@ async fn answer(shared: Arc<Shared>, from: SocketAddr, asked: Asked) -> Answer {
 fn look(shared: &Shared, from: SocketAddr, asked: &Asked) -> anyhow::Result<Granted> {
     let db = Db::open(&shared.store)?;
     let now = clock::now();
+    // Strangers never wait for, or hold up, a commit: what they show is looked at first.
+    if let Asked::Token(ByToken { token, .. }) = asked
+        && !token::is_known(&db, token)?
+    {
+        return refuse(shared, &db, from, "there is no such token; `wardline-sink enroll --token`");
+    }
+    if let Asked::Key(ByKey { gateway, signed }) = asked {
+        let signed = unhex(signed).context("what was signed is not hexadecimal")?;
+        if let Err(error) = signed_request(&db, gateway, &signed) {
+            return refuse(shared, &db, from, &format!("{error:#}"));
+        }
+    }
     let looked = in_transaction(&db, |db| match asked {
         Asked::Token(ByToken { token, request }) => {
             grant(&shared.site, db, request, Voucher::Token(token), now)
@@ -145,9 +160,30 @@ fn look(shared: &Shared, from: SocketAddr, asked: &Asked) -> anyhow::Result<Gran
         Ok(Granted { gateway, words, .. }) => {
             write(Deed::Enrol, gateway.as_str(), &format!("key {words}"))?;
         }
-        Err(error) => write(Deed::EnrolRefused, "", &format!("{error:#}"))?,
+        Err(error) => return refuse(shared, &db, from, &format!("{error:#}")),
     }
     looked
+}
+
+/// Refusals that are written down in a minute; more of them are only counted in the log.
+const WRITTEN_A_MINUTE: u32 = 20;
+const MINUTE_NS: i64 = 60 * 1_000_000_000;
+
+fn refuse<T>(shared: &Shared, db: &Db, from: SocketAddr, words: &str) -> anyhow::Result<T> {
+    let now = clock::now();
+    let may_write = {
+        let mut minute = shared.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        if minute.0 != now.0 / MINUTE_NS {
+            *minute = (now.0 / MINUTE_NS, 0);
+        }
+        minute.1 += 1;
+        minute.1 <= WRITTEN_A_MINUTE
+    };
+    if may_write {
+        let (who, what) = (from.ip().to_string(), Deed::EnrolRefused);
+        audit::write(db, &Act { who: &who, role: "gateway", what, object: "", words }, now)?;
+    }
+    bail!("{words}")
 }
 
 /// Does something in one transaction of commits; nothing of it stays if it fails.

@@ -110,11 +110,15 @@ pub fn grant(
             "gateway {gateway} is revoked ({why}); enrol it under another name, or take that back"
         );
     }
-    let ward = match voucher {
-        Voucher::Token(secret) => token::spend(db, secret, (gateway, &key), now)?,
-        Voucher::Person { .. } | Voucher::Key => None,
+    let (ward, may_add) = match voucher {
+        Voucher::Token(secret) => {
+            let spent = token::spend(db, secret, (gateway, &key), now)?;
+            (spent.ward, spent.another_key)
+        }
+        Voucher::Person { another_key } => (None, another_key),
+        Voucher::Key => (None, false),
     };
-    admit(db, gateway, &key, &request, voucher, now)?;
+    admit(db, (gateway, &key), &request, may_add, now)?;
     if ward.is_some() {
         inventory::place(db, gateway.as_str(), ward.as_deref())?;
     }
@@ -140,17 +144,11 @@ pub fn grant(
 /// Takes the key of a request as one of the gateway's.
 fn admit(
     db: &Db,
-    gateway: GatewayId,
-    key: &VerifyingKey,
+    (gateway, key): (GatewayId, &VerifyingKey),
     request: &Request,
-    voucher: Voucher<'_>,
+    may_add: bool,
     now: UnixNanos,
 ) -> anyhow::Result<()> {
-    let may_add = match voucher {
-        Voucher::Person { another_key } => another_key,
-        Voucher::Token(_) => true,
-        Voucher::Key => false,
-    };
     let endorser = endorser(db, gateway, key, request)?;
     let taken = match (query::enroll_key(db, gateway, key)?, may_add || endorser.is_some()) {
         (Enrolment::Known, _) => true,
@@ -199,9 +197,11 @@ fn retire(
     successor: &VerifyingKey,
     now: UnixNanos,
 ) -> Result<(), StoreError> {
-    let insert = "INSERT INTO key_end
-                  SELECT id, ?2, ?3, NULL, CAST(?4 AS BIGINT) FROM gateway WHERE name = ?1
-                  ON CONFLICT DO NOTHING";
+    let insert = "INSERT INTO key_end (gateway, signing_key, successor, at_ns)
+                  SELECT id, ?2, ?3, CAST(?4 AS BIGINT) FROM gateway WHERE name = ?1
+                  ON CONFLICT (gateway, signing_key) DO UPDATE
+                  SET successor = excluded.successor, at_ns = excluded.at_ns
+                  WHERE key_end.start_count IS NULL";
     let (before, successor) = (before.to_bytes(), successor.to_bytes());
     db.execute(insert, values![gateway.as_str(), before, successor, now.0])?;
     Ok(())
@@ -223,5 +223,8 @@ pub fn signed_request(db: &Db, gateway: &str, signed: &[u8]) -> anyhow::Result<S
             return Ok(text);
         }
     }
-    bail!("no key of {gateway} that is enrolled has signed this request")
+    bail!(
+        "no key of {gateway} that is enrolled has signed this request: carry one by hand, \
+         `wardline provision`, then `wardline-sink enroll --new-key`"
+    )
 }

@@ -55,6 +55,17 @@ impl Keeper {
     /// # Errors
     /// A key cannot be read, made or destroyed. The next look tries again.
     pub fn look(&self, db: &Db, now: UnixNanos) -> anyhow::Result<Vec<String>> {
+        let mut done = keyring::locked(&self.keys, || self.follow(db, now))?;
+        done.extend(destroy_old(&self.keys, db, now)?);
+        for words in &done {
+            write(db, words, now)?;
+        }
+        self.show(db, now)?;
+        Ok(done)
+    }
+
+    /// Lets keys follow whose time has come.
+    fn follow(&self, db: &Db, now: UnixNanos) -> anyhow::Result<Vec<String>> {
         let mut done = Vec::new();
         let (_, in_force) = keyring::load(&self.keys)?;
         if self.is_due(&in_force, now)? {
@@ -65,11 +76,6 @@ impl Keeper {
             let version = keyring::promote_receipt_key(&self.keys, false)?;
             done.push(format!("the next receipt key signs, keyring {version}"));
         }
-        done.extend(destroy_old(&self.keys, db, now)?);
-        for words in &done {
-            write(db, words, now)?;
-        }
-        self.show(db, now)?;
         Ok(done)
     }
 
@@ -120,6 +126,21 @@ fn made_at(keys: &KeyFolder, own: &OwnRecipient) -> anyhow::Result<UnixNanos> {
     Ok(UnixNanos(i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)))
 }
 
+/// When a recipient key was followed by the next of its kind.
+fn followed_at(
+    keys: &KeyFolder,
+    own: &OwnRecipient,
+    all: &[OwnRecipient],
+) -> anyhow::Result<Option<UnixNanos>> {
+    let follows = |next: &&OwnRecipient| {
+        next.audience == own.audience
+            && next.public.suite == own.public.suite
+            && next.generation > own.generation
+    };
+    let made = all.iter().filter(follows).map(|next| made_at(keys, next));
+    Ok(made.collect::<anyhow::Result<Vec<_>>>()?.into_iter().min())
+}
+
 /// Destroys recipient keys that are old enough and that nothing waits for; in words.
 ///
 /// # Errors
@@ -127,8 +148,10 @@ fn made_at(keys: &KeyFolder, own: &OwnRecipient) -> anyhow::Result<UnixNanos> {
 pub fn destroy_old(keys: &KeyFolder, db: &Db, now: UnixNanos) -> anyhow::Result<Vec<String>> {
     let (_, keyring) = keyring::load(keys)?;
     let mut done = Vec::new();
-    for own in keyring::own_recipients(keys, &keyring)?.iter().filter(|own| !own.is_newest) {
-        let is_young = now.0 - made_at(keys, own)?.0 < KEEP_DAYS * DAY_NS;
+    let all = keyring::own_recipients(keys, &keyring)?;
+    for own in all.iter().filter(|own| !own.is_newest) {
+        let followed = followed_at(keys, own, &all)?;
+        let is_young = followed.is_none_or(|at| now.0 - at.0 < KEEP_DAYS * DAY_NS);
         let key = own.public.id();
         if is_young || retire::why_kept(db, &keyring, own.audience, key)?.is_some() {
             continue;

@@ -5,7 +5,7 @@
 
 use std::fs;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
 use ed25519_dalek::{SigningKey, VerifyingKey};
 use wire::keyring::{Audience, FleetPart, Keyring, Roots, join, root_parts};
 use wire::seal::{Recipient, RecipientSecret};
@@ -50,6 +50,17 @@ pub fn keep_roots(keys: &KeyFolder, roots: &Roots) -> anyhow::Result<()> {
     replace(keys, "roots", &roots.to_bytes())
 }
 
+/// Does something with the keys while nobody else does.
+///
+/// # Errors
+/// The folder cannot be locked, or what was done fails.
+pub fn locked<T>(keys: &KeyFolder, work: impl FnOnce() -> anyhow::Result<T>) -> anyhow::Result<T> {
+    let path = keys.path(".lock");
+    let file = fs::File::create(&path).with_context(|| path.display().to_string())?;
+    rustix::fs::flock(&file, rustix::fs::FlockOperation::LockExclusive)?;
+    work()
+}
+
 /// The keyring in force, with its bytes.
 ///
 /// # Errors
@@ -67,10 +78,38 @@ pub fn load(keys: &KeyFolder) -> anyhow::Result<(Vec<u8>, Keyring)> {
 pub fn renew(keys: &KeyFolder, change: impl FnOnce(FleetPart) -> FleetPart) -> anyhow::Result<u64> {
     let (document, keyring) = load(keys)?;
     let version = keyring.fleet.version + 1;
-    let fleet = FleetPart { version, ..change(keyring.fleet) };
-    let signed = fleet.sign(&keys.signing("fleet.key")?);
-    replace(keys, "keyring.cbor", &join(root_parts(&document)?, signed))?;
+    let fleet = FleetPart { version, ..change(keyring.fleet.clone()) };
+    let signed = fleet.sign(&fleet_key(keys, &keyring)?);
+    let renewed = join(root_parts(&document)?, signed);
+    // What nobody would believe never takes the place of what everybody does.
+    let checked = Keyring::verify(&renewed, &roots(keys)?).context("the keyring is not renewed")?;
+    ensure!(checked.is_newer_than(&keyring), "the keyring is not renewed: it would not be newer");
+    replace(keys, "keyring.cbor", &renewed)?;
     Ok(version)
+}
+
+/// The fleet key that waits for the root's signature.
+pub(super) const FLEET_NEXT: &str = "fleet-next.key";
+
+/// The fleet key that the root names; a promotion that was cut short is finished.
+fn fleet_key(keys: &KeyFolder, keyring: &Keyring) -> anyhow::Result<SigningKey> {
+    let is_it = |key: &SigningKey| key.verifying_key() == keyring.root.fleet_key;
+    if let Ok(key) = keys.signing("fleet.key")
+        && is_it(&key)
+    {
+        return Ok(key);
+    }
+    match keys.signing(FLEET_NEXT) {
+        Ok(key) if is_it(&key) => {
+            fs::rename(keys.path(FLEET_NEXT), keys.path("fleet.key"))?;
+            fs::File::open(&keys.0)?.sync_all()?;
+            Ok(key)
+        }
+        _ => bail!(
+            "neither fleet.key nor {FLEET_NEXT} is the key that the root names: put it back from \
+             the backup, or `wardline-sink root request --fleet`"
+        ),
+    }
 }
 
 /// Makes a signing key in the folder.
@@ -90,11 +129,20 @@ pub fn make_signing(keys: &KeyFolder, file: &str) -> anyhow::Result<SigningKey> 
 /// A file cannot be written.
 pub fn make_recipients(keys: &KeyFolder) -> anyhow::Result<Vec<(Audience, Recipient)>> {
     let mut made = Vec::new();
+    let is_new = !keys.path("keyring.cbor").exists();
+    let known = if is_new { Vec::new() } else { load(keys)?.1.fleet.recipients };
     for (audience, suite, name) in RECIPIENTS {
         let files = recipient_files(keys, name)?;
         let newest = files.last().map(|(generation, _)| *generation);
-        if newest.is_none() && keys.path("keyring.cbor").exists() {
+        if newest.is_none() && !is_new {
             // A sink without clinical keys has none to follow.
+            continue;
+        }
+        // One that was made and never came into the keyring is as good as a new one.
+        let last = files.last().filter(|(generation, _)| *generation > 1);
+        let last = last.map(|(_, file)| public_half(keys, suite, file)).transpose()?;
+        if let Some(unused) = last.filter(|last| !known.contains(&(audience, last.clone()))) {
+            made.push((audience, unused));
             continue;
         }
         let file = generation_file(name, newest.map_or(1, |newest| newest + 1));
@@ -172,6 +220,14 @@ pub fn receipt_key_waits(keys: &KeyFolder) -> bool {
 pub fn promote_receipt_key(keys: &KeyFolder, is_stolen: bool) -> anyhow::Result<u64> {
     let present = keys.signing("receipt.key")?.verifying_key();
     let next = keys.signing(RECEIPT_NEXT)?.verifying_key();
+    if !is_stolen && !load(keys)?.1.fleet.receipt_keys.contains(&next) {
+        // Made and never announced: a power cut came between.
+        return renew(keys, |fleet| {
+            let mut receipt_keys = fleet.receipt_keys.clone();
+            receipt_keys.push(next);
+            FleetPart { receipt_keys, ..fleet }
+        });
+    }
     let version = renew(keys, |fleet| {
         let others = others(&fleet, keys, &present).into_iter().filter(|key| *key != next);
         let mut receipt_keys: Vec<_> = std::iter::once(next).chain(others).collect();
@@ -206,6 +262,8 @@ pub struct OwnRecipient {
     pub public: Recipient,
     /// Its file in the folder of keys.
     pub file: String,
+    /// Which of its kind it is, the first one 1.
+    pub generation: u32,
     /// Whether the keyring names it: segments are wrapped for it.
     pub is_newest: bool,
 }
@@ -217,11 +275,11 @@ pub struct OwnRecipient {
 pub fn own_recipients(keys: &KeyFolder, keyring: &Keyring) -> anyhow::Result<Vec<OwnRecipient>> {
     let mut found = Vec::new();
     for (audience, suite, name) in RECIPIENTS {
-        for (_, file) in recipient_files(keys, name)? {
+        for (generation, file) in recipient_files(keys, name)? {
             let public = public_half(keys, suite, &file)?;
             let listed = |(of, key): &(Audience, Recipient)| *of == audience && *key == public;
             let is_newest = keyring.fleet.recipients.iter().any(listed);
-            found.push(OwnRecipient { audience, public, file, is_newest });
+            found.push(OwnRecipient { audience, public, file, generation, is_newest });
         }
     }
     Ok(found)

@@ -15,7 +15,7 @@ pub enum TrustError {
     #[error("{0}: there is no such gateway; see `wardline-sink gateway ls`")]
     Unknown(String),
     /// It is revoked already.
-    #[error("{0} is revoked already: {1}")]
+    #[error("{0} is revoked already: {1}; to take it back: `wardline-sink gateway restore`")]
     Revoked(String, String),
     /// It is not revoked.
     #[error("{0} is not revoked, and nothing of it is held for that")]
@@ -86,6 +86,9 @@ pub fn replace(db: &Db, old: &str, new: &str, now: UnixNanos) -> Result<u64, Tru
         return Err(TrustError::Itself(old.to_owned()));
     }
     let (from, to) = (row(db, old)?, row(db, new)?);
+    if let Some(why) = why_revoked(db, new)? {
+        return Err(TrustError::Revoked(new.to_owned(), why));
+    }
     let reason = format!("replaced by {new}");
     match revoke(db, old, (&reason, Some(new)), now) {
         Ok(()) => {}
@@ -128,7 +131,7 @@ pub fn release(db: &Db, gateway: &str) -> Result<u64, TrustError> {
         "UPDATE evidence SET reason = ?3
          WHERE disposition <> 1 AND disposition = ?1 AND reason = ?2
            AND segment IN (SELECT id FROM segment WHERE gateway = ?4)",
-        values![Disposition::Held as u8, Reason::Suspect as u8, Reason::NoKey as u8, row],
+        values![Disposition::Held as u8, Reason::Suspect as u8, Reason::None as u8, row],
     )?;
     if let_go == 0 && why_revoked(db, gateway)?.is_none() {
         return Err(TrustError::NotRevoked(gateway.to_owned()));
@@ -136,15 +139,21 @@ pub fn release(db: &Db, gateway: &str) -> Result<u64, TrustError> {
     Ok(let_go)
 }
 
-/// Takes a revocation back: it was a mistake.
+/// Takes a revocation back: it was a mistake. Its certificate is good again, and what was held is
+/// let go; how many records.
 ///
 /// # Errors
 /// [`TrustError`].
-pub fn restore(db: &Db, gateway: &str) -> Result<(), TrustError> {
+pub fn restore(db: &Db, gateway: &str) -> Result<u64, TrustError> {
     let row = row(db, gateway)?;
-    if db.execute("DELETE FROM revoked WHERE gateway = ?1", values![row])? == 0 {
+    if why_revoked(db, gateway)?.is_none() {
         return Err(TrustError::NotRevoked(gateway.to_owned()));
     }
+    let certificates = "UPDATE certificate SET revoked_ns = NULL WHERE gateway = ?1
+                          AND revoked_ns = (SELECT at_ns FROM revoked WHERE gateway = ?2)";
+    db.execute(certificates, values![gateway, row])?;
+    let let_go = release(db, gateway)?;
+    db.execute("DELETE FROM revoked WHERE gateway = ?1", values![row])?;
     db.execute("DELETE FROM revoked_after WHERE gateway = ?1", values![row])?;
-    Ok(())
+    Ok(let_go)
 }

@@ -4,6 +4,7 @@
 use wire::frame::Record;
 use wire::identity::{KeyId, Lane};
 use wire::keyring::{Audience, Keyring};
+use wire::receipt::Disposition;
 use wire::segment::read_header_payload;
 use wire::status::{HealthReport, counter};
 
@@ -47,6 +48,23 @@ pub fn why_kept(
             if header.is_none_or(|header| is_wrapped_for(&header, key)) {
                 return Ok(Some(waits(&name, lane.lane)));
             }
+        }
+    }
+    held_for(db, key)
+}
+
+/// A header without a kept secret that only this key opens: its records are held, and a person may
+/// yet let them go.
+fn held_for(db: &Db, key: KeyId) -> Result<Option<String>, StoreError> {
+    let sql = "SELECT gateway.name, evidence.bytes FROM evidence
+                 JOIN segment ON segment.id = evidence.segment
+                 JOIN gateway ON gateway.id = segment.gateway
+               WHERE evidence.idx = 0 AND segment.kept_secret IS NULL
+                 AND evidence.disposition <> ?1 AND length(evidence.bytes) > 0";
+    for row in db.rows(sql, values![Disposition::Refused as u8])? {
+        if is_wrapped_for(&row.at::<Vec<u8>>(1)?, key) {
+            let name: String = row.at(0)?;
+            return Ok(Some(format!("records of {name} are held that only it opens")));
         }
     }
     Ok(None)

@@ -12,12 +12,9 @@ use wire::time::UnixNanos;
 use wire::words;
 
 use super::certificates::replace;
-use super::keyring;
+use super::keyring::{self, FLEET_NEXT};
 use crate::clock;
 use crate::keys::{KeyFolder, hex, unhex};
-
-/// The fleet key that waits for the root's signature.
-const FLEET_NEXT: &str = "fleet-next.key";
 
 /// What is asked of the root, as a file; holds no secret.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -209,14 +206,11 @@ pub fn install(keys: &KeyFolder, parts: &[Part]) -> anyhow::Result<(u64, u64)> {
     };
     let (document, fresh) = fresh;
     ensure!(fresh.is_newer_than(&keyring), "this root part is not newer than the one in force");
-    if promotes {
-        std::fs::copy(keys.path(FLEET_NEXT), keys.path("fleet.key.new"))?;
-    }
     replace(keys, "keyring.cbor", &document)?;
     keyring::keep_roots(keys, &roots.after(&document)?)?;
     if promotes {
         std::fs::rename(keys.path(FLEET_NEXT), keys.path("fleet.key"))?;
-        std::fs::remove_file(keys.path("fleet.key.new"))?;
+        std::fs::File::open(&keys.0)?.sync_all()?;
     }
     Ok(fresh.versions())
 }

@@ -39,6 +39,8 @@ pub struct Wanted<'a> {
     pub ward: Option<&'a str>,
     /// Days until it is worth nothing.
     pub days: u32,
+    /// Whether it may add a key to a gateway that has one: it lost its own.
+    pub another_key: bool,
 }
 
 /// Makes a token; only its holder knows it.
@@ -53,10 +55,24 @@ pub fn make(
 ) -> anyhow::Result<String> {
     let secret = hex(&random()?[..16]);
     let expires = now.0 + i64::from(wanted.days) * DAY_NS;
-    let insert = "INSERT INTO token VALUES (?1, ?2, ?3, ?4, NULL)";
-    let gateway = wanted.gateway.as_str();
-    db.execute(insert, values![digest(&secret), gateway, wanted.ward, expires])?;
+    let insert = "INSERT INTO token VALUES (?1, ?2, ?3, ?4, ?5, NULL)";
+    let Wanted { gateway, ward, another_key, .. } = wanted;
+    let another = i64::from(another_key);
+    db.execute(insert, values![digest(&secret), gateway.as_str(), ward, expires, another])?;
     Ok(format!("wl1-{secret}-{}", authority(keys)?))
+}
+
+/// Whether there is such a token.
+pub(super) fn is_known(db: &Db, secret: &str) -> anyhow::Result<bool> {
+    let sql = "SELECT 1 FROM token WHERE digest = ?1";
+    Ok(db.row(sql, values![digest(secret)])?.is_some())
+}
+
+/// What a token was made for.
+#[derive(Debug)]
+pub(super) struct Spent {
+    pub ward: Option<String>,
+    pub another_key: bool,
 }
 
 /// Takes a token for one key, and says for which ward it was made. The same key may show it again:
@@ -66,8 +82,9 @@ pub(super) fn spend(
     secret: &str,
     (gateway, key): (GatewayId, &VerifyingKey),
     now: UnixNanos,
-) -> anyhow::Result<Option<String>> {
-    let sql = "SELECT gateway, ward, expires_ns, used_by FROM token WHERE digest = ?1";
+) -> anyhow::Result<Spent> {
+    let sql = "SELECT gateway, ward, expires_ns, used_by, another_key FROM token
+               WHERE digest = ?1";
     let row = db.row(sql, values![digest(secret)])?;
     let row =
         row.context("there is no such token; make one with `wardline-sink enroll --token`")?;
@@ -85,5 +102,8 @@ pub(super) fn spend(
     let update = "UPDATE token SET used_by = ?2 WHERE digest = ?1";
     db.execute(update, values![digest(secret), key.to_bytes()])?;
     db.execute("DELETE FROM token WHERE expires_ns < ?1", values![now.0])?;
-    Ok(row.at(1)?)
+    // One that nobody has used must not let another one in later.
+    let others = "DELETE FROM token WHERE gateway = ?1 AND used_by IS NULL";
+    db.execute(others, values![gateway.as_str()])?;
+    Ok(Spent { ward: row.at(1)?, another_key: row.at::<i64>(4)? != 0 })
 }

@@ -136,8 +136,12 @@ impl<R: Registry> Verifier<R> {
         let misplaced = header.gateway != id;
         self.recall(&common.gateway, segment);
         let known = self.keys.segment(id, segment).is_some();
-        let kept_secret =
-            if misplaced || known { None } else { self.keys.admit(&header, core, wrapped) };
+        let kept_secret = match (misplaced, known) {
+            (true, _) => None,
+            (false, false) => self.keys.admit(&header, core, wrapped),
+            // Known, and perhaps only in memory: it was held, or no key opened it when it came.
+            (false, true) => self.keys.secret_to_keep(&header, core, wrapped),
+        };
         let (disposition, reason) = if misplaced {
             (Disposition::Refused, Reason::Misplaced)
         } else {

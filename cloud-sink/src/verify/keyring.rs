@@ -60,6 +60,17 @@ impl Keys {
         kept
     }
 
+    /// A segment's secret as the store keeps it; what is open stays so.
+    pub fn secret_to_keep(
+        &self,
+        header: &Header,
+        core: &[u8],
+        wrapped: &[Wrapped],
+    ) -> Option<Vec<u8>> {
+        let secret = self.unwrap(header, core, wrapped)?;
+        self.keep(header.segment, &secret)
+    }
+
     fn unwrap(&self, header: &Header, core: &[u8], wrapped: &[Wrapped]) -> Option<SegmentSecret> {
         let mut recipients = self.recipients.iter();
         recipients.find_map(|key| unwrap_secret(header, core, wrapped, key).ok())

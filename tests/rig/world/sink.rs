@@ -196,7 +196,7 @@ impl SinkNode {
         let registry = StoreRegistry::open(&location)?;
         let mut after = 0;
         loop {
-            let held = registry.reopen(after)?;
+            let held = registry.reopen(after, true)?;
             let Some(last) = held.last() else { break };
             after = last.row;
             self.queue.extend(held.into_iter().map(|held| (held.gateway, held.lane, held.bytes)));

@@ -148,7 +148,7 @@ fn revoked_speaker_is_held_whatever_its_clock_says_until_a_person_lets_it_go() {
     let of_later = sink.take(&later);
     let kept = sink.heart_rates();
     release(&sink.db(), "gw-1").unwrap();
-    let held = StoreRegistry::open(sink.location()).unwrap().reopen(0).unwrap();
+    let held = StoreRegistry::open(sink.location()).unwrap().reopen(0, false).unwrap();
     let sent = |held: Reopened| Sent::read(held.gateway, held.lane, held.bytes);
     let mut sink = sink.crash_and_start(&fleet);
     sink.take(&held.into_iter().map(sent).collect::<Vec<_>>());
@@ -161,4 +161,24 @@ fn revoked_speaker_is_held_whatever_its_clock_says_until_a_person_lets_it_go() {
     assert!(fates(&of_later).iter().all(all_held), "{:?}", fates(&of_later));
     assert_eq!(kept, [61, 62]);
     assert_eq!(sink.heart_rates(), [61, 61, 62, 63, 64]);
+}
+
+#[test]
+fn retired_key_speaks_no_more_although_its_frames_open() {
+    let Site { mut gateway, mut sink, folder: _folder, .. } = site();
+    let records = gateway.records();
+    let key = gateway.signer.verifying_key().to_bytes();
+    // Its successor has spoken from start 1 on, a moment ago.
+    let insert = "INSERT INTO key_end VALUES (1, ?1, ?2, 1, ?3, ?3)";
+    let now = cloud_sink::clock::now().0;
+    let values = [Value::from(key), Value::from([9; 32]), Value::from(now)];
+    sink.db().execute(insert, &values).unwrap();
+
+    let rounds = sink.take(&records);
+    let again = sink.take(&records);
+
+    let all_held = |fate: &crate::sink::Fate| fate.4 == Reason::Suspect;
+    assert!(fates(&rounds).iter().all(all_held), "{:?}", fates(&rounds));
+    assert!(fates(&again).iter().all(all_held), "{:?}", fates(&again));
+    assert_eq!(sink.heart_rates(), [] as [i64; 0]);
 }
