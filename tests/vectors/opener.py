@@ -678,7 +678,7 @@ class Chain:
         need(len(parts) == 1 and size <= GAP_MAX, "gap: another shape or too large")
         (_, _, lane, segment, index, previous, hole, first, last, sequences, least, most, moments,
          cause, before, after) = fields(parts[0][0], 16)
-        need(1 <= uint(cause) <= 5, "gap: an unknown cause")
+        need(1 <= uint(cause) <= 6, "gap: an unknown cause")
         place = blob(segment, 16), uint(index, 32)
         self.follow(uint(lane, most=3), place, blob(previous, 32), mark, after)
 

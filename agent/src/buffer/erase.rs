@@ -22,8 +22,8 @@ pub struct Erased {
 }
 
 impl<D: Disk, S: Sealer> Buffer<D, S> {
-    /// Declares what has no receipt, lets `destroy` take the medium's key, and removes every file but
-    /// those of the gaps. Segments are counted as long as `may_count` says so; of the rest only
+    /// Declares what has no receipt, lets `destroy` take the medium's key, and removes every file
+    /// but those of the gaps. Segments are counted as long as `may_count` says so; of the rest only
     /// bounds are declared. `destroy` is told what could not be declared, and may refuse.
     ///
     /// # Errors

@@ -23,8 +23,8 @@ use crate::seal::keyring::{Custody, KeyFiles, veil_beside};
 use crate::seal::sealer::Seal;
 
 /// Makes everything that is buffered here unreadable for good: the one key under which it lies on
-/// the medium is destroyed. What had no receipt is declared in gaps that the sink gets with the next
-/// run; a signed proof is written. Stop the agent first.
+/// the medium is destroyed. What had no receipt is declared in gaps that the sink gets with the
+/// next run; a signed proof is written. Stop the agent first.
 #[derive(Debug, clap::Args)]
 pub struct Erase {
     #[command(flatten)]
@@ -183,8 +183,8 @@ fn sign_proof(proof: &Proof<'_>, key: &SigningKey) -> anyhow::Result<String> {
 }
 
 /// Overwrites every copy of the medium's key, those that were set aside or never finished, too, and
-/// takes them away. What a flash medium keeps behind its own back stays there: an encrypted partition
-/// is for that.
+/// takes them away. What a flash medium keeps behind its own back stays there: an encrypted
+/// partition is for that.
 fn destroy_keys(files: &KeyFiles) -> io::Result<()> {
     let name = files.local();
     let name = name.file_name().unwrap_or_default().to_string_lossy().into_owned();

@@ -43,7 +43,8 @@ pub struct Provision {
     /// next start on; what the old one signed stays valid.
     #[arg(long, conflicts_with_all = ["sink", "from", "grant"])]
     rotate: bool,
-    /// The grant may bring other roots than those that this gateway believes: the site was made anew.
+    /// The grant may bring other roots than those that this gateway believes: the site was made
+    /// anew.
     #[arg(long)]
     new_roots: bool,
 }
@@ -68,7 +69,7 @@ struct MediumBroker {
 impl Provision {
     pub(super) fn run(self) -> Result<(), Failure> {
         if let Some(path) = &self.from {
-            return self.from_medium(path);
+            return self.by_medium(path);
         }
         let config = Config::load(&self.config.config).map_err(wrong_config)?;
         match (&self.grant, &self.sink, &self.token) {
@@ -88,7 +89,7 @@ impl Provision {
         if self.new_roots { Pins::Replace } else { Pins::Keep }
     }
 
-    fn from_medium(&self, path: &Path) -> Result<(), Failure> {
+    fn by_medium(&self, path: &Path) -> Result<(), Failure> {
         let text = fs::read_to_string(path).with_context(|| path.display().to_string())?;
         let medium: Medium = toml::from_str(&text).with_context(|| path.display().to_string())?;
         let own = &self.config.config;

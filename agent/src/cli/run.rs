@@ -77,9 +77,9 @@ impl Run {
         let screen = line.health.screen();
         let (chunks, intake) = mpsc::channel(INTAKE_CHUNKS_MAX);
         let (stop, stopped) = watch::channel(false);
-        for port in config.ports.clone() {
-            runtime.spawn(ports::serve(port, registry.clone(), chunks.clone()));
-        }
+        config.ports.iter().cloned().for_each(|port| {
+            drop(runtime.spawn(ports::serve(port, registry.clone(), chunks.clone())));
+        });
         serve_onboard(&config, &registry, &chunks, runtime.handle())?;
         runtime.spawn(renew::keep(config.clone(), floor.clone(), screen.clone()));
         serve_hl7(&config, (&registry, floor), &chunks, runtime.handle())?;

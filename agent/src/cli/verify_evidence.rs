@@ -27,14 +27,14 @@ use content::Blocks;
 use records::Chains;
 use seal::Seal;
 
-/// Checks a bundle that `wardline-sink evidence` wrote, offline, with public keys alone, and says what
-/// holds. Exit code 1 if anything does not; each is named by its line.
+/// Checks a bundle that `wardline-sink evidence` wrote, offline, with public keys alone, and says
+/// what holds. Exit code 1 if anything does not; each is named by its line.
 #[derive(Debug, clap::Args)]
 pub struct VerifyEvidence {
     /// The bundle.
     file: PathBuf,
-    /// A root key of the site, 64 hexadecimal digits, once for each: those that the bundle names are
-    /// only believed if they are these. Without it, compare the words that are printed.
+    /// A root key of the site, 64 hexadecimal digits, once for each: those that the bundle names
+    /// are only believed if they are these. Without it, compare the words that are printed.
     #[arg(long, value_name = "KEY")]
     root: Vec<String>,
     /// One line of JSON with "schema": 1.
@@ -182,6 +182,11 @@ fn request(line: &Line, report: &mut Report) {
     ));
 }
 
+/// Whether either version is lower than before.
+const fn falls(before: (u64, u64), now: (u64, u64)) -> bool {
+    now.0 < before.0 || now.1 < before.1
+}
+
 fn moment(ns: &Value) -> String {
     let ns = ns.as_i64().unwrap_or_default();
     jiff::Timestamp::from_nanosecond(ns.into()).map_or_else(|_| ns.to_string(), |at| at.to_string())
@@ -207,7 +212,7 @@ impl Known {
         let Some(roots) = &self.roots else { return report.wrong(line.number, "has no roots") };
         let before = self.keyrings.last().map(Keyring::versions);
         match Keyring::verify(&document, roots) {
-            Ok(keyring) if before.is_some_and(|before| keyring.versions() < before) => {
+            Ok(keyring) if before.is_some_and(|before| falls(before, keyring.versions())) => {
                 report.wrong(line.number, "a keyring of lower version than the one before");
             }
             Ok(keyring) => {
@@ -223,7 +228,7 @@ impl Known {
         let are = |roots: &Roots| {
             let digits = |root: &VerifyingKey| crate::enrol::hex(root.as_bytes());
             let is_given = |digits: String| given.iter().any(|g| g.eq_ignore_ascii_case(&digits));
-            roots.keys.iter().map(digits).all(is_given)
+            roots.keys.len() == given.len() && roots.keys.iter().map(digits).all(is_given)
         };
         [&self.roots, &self.successors].into_iter().flatten().any(are)
     }

@@ -36,8 +36,8 @@ impl Hl7Section {
             }
             // The gateway's own is for the broker, as a client: no sender could verify it.
             (false, ..) => {
-                let cure = "beside loopback, needs `certificate` and `key` for the name that senders \
-                            call, or plain = true";
+                let cure = "beside loopback, needs `certificate` and `key` for the name by which \
+                            senders call, or plain = true";
                 let (value, cure) = (listen.to_string(), cure.to_owned());
                 return Err(ConfigError::Value { key: "intake.hl7.listen", value, cure });
             }

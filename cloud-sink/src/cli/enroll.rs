@@ -25,7 +25,8 @@ pub struct Enroll {
     #[command(flatten)]
     config: ConfigArg,
     /// What `wardline provision` wrote.
-    #[arg(required_unless_present_any = ["token", "batch"], conflicts_with_all = ["token", "batch"])]
+    #[arg(required_unless_present_any = ["token", "batch"])]
+    #[arg(conflicts_with_all = ["token", "batch"])]
     request: Option<PathBuf>,
     /// Takes another key of a gateway that is enrolled: it lost its own. What the old key signed
     /// stays valid.
@@ -34,15 +35,16 @@ pub struct Enroll {
     /// Prints a token by which this gateway may enrol itself, once.
     #[arg(long, value_name = "GATEWAY", conflicts_with = "batch")]
     token: Option<String>,
-    /// The same for all gateways of a table: a line `gateway,ward` each; writes a file for each one's
-    /// boot medium, and one for labels, into the folder of --output.
+    /// The same for all gateways of a table: a line `gateway,ward` each; writes a file for each
+    /// one's boot medium, and one for labels, into the folder of --output.
     #[arg(long, value_name = "FILE")]
     batch: Option<PathBuf>,
     /// The ward in which the gateway of --token will stand.
     #[arg(long, requires = "token")]
     ward: Option<String>,
     /// How long tokens are good, days.
-    #[arg(long, default_value_t = token::DAYS, value_parser = clap::value_parser!(u32).range(1..=365))]
+    #[arg(long, default_value_t = token::DAYS)]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=365))]
     days: u32,
     /// Where to write the grant, or the folder of --batch.
     #[arg(long, value_name = "FILE", default_value = "gateway.grant")]

@@ -17,8 +17,8 @@ use crate::ingest::{Found, Ingest, Tally};
 use crate::keys::{KeyFolder, hex};
 use crate::store::db::Db;
 
-/// Takes what is on a gateway's card, by the way that everything takes: verified, stored, signed for.
-/// What is here already is not stored twice.
+/// Takes what is on a gateway's card, by the way that everything takes: verified, stored, signed
+/// for. What is here already is not stored twice.
 #[derive(Debug, clap::Args)]
 pub struct Import {
     #[command(flatten)]
@@ -82,8 +82,8 @@ impl Import {
             left.spoilt += read.spoilt;
             let good: Vec<_> = read.records.into_iter().filter(|one| is_good(&name, one)).collect();
             left.missing += missing(&good);
-            if good.iter().all(|(_, bytes)| Record::parse(bytes).is_err()) && !good.is_empty() {
-                left.unreadable += 1;
+            if good.iter().all(|(_, bytes)| Record::parse(bytes).is_err()) {
+                left.unreadable += usize::from(!good.is_empty());
                 continue;
             }
             // The sink may know a header that this card has lost: then it is the others' gateway's.

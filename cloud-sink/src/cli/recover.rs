@@ -16,8 +16,8 @@ use crate::store::StoreError;
 use crate::store::db::{Db, Location, values};
 use crate::trust::desk::in_transaction;
 
-/// Opens the evidence of a dead sink's store with the offline recovery keys, and stores it here. Its
-/// gateways are taken over with their keys and revocations; make this site with `init` first.
+/// Opens the evidence of a dead sink's store with the offline recovery keys, and stores it here.
+/// Its gateways are taken over with their keys and revocations; make this site with `init` first.
 #[derive(Debug, clap::Args)]
 pub struct Recover {
     #[command(flatten)]

@@ -1,4 +1,5 @@
-//! `wardline-sink root`: the offline root. `key`, `recovery` and `sign` need no network and no sink.
+//! `wardline-sink root`: the offline root. `key`, `recovery` and `sign` need no network and no
+//! sink.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -114,8 +114,9 @@ pub(super) struct SinkSection {
     /// machine with `?sslrootcert=FILE`, the CA of its TLS.
     #[serde(default = "default_store")]
     pub(super) store: String,
-    /// Days after which new recipient keys follow by themselves; 0 if only people let them follow, by
-    /// `wardline-sink keys rotate`. Default 7, and 0 with PostgreSQL: its sinks share their keys.
+    /// Days after which new recipient keys follow by themselves; 0 if only people let them follow,
+    /// by `wardline-sink keys rotate`. Default 7, and 0 with PostgreSQL: its sinks share their
+    /// keys.
     #[schemars(range(min = 0, max = 365))]
     pub(super) rotate_days: Option<u32>,
 }
@@ -189,8 +190,8 @@ pub(super) struct EnrolSection {
     /// Address and port.
     #[schemars(with = "String")]
     pub(super) listen: SocketAddr,
-    /// How gateways reach it: https, and a name that stands in its certificate. The broker's host and
-    /// this port without it.
+    /// How gateways reach it: https, and a name that stands in its certificate. The broker's host
+    /// and this port without it.
     pub(super) url: Option<String>,
 }
 

@@ -63,6 +63,9 @@ const GAPS: &str = "
 SELECT evidence FROM gap WHERE gateway = ?1 AND lane = ?2
   AND (from_ns IS NULL OR from_ns < ?4) AND (to_ns IS NULL OR to_ns >= ?3)";
 
+/// Gap records that declare something of a segment, whenever it was.
+const GAPS_OF: &str = "SELECT evidence FROM gap WHERE gateway = ?1 AND hole_segment = ?2";
+
 /// The segments of which something is wanted, by gateway, lane and number.
 pub(super) fn places(db: &Db, wanted: Wanted) -> anyhow::Result<Vec<Place>> {
     let device = device_row(db, wanted.device)?;
@@ -78,17 +81,25 @@ pub(super) fn places(db: &Db, wanted: Wanted) -> anyhow::Result<Vec<Place>> {
     }
     let lanes: BTreeSet<(i64, u8)> =
         places.values().map(|place| (place.gateway.0, place.lane as u8)).collect();
+    let mut gaps = BTreeSet::new();
     for (gateway, lane) in lanes {
         for row in db.rows(GAPS, values![gateway, lane, from, to])? {
-            let evidence: i64 = row.at(0)?;
-            let (place, index) = place_of(db, evidence)?;
-            let key = (place.gateway.1.to_string(), place.lane as u8, place.segment.0);
-            let place =
-                places.entry(key).or_insert_with(|| Place { only: Some(BTreeSet::new()), ..place });
-            match &mut place.only {
-                Some(only) => drop(only.insert(evidence)),
-                None => place.last = place.last.max(index),
-            }
+            gaps.insert(row.at::<i64>(0)?);
+        }
+    }
+    for place in places.values() {
+        for row in db.rows(GAPS_OF, values![place.gateway.0, place.segment.0])? {
+            gaps.insert(row.at::<i64>(0)?);
+        }
+    }
+    for evidence in gaps {
+        let (place, index) = place_of(db, evidence)?;
+        let key = (place.gateway.1.to_string(), place.lane as u8, place.segment.0);
+        let place =
+            places.entry(key).or_insert_with(|| Place { only: Some(BTreeSet::new()), ..place });
+        match &mut place.only {
+            Some(only) => drop(only.insert(evidence)),
+            None => place.last = place.last.max(index),
         }
     }
     Ok(places.into_values().collect())

@@ -1,4 +1,5 @@
-//! Forks: two records on one head. Both branches are kept and never merged; here they get their name.
+//! Forks: two records on one head. Both branches are kept and never merged; here they get their
+//! name.
 
 use wire::receipt::Disposition;
 use wire::time::UnixNanos;

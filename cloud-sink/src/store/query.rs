@@ -60,8 +60,8 @@ pub struct Reopened {
 const REOPENED_AT_ONCE: u32 = 64;
 
 impl StoreRegistry {
-    /// Held records behind `after` that a person let go, oldest first; with `all` those, too, that a
-    /// newer program, another key or a header that has come since may open.
+    /// Held records behind `after` that a person let go, oldest first; with `all` those, too, that
+    /// a newer program, another key or a header that has come since may open.
     ///
     /// # Errors
     /// [`StoreError`].

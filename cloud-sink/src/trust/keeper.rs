@@ -162,8 +162,8 @@ pub fn destroy_old(keys: &KeyFolder, db: &Db, now: UnixNanos) -> anyhow::Result<
     Ok(done)
 }
 
-/// Overwrites a key's file and takes it away. What a flash medium keeps behind our back stays there:
-/// a folder of keys belongs on an encrypted one.
+/// Overwrites a key's file and takes it away. What a flash medium keeps behind our back stays
+/// there: a folder of keys belongs on an encrypted one.
 ///
 /// # Errors
 /// As the system says.

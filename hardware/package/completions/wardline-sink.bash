@@ -37,6 +37,9 @@ _wardline__sink() {
             wardline__sink,enroll)
                 cmd="wardline__sink__subcmd__enroll"
                 ;;
+            wardline__sink,evidence)
+                cmd="wardline__sink__subcmd__evidence"
+                ;;
             wardline__sink,export)
                 cmd="wardline__sink__subcmd__export"
                 ;;
@@ -51,6 +54,9 @@ _wardline__sink() {
                 ;;
             wardline__sink,hold)
                 cmd="wardline__sink__subcmd__hold"
+                ;;
+            wardline__sink,import)
+                cmd="wardline__sink__subcmd__import"
                 ;;
             wardline__sink,incidents)
                 cmd="wardline__sink__subcmd__incidents"
@@ -75,6 +81,9 @@ _wardline__sink() {
                 ;;
             wardline__sink,notify)
                 cmd="wardline__sink__subcmd__notify"
+                ;;
+            wardline__sink,recover)
+                cmd="wardline__sink__subcmd__recover"
                 ;;
             wardline__sink,restored)
                 cmd="wardline__sink__subcmd__restored"
@@ -220,6 +229,9 @@ _wardline__sink() {
             wardline__sink__subcmd__help,enroll)
                 cmd="wardline__sink__subcmd__help__subcmd__enroll"
                 ;;
+            wardline__sink__subcmd__help,evidence)
+                cmd="wardline__sink__subcmd__help__subcmd__evidence"
+                ;;
             wardline__sink__subcmd__help,export)
                 cmd="wardline__sink__subcmd__help__subcmd__export"
                 ;;
@@ -234,6 +246,9 @@ _wardline__sink() {
                 ;;
             wardline__sink__subcmd__help,hold)
                 cmd="wardline__sink__subcmd__help__subcmd__hold"
+                ;;
+            wardline__sink__subcmd__help,import)
+                cmd="wardline__sink__subcmd__help__subcmd__import"
                 ;;
             wardline__sink__subcmd__help,incidents)
                 cmd="wardline__sink__subcmd__help__subcmd__incidents"
@@ -258,6 +273,9 @@ _wardline__sink() {
                 ;;
             wardline__sink__subcmd__help,notify)
                 cmd="wardline__sink__subcmd__help__subcmd__notify"
+                ;;
+            wardline__sink__subcmd__help,recover)
+                cmd="wardline__sink__subcmd__help__subcmd__recover"
                 ;;
             wardline__sink__subcmd__help,restored)
                 cmd="wardline__sink__subcmd__help__subcmd__restored"
@@ -500,7 +518,7 @@ _wardline__sink() {
 
     case "${cmd}" in
         wardline__sink)
-            opts="-h -V --help --version init enroll run status incidents availability link account gateway keys root device maintenance notify hold dispose audit export feeds restored migrate completions man schema help"
+            opts="-h -V --help --version init enroll run status incidents availability link account gateway keys root device maintenance notify hold dispose audit export evidence feeds import recover restored migrate completions man schema help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1035,6 +1053,40 @@ _wardline__sink() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        wardline__subcmd__sink__subcmd__evidence)
+            opts="-h --config --device --from --to --out --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --device)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --from)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --to)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --out)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         wardline__subcmd__sink__subcmd__export)
             opts="-h --config --format --device --all --from --to --flagged --bundles --out --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -1330,7 +1382,7 @@ _wardline__sink() {
             return 0
             ;;
         wardline__subcmd__sink__subcmd__help)
-            opts="init enroll run status incidents availability link account gateway keys root device maintenance notify hold dispose audit export feeds restored migrate completions man schema help"
+            opts="init enroll run status incidents availability link account gateway keys root device maintenance notify hold dispose audit export evidence feeds import recover restored migrate completions man schema help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1567,6 +1619,20 @@ _wardline__sink() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        wardline__subcmd__sink__subcmd__help__subcmd__evidence)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         wardline__subcmd__sink__subcmd__help__subcmd__export)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
@@ -1752,6 +1818,20 @@ _wardline__sink() {
         wardline__subcmd__sink__subcmd__help__subcmd__hold__subcmd__ls)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wardline__subcmd__sink__subcmd__help__subcmd__import)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -1974,6 +2054,20 @@ _wardline__sink() {
             return 0
             ;;
         wardline__subcmd__sink__subcmd__help__subcmd__notify)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wardline__subcmd__sink__subcmd__help__subcmd__recover)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -2267,6 +2361,32 @@ _wardline__sink() {
             fi
             case "${prev}" in
                 --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wardline__subcmd__sink__subcmd__import)
+            opts="-h --config --local-key --receipts --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --local-key)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --receipts)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -2811,6 +2931,32 @@ _wardline__sink() {
                     return 0
                     ;;
                 --name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wardline__subcmd__sink__subcmd__recover)
+            opts="-h --config --from --recovery --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --from)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --recovery)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -808,9 +808,41 @@ hl7\:"HL7 v2.6\: IHE PCD-01 and PCD-04"))' \
 '--help[Print help (see more with '\''--help'\'')]' \
 && ret=0
 ;;
+(evidence)
+_arguments "${_arguments_options[@]}" : \
+'--config=[Configuration file]:FILE:_files' \
+'--device=[The device'\''s EUI-64, 16 hexadecimal digits]:DEVICE:_default' \
+'--from=[From this moment on, as 2026-11-28T10\:00\:00Z]:FROM:_default' \
+'--to=[Before this moment]:TO:_default' \
+'--out=[Where to write it; never over another file]:FILE:_files' \
+'-h[Print help]' \
+'--help[Print help]' \
+&& ret=0
+;;
 (feeds)
 _arguments "${_arguments_options[@]}" : \
 '--config=[Configuration file]:FILE:_files' \
+'--json[One line of JSON with "schema"\: 1]' \
+'-h[Print help]' \
+'--help[Print help]' \
+&& ret=0
+;;
+(import)
+_arguments "${_arguments_options[@]}" : \
+'--config=[Configuration file]:FILE:_files' \
+'--local-key=[The key of the card; \`keys/local.key\` of the state folder without it]:FILE:_files' \
+'--receipts=[Where to write the receipts, hexadecimal, one a line]:FILE:_files' \
+'--json[One line of JSON with "schema"\: 1]' \
+'-h[Print help]' \
+'--help[Print help]' \
+':folder -- The gateway'\''s state folder on the card, or its buffer folder:_files' \
+&& ret=0
+;;
+(recover)
+_arguments "${_arguments_options[@]}" : \
+'--config=[Configuration file]:FILE:_files' \
+'--from=[The dead sink'\''s store\: its file, or postgres\://…]:FILE|URL:_default' \
+'--recovery=[The folder of recovery keys, out of the safe]:DIR:_files' \
 '--json[One line of JSON with "schema"\: 1]' \
 '-h[Print help]' \
 '--help[Print help]' \
@@ -1181,7 +1213,19 @@ _arguments "${_arguments_options[@]}" : \
 _arguments "${_arguments_options[@]}" : \
 && ret=0
 ;;
+(evidence)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
 (feeds)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(import)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(recover)
 _arguments "${_arguments_options[@]}" : \
 && ret=0
 ;;
@@ -1255,7 +1299,10 @@ _wardline-sink_commands() {
 'dispose:Disposes of what the rules of retention no longer keep' \
 'audit:Shows who did what, and checks that nothing of it was changed' \
 'export:Writes a device'\''s readings into files' \
+'evidence:Writes one file about a device and time that anybody can check with public keys alone' \
 'feeds:Lists feeds to other systems\: how far behind each is, what it gave and what was refused' \
+'import:Takes what is on a dead gateway'\''s card\: verified, stored, signed for' \
+'recover:Opens the evidence of a dead sink with the offline recovery keys, and stores it here' \
 'restored:After a store was put back from a backup\: tells the gateways' \
 'migrate:Moves the store somewhere else' \
 'completions:Prints completions for a shell' \
@@ -1436,6 +1483,11 @@ _wardline-sink__subcmd__enroll_commands() {
     local commands; commands=()
     _describe -t commands 'wardline-sink enroll commands' commands "$@"
 }
+(( $+functions[_wardline-sink__subcmd__evidence_commands] )) ||
+_wardline-sink__subcmd__evidence_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardline-sink evidence commands' commands "$@"
+}
 (( $+functions[_wardline-sink__subcmd__export_commands] )) ||
 _wardline-sink__subcmd__export_commands() {
     local commands; commands=()
@@ -1558,7 +1610,10 @@ _wardline-sink__subcmd__help_commands() {
 'dispose:Disposes of what the rules of retention no longer keep' \
 'audit:Shows who did what, and checks that nothing of it was changed' \
 'export:Writes a device'\''s readings into files' \
+'evidence:Writes one file about a device and time that anybody can check with public keys alone' \
 'feeds:Lists feeds to other systems\: how far behind each is, what it gave and what was refused' \
+'import:Takes what is on a dead gateway'\''s card\: verified, stored, signed for' \
+'recover:Opens the evidence of a dead sink with the offline recovery keys, and stores it here' \
 'restored:After a store was put back from a backup\: tells the gateways' \
 'migrate:Moves the store somewhere else' \
 'completions:Prints completions for a shell' \
@@ -1659,6 +1714,11 @@ _wardline-sink__subcmd__help__subcmd__enroll_commands() {
     local commands; commands=()
     _describe -t commands 'wardline-sink help enroll commands' commands "$@"
 }
+(( $+functions[_wardline-sink__subcmd__help__subcmd__evidence_commands] )) ||
+_wardline-sink__subcmd__help__subcmd__evidence_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardline-sink help evidence commands' commands "$@"
+}
 (( $+functions[_wardline-sink__subcmd__help__subcmd__export_commands] )) ||
 _wardline-sink__subcmd__help__subcmd__export_commands() {
     local commands; commands=()
@@ -1739,6 +1799,11 @@ _wardline-sink__subcmd__help__subcmd__hold__subcmd__end_commands() {
 _wardline-sink__subcmd__help__subcmd__hold__subcmd__ls_commands() {
     local commands; commands=()
     _describe -t commands 'wardline-sink help hold ls commands' commands "$@"
+}
+(( $+functions[_wardline-sink__subcmd__help__subcmd__import_commands] )) ||
+_wardline-sink__subcmd__help__subcmd__import_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardline-sink help import commands' commands "$@"
 }
 (( $+functions[_wardline-sink__subcmd__help__subcmd__incidents_commands] )) ||
 _wardline-sink__subcmd__help__subcmd__incidents_commands() {
@@ -1830,6 +1895,11 @@ _wardline-sink__subcmd__help__subcmd__migrate__subcmd__sqlite-to-postgres_comman
 _wardline-sink__subcmd__help__subcmd__notify_commands() {
     local commands; commands=()
     _describe -t commands 'wardline-sink help notify commands' commands "$@"
+}
+(( $+functions[_wardline-sink__subcmd__help__subcmd__recover_commands] )) ||
+_wardline-sink__subcmd__help__subcmd__recover_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardline-sink help recover commands' commands "$@"
 }
 (( $+functions[_wardline-sink__subcmd__help__subcmd__restored_commands] )) ||
 _wardline-sink__subcmd__help__subcmd__restored_commands() {
@@ -1941,6 +2011,11 @@ _wardline-sink__subcmd__hold__subcmd__help__subcmd__ls_commands() {
 _wardline-sink__subcmd__hold__subcmd__ls_commands() {
     local commands; commands=()
     _describe -t commands 'wardline-sink hold ls commands' commands "$@"
+}
+(( $+functions[_wardline-sink__subcmd__import_commands] )) ||
+_wardline-sink__subcmd__import_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardline-sink import commands' commands "$@"
 }
 (( $+functions[_wardline-sink__subcmd__incidents_commands] )) ||
 _wardline-sink__subcmd__incidents_commands() {
@@ -2119,6 +2194,11 @@ _wardline-sink__subcmd__migrate__subcmd__sqlite-to-postgres_commands() {
 _wardline-sink__subcmd__notify_commands() {
     local commands; commands=()
     _describe -t commands 'wardline-sink notify commands' commands "$@"
+}
+(( $+functions[_wardline-sink__subcmd__recover_commands] )) ||
+_wardline-sink__subcmd__recover_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardline-sink recover commands' commands "$@"
 }
 (( $+functions[_wardline-sink__subcmd__restored_commands] )) ||
 _wardline-sink__subcmd__restored_commands() {

@@ -67,6 +67,9 @@ _wardline() {
             wardline,test-send)
                 cmd="wardline__subcmd__test__subcmd__send"
                 ;;
+            wardline,verify-evidence)
+                cmd="wardline__subcmd__verify__subcmd__evidence"
+                ;;
             wardline__subcmd__device,add)
                 cmd="wardline__subcmd__device__subcmd__add"
                 ;;
@@ -141,6 +144,9 @@ _wardline() {
                 ;;
             wardline__subcmd__help,test-send)
                 cmd="wardline__subcmd__help__subcmd__test__subcmd__send"
+                ;;
+            wardline__subcmd__help,verify-evidence)
+                cmd="wardline__subcmd__help__subcmd__verify__subcmd__evidence"
                 ;;
             wardline__subcmd__help__subcmd__device,add)
                 cmd="wardline__subcmd__help__subcmd__device__subcmd__add"
@@ -224,7 +230,7 @@ _wardline() {
 
     case "${cmd}" in
         wardline)
-            opts="-h -V --help --version init provision check run status doctor tap device patient test-send diag log erase completions man schema help"
+            opts="-h -V --help --version init provision check run status doctor tap device patient test-send diag log verify-evidence erase completions man schema help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -456,7 +462,7 @@ _wardline() {
             return 0
             ;;
         wardline__subcmd__erase)
-            opts="-h --config --reason --proof --yes --help"
+            opts="-h --config --reason --proof --yes --even-undeclared --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -482,7 +488,7 @@ _wardline() {
             return 0
             ;;
         wardline__subcmd__help)
-            opts="init provision check run status doctor tap device patient test-send diag log erase completions man schema help"
+            opts="init provision check run status doctor tap device patient test-send diag log verify-evidence erase completions man schema help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -859,6 +865,20 @@ _wardline() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        wardline__subcmd__help__subcmd__verify__subcmd__evidence)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         wardline__subcmd__init)
             opts="-h --gateway --broker --output --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -1188,7 +1208,7 @@ _wardline() {
             return 0
             ;;
         wardline__subcmd__provision)
-            opts="-h --config --grant --request --sink --token --from --renew --rotate --help"
+            opts="-h --config --grant --request --sink --token --from --renew --rotate --new-roots --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1305,6 +1325,24 @@ _wardline() {
                     return 0
                     ;;
                 --wait)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wardline__subcmd__verify__subcmd__evidence)
+            opts="-h --root --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --root)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -47,6 +47,7 @@ _arguments "${_arguments_options[@]}" : \
 '(--sink)--from=[A file of \`wardline-sink enroll --batch\`\: gateway, broker, endpoint and token. Writes the configuration, too, if there is none]:FILE:_files' \
 '(--sink --from)--renew[Asks the endpoint for a new certificate now, by the key that is enrolled]' \
 '(--sink --from --grant)--rotate[Lets another signing key follow\: the present one names it in the request. It speaks from the next start on; what the old one signed stays valid]' \
+'--new-roots[The grant may bring other roots than those that this gateway believes\: the site was made anew]' \
 '-h[Print help]' \
 '--help[Print help]' \
 && ret=0
@@ -343,12 +344,22 @@ esac
     ;;
 esac
 ;;
+(verify-evidence)
+_arguments "${_arguments_options[@]}" : \
+'*--root=[A root key of the site, 64 hexadecimal digits, once for each\: those that the bundle names are only believed if they are these. Without it, compare the words that are printed]:KEY:_default' \
+'--json[One line of JSON with "schema"\: 1]' \
+'-h[Print help]' \
+'--help[Print help]' \
+':file -- The bundle:_files' \
+&& ret=0
+;;
 (erase)
 _arguments "${_arguments_options[@]}" : \
 '--config=[Configuration file]:FILE:_files' \
 '--reason=[Why\: it stands in the proof]:REASON:_default' \
 '--proof=[Where to write the proof]:FILE:_files' \
 '--yes[Erases without asking back]' \
+'--even-undeclared[Erases although the sink cannot be told what is gone\: the proof alone says it then]' \
 '-h[Print help]' \
 '--help[Print help]' \
 && ret=0
@@ -505,6 +516,10 @@ _arguments "${_arguments_options[@]}" : \
     ;;
 esac
 ;;
+(verify-evidence)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
 (erase)
 _arguments "${_arguments_options[@]}" : \
 && ret=0
@@ -549,6 +564,7 @@ _wardline_commands() {
 'test-send:Sends one marked reading through the whole line and says how long each hop took' \
 'diag:Packs what helps to find a fault\: no secret, no reading; lists it first' \
 'log:Looks into a buffer folder; needs public keys only' \
+'verify-evidence:Checks a bundle of evidence, offline, with public keys alone' \
 'erase:Makes everything that is buffered here unreadable for good, and leaves a signed proof' \
 'completions:Prints completions for a shell' \
 'man:Writes the manual, one page a command' \
@@ -652,6 +668,7 @@ _wardline__subcmd__help_commands() {
 'test-send:Sends one marked reading through the whole line and says how long each hop took' \
 'diag:Packs what helps to find a fault\: no secret, no reading; lists it first' \
 'log:Looks into a buffer folder; needs public keys only' \
+'verify-evidence:Checks a bundle of evidence, offline, with public keys alone' \
 'erase:Makes everything that is buffered here unreadable for good, and leaves a signed proof' \
 'completions:Prints completions for a shell' \
 'man:Writes the manual, one page a command' \
@@ -802,6 +819,11 @@ _wardline__subcmd__help__subcmd__test-send_commands() {
     local commands; commands=()
     _describe -t commands 'wardline help test-send commands' commands "$@"
 }
+(( $+functions[_wardline__subcmd__help__subcmd__verify-evidence_commands] )) ||
+_wardline__subcmd__help__subcmd__verify-evidence_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardline help verify-evidence commands' commands "$@"
+}
 (( $+functions[_wardline__subcmd__init_commands] )) ||
 _wardline__subcmd__init_commands() {
     local commands; commands=()
@@ -951,6 +973,11 @@ _wardline__subcmd__tap_commands() {
 _wardline__subcmd__test-send_commands() {
     local commands; commands=()
     _describe -t commands 'wardline test-send commands' commands "$@"
+}
+(( $+functions[_wardline__subcmd__verify-evidence_commands] )) ||
+_wardline__subcmd__verify-evidence_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardline verify-evidence commands' commands "$@"
 }
 
 if [ "$funcstack[1]" = "_wardline" ]; then

@@ -1,11 +1,11 @@
 //! Records: signed by an enrolled key, each following the one before, each receipted.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use ed25519_dalek::VerifyingKey;
 use sha2::{Digest, Sha256};
 use wire::frame::{RecordKind, hash_of, read_frame_payload};
-use wire::gap::Gap;
+use wire::gap::{Gap, Hole};
 use wire::receipt::{Disposition, Receipt};
 use wire::segment::read_header_payload;
 use wire::signed::{Purpose, signing_key_id, verify};
@@ -31,10 +31,14 @@ struct Seen {
 struct Current {
     of: (String, String),
     key: Option<VerifyingKey>,
-    /// Index and hash of its last record.
-    last: Option<(u64, Vec<u8>)>,
-    /// The segment holds gap records alone, out of their place.
-    is_partial: bool,
+    last: Option<u64>,
+}
+
+/// Records that are not there before one that is.
+struct Missing {
+    line: usize,
+    segment: String,
+    indexes: (u64, u64),
 }
 
 /// All records of a bundle.
@@ -42,6 +46,11 @@ struct Current {
 pub(super) struct Chains {
     seen: BTreeMap<At, Vec<Seen>>,
     current: Current,
+    missing: Vec<Missing>,
+    /// Segments with something in the clear, or that had: of these every record belongs here.
+    whole: BTreeSet<String>,
+    /// What gap records declare, by segment.
+    holes: Vec<(String, (u64, u64))>,
     frames: usize,
     gaps: u64,
     gone: usize,
@@ -59,7 +68,10 @@ struct Said {
     digest: Option<Vec<u8>>,
     /// Key id and start, of headers.
     header: Option<(wire::identity::KeyId, u64)>,
-    hole: Option<(u64, u64)>,
+    hole: Option<Hole>,
+    lane: wire::identity::Lane,
+    /// Whom a header names.
+    gateway: Option<String>,
 }
 
 fn said(payload: &[u8]) -> Option<Said> {
@@ -78,6 +90,8 @@ fn said(payload: &[u8]) -> Option<Said> {
                 digest: None,
                 header: Some((header.signing_key, header.start_count)),
                 hole: None,
+                lane: header.lane,
+                gateway: Some(header.gateway.to_string()),
             })
         }
         1 => {
@@ -91,6 +105,8 @@ fn said(payload: &[u8]) -> Option<Said> {
                 digest: Some(digest.to_vec()),
                 header: None,
                 hole: None,
+                lane: core.lane,
+                gateway: None,
             })
         }
         _ => {
@@ -103,7 +119,9 @@ fn said(payload: &[u8]) -> Option<Said> {
                 root: None,
                 digest: None,
                 header: None,
-                hole: Some(gap.hole.readings),
+                hole: Some(gap.hole),
+                lane: gap.lane,
+                gateway: None,
             })
         }
     }
@@ -129,7 +147,10 @@ impl Chains {
             report.wrong(line.number, format!("record {index} of segment {}: {why}", of.1));
             None
         });
-        self.current.last = Some((index, hash.clone()));
+        if line.value["ciphertext"].is_string() || line.value["signed"].is_null() {
+            self.whole.insert(of.1.clone());
+        }
+        self.miss(line.number, &of.1, index);
         let disposition = line.text("disposition").to_owned();
         let seen = Seen { line: line.number, hash, disposition, root, receipted: false };
         self.seen.entry((of.0, of.1, index)).or_default().push(seen);
@@ -155,6 +176,17 @@ impl Chains {
         if crate::enrol::hex(&said.segment) != line.text("segment") || said.index != index {
             return Err("stands in another place than it says".into());
         }
+        let word = match said.kind {
+            RecordKind::Header => "header",
+            RecordKind::Frame => "frame",
+            RecordKind::Gap => "gap",
+        };
+        let gateway = said.gateway.as_deref().unwrap_or_else(|| line.text("gateway"));
+        if (line.text("kind"), line.text("lane"), line.text("gateway"))
+            != (word, said.lane.name(), gateway)
+        {
+            return Err("is another kind, lane or gateway than it says".into());
+        }
         if let Some((id, start)) = said.header {
             if id != signing_key_id(&enrolled.key) {
                 return Err("names another key than it is signed by".into());
@@ -166,7 +198,8 @@ impl Chains {
         } else if self.current.key != Some(enrolled.key) {
             return Err("is not by the key of its segment".into());
         }
-        self.link(&said, index)?;
+        let of = (line.text("gateway").to_owned(), line.text("segment").to_owned());
+        self.link(&said, &of, index)?;
         self.count(&said);
         let ciphertext = line.bytes("ciphertext");
         let fits = ciphertext.as_ref().is_none_or(|bytes| {
@@ -179,29 +212,52 @@ impl Chains {
         }
     }
 
-    fn link(&mut self, said: &Said, index: u64) -> Result<(), String> {
-        let Some((before, hash)) = &self.current.last else { return Ok(()) };
-        if index != before + 1 {
-            // Gaps of elsewhere stand alone, and a fork has two records of one index.
-            self.current.is_partial |= said.kind == RecordKind::Gap;
-            return match said.kind {
-                RecordKind::Frame if index > before + 1 && !self.current.is_partial => {
-                    Err(format!("records {} to {} are not here", before + 1, index - 1))
-                }
-                _ => Ok(()),
-            };
-        }
-        if said.previous.as_ref() == Some(hash) {
+    /// A record names one of those that stand before it, if any does.
+    fn link(&mut self, said: &Said, of: &(String, String), index: u64) -> Result<(), String> {
+        let Some(before) = index.checked_sub(1) else { return Ok(()) };
+        let Some(seen) = self.seen.get(&(of.0.clone(), of.1.clone(), before)) else {
+            return Ok(());
+        };
+        if seen.iter().any(|seen| said.previous.as_deref() == Some(&seen.hash)) {
             self.linked += 1;
-            Ok(())
-        } else {
-            Err(format!("does not follow record {before}"))
+            return Ok(());
         }
+        Err(format!("does not follow record {before}"))
+    }
+
+    /// Notes what is not there between this record and the last one.
+    fn miss(&mut self, line: usize, segment: &str, index: u64) {
+        let next = self.current.last.map_or(0, |last| last + 1);
+        if index > next {
+            let indexes = (next, index - 1);
+            self.missing.push(Missing { line, segment: segment.to_owned(), indexes });
+        }
+        self.current.last = Some(index);
+    }
+
+    /// Whether gap records declare all of these.
+    fn is_declared(&self, missing: &Missing) -> bool {
+        let (first, last) = missing.indexes;
+        let holes = self.holes.iter().filter(|(segment, _)| *segment == missing.segment);
+        let holes: Vec<_> = holes.map(|(_, hole)| *hole).collect();
+        let mut next = first;
+        while next <= last {
+            let covering = holes.iter().filter(|(from, to)| (*from..=*to).contains(&next));
+            let Some(end) = covering.map(|(_, to)| *to).max() else { return false };
+            next = end.saturating_add(1);
+        }
+        true
     }
 
     fn count(&mut self, said: &Said) {
         self.frames += usize::from(said.kind == RecordKind::Frame);
-        self.gaps = self.gaps.saturating_add(said.hole.map_or(0, |(_, most)| most));
+        let Some(hole) = said.hole else { return };
+        self.gaps = self.gaps.saturating_add(hole.readings.1);
+        if let Some(segment) = hole.segment {
+            let (first, last) = hole.indexes;
+            let segment = crate::enrol::hex(&segment.0);
+            self.holes.push((segment, (first.into(), last.into())));
+        }
     }
 
     pub(super) fn receipt(&mut self, line: &Line, known: &Known, report: &mut Report) {
@@ -255,6 +311,15 @@ impl Chains {
             .values()
             .flatten()
             .filter(|seen| !seen.receipted && seen.disposition != Disposition::Refused.name());
+        let undeclared = self
+            .missing
+            .iter()
+            .filter(|missing| self.whole.contains(&missing.segment) && !self.is_declared(missing));
+        for Missing { line, segment, indexes } in undeclared {
+            let (first, last) = indexes;
+            let words = "are not here, and stand in no gap";
+            report.wrong(*line, format!("records {first} to {last} of segment {segment} {words}"));
+        }
         for seen in owed {
             report.wrong.push(format!("line {}: no receipt covers this record", seen.line));
         }
