@@ -58,12 +58,7 @@ impl Run {
         if let Some(words) = &mended {
             tracing::error!("{words}");
         }
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(2)
-            .thread_stack_size(512 * 1024)
-            .enable_all()
-            .build()
-            .context("no runtime")?;
+        let runtime = runtime()?;
         let (broker_events, from_broker) = mpsc::channel(BROKER_EVENTS_MAX);
         let admission = Admission::by_keys(&config.state, config.strangers);
         let registry = Registry::admitting(admission, config.port_rate);
@@ -77,9 +72,9 @@ impl Run {
         let screen = line.health.screen();
         let (chunks, intake) = mpsc::channel(INTAKE_CHUNKS_MAX);
         let (stop, stopped) = watch::channel(false);
-        config.ports.iter().cloned().for_each(|port| {
-            drop(runtime.spawn(ports::serve(port, registry.clone(), chunks.clone())));
-        });
+        for port in config.ports.clone() {
+            runtime.spawn(ports::serve(port, registry.clone(), chunks.clone()));
+        }
         serve_onboard(&config, &registry, &chunks, runtime.handle())?;
         runtime.spawn(renew::keep(config.clone(), floor.clone(), screen.clone()));
         serve_hl7(&config, (&registry, floor), &chunks, runtime.handle())?;
@@ -106,6 +101,12 @@ impl Run {
         runtime.shutdown_timeout(Duration::from_millis(500));
         Ok(())
     }
+}
+
+fn runtime() -> anyhow::Result<Runtime> {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    builder.worker_threads(2).thread_stack_size(512 * 1024).enable_all();
+    builder.build().context("no runtime")
 }
 
 /// Opens the desk of HL7 messages and listens for them, if any are wanted.
