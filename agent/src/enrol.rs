@@ -11,10 +11,9 @@ use wire::keyring::{Keyring, Roots};
 
 use crate::clock::floor::Floor;
 use crate::config::Config;
-use crate::seal::keep::{self, KeepError};
+use crate::seal::keep;
 use crate::seal::keyring::{
-    CustodyError, KeyFiles, has_key, load_keyring, load_roots, load_signing_key, next_key, store,
-    take_enrolled,
+    KeyFiles, has_key, load_keyring, load_roots, load_signing_key, next_key, store, take_enrolled,
 };
 use crate::uplink::tls;
 
@@ -115,8 +114,10 @@ pub fn request_for_successor(config: &Config) -> anyhow::Result<Request> {
 /// Whether a grant may bring other roots than those that are pinned.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Pins {
-    /// Only such that follow from the pinned ones: whatever comes over the network.
+    /// Only such that follow from the pinned ones: what comes by itself.
     Keep,
+    /// The first ones, too, or where none can be read any more: what a person brings.
+    First,
     /// A person says so, who has compared their words.
     Replace,
 }
@@ -143,7 +144,7 @@ pub fn install(config: &Config, text: &str, pins: Pins) -> anyhow::Result<()> {
     let roots = Roots::from_bytes(&roots).context("the grant names too few root keys, or none")?;
     let pinned = match load_roots(&files.roots()) {
         Ok(pinned) if Keyring::verify(&document, &pinned).is_ok() => pinned.after(&document)?,
-        Err(CustodyError::Kept(KeepError::Missing { .. })) => roots,
+        Err(_) if pins != Pins::Keep => roots,
         _ if pins == Pins::Replace => roots,
         _ => bail!(
             "the grant's keyring is not by this gateway's roots; nothing has changed. If the site \

@@ -86,7 +86,7 @@ impl Provision {
     }
 
     const fn pins(&self) -> Pins {
-        if self.new_roots { Pins::Replace } else { Pins::Keep }
+        if self.new_roots { Pins::Replace } else { Pins::First }
     }
 
     fn by_medium(&self, path: &Path) -> Result<(), Failure> {
