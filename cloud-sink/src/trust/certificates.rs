@@ -143,6 +143,7 @@ pub fn certify(
     params.distinguished_name = DistinguishedName::new();
     params.distinguished_name.push(DnType::CommonName, name);
     params.extended_key_usages = vec![purpose];
+    params.use_authority_key_identifier_extension = true;
     params.serial_number = Some(SerialNumber::from_slice(&serial()?));
     Life::begin(now, SERVER_DAYS).of(&mut params);
     let mut pem = params.signed_by(&pair, &issuer(keys)?)?.pem();
@@ -187,6 +188,7 @@ pub fn answer(
     params.distinguished_name = DistinguishedName::new();
     params.distinguished_name.push(DnType::CommonName, gateway.as_str());
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+    params.use_authority_key_identifier_extension = true;
     let serial = serial()?;
     params.serial_number = Some(SerialNumber::from_slice(&serial));
     let life = Life::begin(now, GATEWAY_DAYS);

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 
+use cloud_sink::store::db::Location;
 use rig::site::Role;
 use serde_json::Value;
 use wire::card::{FileName, Veil, records};
@@ -148,7 +149,10 @@ fn the_evidence_of_a_dead_sink_is_opened_with_the_recovery_keys_alone() {
         let path = |path: &Path| path.to_str().unwrap().to_owned();
         command(&["init", "--folder", &path(&new), "--broker-host", "localhost"]);
         let config = path(&new.join("sink.toml"));
-        let store = path(&place.site.store());
+        let store = match place.site.location().unwrap() {
+            Location::File(file) => path(&file),
+            Location::Postgres(address) => address,
+        };
 
         let wrong = path(&new.join("keys/offline"));
         let said = command(&[
