@@ -7,6 +7,7 @@ use anyhow::{Context, bail};
 use ed25519_dalek::{SigningKey, VerifyingKey};
 use serde::{Deserialize, Serialize};
 use wire::enrol::{Endorsement, sign_request};
+use wire::hex::{hex, unhex};
 use wire::keyring::{Keyring, Roots};
 
 use crate::clock::floor::Floor;
@@ -63,21 +64,6 @@ pub struct Grant {
     /// Where the certificate is renewed, if the site has an endpoint.
     #[serde(default)]
     pub sink: Option<String>,
-}
-
-/// Bytes as hexadecimal digits.
-#[must_use]
-pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// The bytes that hexadecimal digits stand for.
-pub(crate) fn unhex(text: &str) -> Option<Vec<u8>> {
-    let pairs = text.as_bytes().chunks(2).map(|pair| {
-        let pair = std::str::from_utf8(pair).ok().filter(|pair| pair.len() == 2)?;
-        u8::from_str_radix(pair, 16).ok()
-    });
-    pairs.collect()
 }
 
 /// A request for a certificate over the key that this gateway has for TLS.

@@ -60,10 +60,7 @@ deeds! {
     Release "release" "Records of a suspect speaker were let go by a person.",
     Keys "keys" "Keys or certificates of the site were changed or destroyed.",
     Import "import" "Records came from a card, or were opened with the recovery keys.",
-    Erasure "erasure" "Readings of a patient, a device or a time were erased for good.",
-    Config "config" "The sink started with another configuration than before.",
     Restored "restored" "The store was put back from a backup.",
-    Gateway "gateway" "A gateway says what happened at it: its own audit trail.",
 }
 
 /// What is to be written down.

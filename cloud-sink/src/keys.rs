@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use ed25519_dalek::SigningKey;
+pub use wire::hex::{hex, unhex};
 use wire::keyring::Audience;
 use wire::seal::RecipientSecret;
 use wire::segment::Suite;
@@ -132,20 +133,4 @@ pub fn recipient_files(keys: &KeyFolder, name: &str) -> anyhow::Result<Vec<(u32,
     }
     found.sort_unstable();
     Ok(found)
-}
-
-/// Bytes as hexadecimal digits.
-#[must_use]
-pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// The bytes that hexadecimal digits stand for.
-#[must_use]
-pub fn unhex(text: &str) -> Option<Vec<u8>> {
-    let pairs = text.as_bytes().chunks(2).map(|pair| {
-        let pair = std::str::from_utf8(pair).ok().filter(|pair| pair.len() == 2)?;
-        u8::from_str_radix(pair, 16).ok()
-    });
-    pairs.collect()
 }

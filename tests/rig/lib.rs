@@ -47,4 +47,6 @@ pub mod trials;
 
 pub mod attack;
 
+pub mod hands;
+
 pub mod targets;

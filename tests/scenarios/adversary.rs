@@ -11,7 +11,6 @@ use agent::line::{Line, Trust};
 use agent::seal::batcher::Batcher;
 use agent::seal::keyring::load_keyring;
 use agent::seal::sealer::Seal;
-use agent::uplink::Hands;
 use agent::uplink::driver::{FromBroker, MessageKind};
 use agent::uplink::machine::Uplink;
 use ed25519_dalek::SigningKey;
@@ -29,6 +28,7 @@ use crate::gateway::{Gateway, Sent};
 use crate::sink::{receipts, settle};
 use crate::site::Site;
 use rig::fleet::{Fleet, named};
+use rig::hands::Mute;
 
 mod cards;
 mod seals;
@@ -40,23 +40,6 @@ fn site() -> Site {
     site
 }
 
-/// Hands without a broker: we speak in its place.
-struct Mute;
-
-impl Hands for Mute {
-    fn connect(&mut self) {}
-
-    fn drop_connection(&mut self) {}
-
-    fn publish(&mut self, _: &str, _: Vec<u8>) -> bool {
-        true
-    }
-
-    fn is_current(&self, _: u64) -> bool {
-        true
-    }
-}
-
 /// The gateway's own line around its log, and where it keeps its keyring.
 fn line_of(fleet: &Fleet, gateway: Gateway, folder: &Path) -> (Line<Folder, Seal, Mute>, PathBuf) {
     let (clock, path) = (Clock::new(), folder.join("keyring"));
@@ -65,7 +48,7 @@ fn line_of(fleet: &Fleet, gateway: Gateway, folder: &Path) -> (Line<Folder, Seal
     let (roots, keyring) = (fleet.roots.clone(), fleet.keyring.clone());
     let trust = Trust::new(gateway.id, roots, keyring, path.clone());
     let batcher = Batcher::new([Duration::from_secs(1); 4]);
-    (Line::new(clock, batcher, gateway.buffer, uplink, Mute, health, trust), path)
+    (Line::new(clock, batcher, gateway.buffer, uplink, Mute { takes: true }, health, trust), path)
 }
 
 fn say(line: &mut Line<Folder, Seal, Mute>, kind: MessageKind, bytes: &[u8]) {

@@ -13,7 +13,6 @@ use agent::intake::Device;
 use agent::line::{Line, Trust};
 use agent::seal::batcher::{Batcher, Said};
 use agent::seal::sealer::Seal;
-use agent::uplink::Hands;
 use agent::uplink::driver::{FromBroker, MessageKind};
 use agent::uplink::machine::Uplink;
 use cloud_sink::receipt;
@@ -32,6 +31,7 @@ use crate::device::{alert, monitor, numerics, wave};
 use crate::gateway::{Gateway, Sent};
 use crate::sink::{Sink, receipts, settle};
 use rig::fleet::{Fleet, named};
+use rig::hands::Mute;
 
 mod broker;
 mod flood;
@@ -149,23 +149,6 @@ fn sixty_thousand_hostile_records_leave_a_sink_as_the_good_ones_alone_do() {
     assert!(growth < GROWTH_MAX, "{growth} bytes more");
 }
 
-/// Hands without a broker: what comes is handed in by the test.
-struct Mute;
-
-impl Hands for Mute {
-    fn connect(&mut self) {}
-
-    fn drop_connection(&mut self) {}
-
-    fn publish(&mut self, _: &str, _: Vec<u8>) -> bool {
-        false
-    }
-
-    fn is_current(&self, _: u64) -> bool {
-        true
-    }
-}
-
 type MuteLine = Line<Folder, Seal, Mute>;
 
 fn line_of(fleet: &Fleet, gateway: Gateway, folder: &Path) -> MuteLine {
@@ -175,7 +158,7 @@ fn line_of(fleet: &Fleet, gateway: Gateway, folder: &Path) -> MuteLine {
     let (roots, keyring) = (fleet.roots.clone(), fleet.keyring.clone());
     let trust = Trust::new(gateway.id, roots, keyring, folder.join("keyring"));
     let batcher = Batcher::new([Duration::from_secs(1); 4]);
-    Line::new(clock, batcher, gateway.buffer, uplink, Mute, health, trust)
+    Line::new(clock, batcher, gateway.buffer, uplink, Mute { takes: false }, health, trust)
 }
 
 fn say(line: &mut MuteLine, kind: MessageKind, bytes: Vec<u8>) {

@@ -62,6 +62,9 @@ pub mod command;
 pub mod enrol;
 
 #[cfg(feature = "alloc")]
+pub mod hex;
+
+#[cfg(feature = "alloc")]
 pub mod words;
 
 #[cfg(feature = "seal")]

@@ -17,10 +17,10 @@ use crate::buffer::disk::{Folder, sync_parent};
 use crate::buffer::{AppendError, Buffer, Erased, Writer};
 use crate::clock::{Clock, boot_id};
 use crate::config::Config;
-use crate::enrol::hex;
 use crate::local::STATUS;
 use crate::seal::keyring::{Custody, KeyFiles, veil_beside};
 use crate::seal::sealer::Seal;
+use wire::hex::hex;
 
 /// Makes everything that is buffered here unreadable for good: the one key under which it lies on
 /// the medium is destroyed. What had no receipt is declared in gaps that the sink gets with the

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, ensure};
 use serde::Deserialize;
+use wire::hex::unhex;
 use wire::words;
 
 use super::{ConfigArg, Failure, wrong_config};
@@ -166,7 +167,7 @@ fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
 
 /// What two people compare.
 fn show_key(request: &enrol::Request) -> anyhow::Result<()> {
-    let key = enrol::unhex(&request.signing_key).context("no key")?;
+    let key = unhex(&request.signing_key).context("no key")?;
     let key = ed25519_dalek::VerifyingKey::try_from(key.as_slice())?;
     let id = wire::signed::signing_key_id(&key);
     println!("key id {id}");

@@ -15,7 +15,7 @@ use wire::signed::signing_key_id;
 use wire::words;
 
 use super::Failure;
-use crate::enrol::unhex;
+use wire::hex::{hex, unhex};
 
 mod content;
 
@@ -226,7 +226,7 @@ impl Known {
     /// Whether given keys are those of the first roots, or of those that follow from them.
     fn are_roots(&self, given: &[String]) -> bool {
         let are = |roots: &Roots| {
-            let digits = |root: &VerifyingKey| crate::enrol::hex(root.as_bytes());
+            let digits = |root: &VerifyingKey| hex(root.as_bytes());
             let is_given = |digits: String| given.iter().any(|g| g.eq_ignore_ascii_case(&digits));
             roots.keys.len() == given.len() && roots.keys.iter().map(digits).all(is_given)
         };

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::unhex;
+use wire::hex::{hex, unhex};
 
 /// A token.
 #[derive(Clone, Eq, PartialEq)]
@@ -33,10 +33,7 @@ impl FromStr for Token {
         let (secret, authority) = rest.split_once('-').ok_or(BadToken)?;
         let bytes = unhex(secret).filter(|bytes| bytes.len() == 16).ok_or(BadToken)?;
         let authority = unhex(authority).ok_or(BadToken)?;
-        Ok(Self {
-            secret: super::hex(&bytes),
-            authority: authority.try_into().map_err(|_| BadToken)?,
-        })
+        Ok(Self { secret: hex(&bytes), authority: authority.try_into().map_err(|_| BadToken)? })
     }
 }
 

@@ -3,9 +3,11 @@
 use wire::identity::StoreEpoch;
 use wire::keyring::FleetPart;
 
-use super::{ConfigArg, Failure};
+use super::{ConfigArg, Failure, write_down};
+use crate::audit::Deed;
 use crate::keys::{KeyFolder, random};
 use crate::store::commit;
+use crate::store::db::Db;
 use crate::trust::keyring;
 
 /// Tells all gateways, once the sink runs again, that the store is an older one: they offer again
@@ -20,6 +22,8 @@ impl Restored {
     pub(super) fn run(self) -> Result<(), Failure> {
         let config = self.config.load()?;
         let keys = KeyFolder(config.keys.clone());
+        let words = "put back from a backup: another life begins";
+        write_down(&Db::open(&config.store)?, Deed::Restored, "", words)?;
         let epoch = StoreEpoch(random()?[..16].try_into().unwrap_or_default());
         // Whichever of the two is written alone: gateways take no receipt until both are.
         let renewed = |fleet| FleetPart { store_epoch: epoch, ..fleet };

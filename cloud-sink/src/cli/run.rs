@@ -174,35 +174,30 @@ async fn measure(store: Location, address: SocketAddr) {
 
 /// Has what is held looked at again: at the start, since keys or program may be newer, and whenever
 /// a person lets something go.
-async fn reopen(store: Location, again: mpsc::WeakSender<Incoming>) {
+async fn reopen(mut held: StoreRegistry, again: mpsc::WeakSender<Incoming>) {
     let mut all = true;
     loop {
-        let (store, again) = (store.clone(), again.clone());
-        let look = move || match StoreRegistry::open(&store) {
-            Ok(held) => reopen_held(&held, &again, all),
-            Err(error) => tracing::error!(%error, "held records stay as they are for now"),
+        let again = again.clone();
+        let look = move || {
+            reopen_held(&held, &again, all);
+            held
         };
-        if tokio::task::spawn_blocking(look).await.is_err() {
-            return;
-        }
-        all = false;
+        let Ok(looked) = tokio::task::spawn_blocking(look).await else { return };
+        (held, all) = (looked, false);
         tokio::time::sleep(REOPEN).await;
     }
 }
 
 /// Looks after keys, for as long as the sink runs.
-async fn keep_keys(keeper: Keeper, store: Location) {
-    let mut keeper = keeper;
+async fn keep_keys(mut keeper: Keeper, mut db: Db) {
     loop {
-        let store = store.clone();
         let look = move || {
-            let looked =
-                Db::open(&store).map_err(Into::into).and_then(|db| keeper.look(&db, clock::now()));
-            (keeper, looked)
+            let looked = keeper.look(&db, clock::now());
+            (keeper, db, looked)
         };
         let Ok(looked) = tokio::task::spawn_blocking(look).await else { return };
         let changes;
-        (keeper, changes) = looked;
+        (keeper, db, changes) = looked;
         match changes {
             Ok(changes) => changes.iter().for_each(|words| tracing::info!("keys: {words}")),
             Err(error) => {
@@ -315,8 +310,8 @@ impl Run {
             .enable_all()
             .build()
             .context("no runtime")?;
-        runtime.spawn(reopen(config.store.clone(), incoming.downgrade()));
-        runtime.spawn(keep_keys(keeper, config.store.clone()));
+        runtime.spawn(reopen(StoreRegistry::open(&config.store)?, incoming.downgrade()));
+        runtime.spawn(keep_keys(keeper, Db::open(&config.store)?));
         let feeds = begin_beside(&runtime, &config, trust)?;
         tracing::info!(sink = config.name, "receiving");
         let ended = runtime.block_on(async {

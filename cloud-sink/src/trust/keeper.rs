@@ -95,8 +95,12 @@ impl Keeper {
     fn show(&self, db: &Db, now: UnixNanos) -> anyhow::Result<()> {
         let (document, keyring) = keyring::load(&self.keys)?;
         let (root, fleet) = keyring.versions();
-        let insert = "INSERT INTO keyring VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING";
-        db.execute(insert, values![root.cast_signed(), fleet.cast_signed(), now.0, &document])?;
+        let (root, fleet) = (root.cast_signed(), fleet.cast_signed());
+        let known = "SELECT 1 FROM keyring WHERE root_version = ?1 AND fleet_version = ?2";
+        if db.row(known, values![root, fleet])?.is_none() {
+            let insert = "INSERT INTO keyring VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING";
+            db.execute(insert, values![root, fleet, now.0, &document])?;
+        }
         let receipt = self.keys.signing("receipt.key")?;
         self.keyring.send_if_modified(|known| {
             let is_new = *known != document;

@@ -140,7 +140,10 @@ impl<R: Registry> Verifier<R> {
             (true, _) => None,
             (false, false) => self.keys.admit(&header, core, wrapped),
             // Known, and perhaps only in memory: it was held, or no key opened it when it came.
-            (false, true) => self.keys.secret_to_keep(&header, core, wrapped),
+            (false, true) => match self.registry.segment(common.gateway.row, segment) {
+                Some((_, Some(_))) => None,
+                _ => self.keys.secret_to_keep(&header, core, wrapped),
+            },
         };
         let (disposition, reason) = if misplaced {
             (Disposition::Refused, Reason::Misplaced)

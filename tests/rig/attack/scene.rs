@@ -15,7 +15,6 @@ use agent::intake::{Device, Introduction, Registry};
 use agent::line::{Line, Trust};
 use agent::seal::batcher::{Batcher, Said};
 use agent::seal::sealer::Seal;
-use agent::uplink::Hands;
 use agent::uplink::driver::{FromBroker, MessageKind};
 use agent::uplink::machine::Uplink;
 use cloud_sink::ledger::{self, LaneBooks};
@@ -39,6 +38,7 @@ use wire::topic::Topic;
 
 use super::{demand, words};
 use crate::fleet::{Fleet, named};
+use crate::hands::Mute;
 
 /// When the story begins: 2026-01-01T00:00:00Z, UTC nanoseconds.
 const BEGIN_NS: i64 = 1_767_225_600_000_000_000;
@@ -83,23 +83,6 @@ impl Source for Told {
 
     fn wall(&self) -> (i64, Option<Duration>) {
         (BEGIN_NS + self.since().as_nanos() as i64, Some(Duration::ZERO))
-    }
-}
-
-/// Hands without a broker: what an agent would send is read from its log.
-pub struct Mute;
-
-impl Hands for Mute {
-    fn connect(&mut self) {}
-
-    fn drop_connection(&mut self) {}
-
-    fn publish(&mut self, _: &str, _: Vec<u8>) -> bool {
-        true
-    }
-
-    fn is_current(&self, _: u64) -> bool {
-        true
     }
 }
 
@@ -153,7 +136,7 @@ impl Agent {
         let (roots, keyring) = (fleet.roots.clone(), fleet.keyring.clone());
         let trust = Trust::new(id, roots, keyring, card.join("keyring"));
         let batcher = Batcher::new([Duration::from_secs(1); 4]);
-        let line = Line::new(clock, batcher, buffer, uplink, Mute, health, trust);
+        let line = Line::new(clock, batcher, buffer, uplink, Mute { takes: true }, health, trust);
         let (card, device) = (card.to_owned(), monitor(first.unsigned_abs())?);
         Ok(Self { id, signer, line, card, time, device, first, said: 0 })
     }

@@ -7,6 +7,7 @@ use cloud_sink::store::db::Location;
 use rig::site::Role;
 use serde_json::Value;
 use wire::card::{FileName, Veil, records};
+use wire::hex::unhex;
 
 use super::{Place, run};
 
@@ -37,11 +38,7 @@ fn an_erased_card_holds_nothing_readable_and_the_sink_is_told_what_is_gone() {
         place.site.stop(Role::Agent).await.unwrap();
         let state = place.site.folder().join("gw/state");
         let (buffer, image) = (state.join("buffer"), place.below("image"));
-        fs::create_dir(&image).unwrap();
-        for entry in fs::read_dir(&buffer).unwrap() {
-            let entry = entry.unwrap();
-            fs::copy(entry.path(), image.join(entry.file_name())).unwrap();
-        }
+        copy_files(&buffer, &image);
         let (open, veiled) = read(&image, &Veil::default());
         assert!(veiled > 2 && open == 0, "everything lies under the key: {open} {veiled}");
 
@@ -55,9 +52,10 @@ fn an_erased_card_holds_nothing_readable_and_the_sink_is_told_what_is_gone() {
         let vital = &said["lanes"][1];
         assert_eq!((&vital["lane"], &said["undeclared"]), (&"vital".into(), &Value::Null));
         assert!(vital["readings_min"].as_u64() >= Some(30), "{vital}");
-        let key: [u8; 32] = hex(proof["signing_key"].as_str().unwrap()).try_into().unwrap();
+        let key: [u8; 32] =
+            unhex(proof["signing_key"].as_str().unwrap()).unwrap().try_into().unwrap();
         let key = ed25519_dalek::VerifyingKey::from_bytes(&key).unwrap();
-        let signed = hex(proof["signed"].as_str().unwrap());
+        let signed = unhex(proof["signed"].as_str().unwrap()).unwrap();
         let text = wire::signed::verify(&key, wire::signed::Purpose::Erasure, &signed).unwrap();
         assert_eq!(text, proof["proof"].as_str().unwrap().as_bytes());
         let (gaps, none) = read(&buffer, &Veil::default());
@@ -76,10 +74,12 @@ fn an_erased_card_holds_nothing_readable_and_the_sink_is_told_what_is_gone() {
     });
 }
 
-fn hex(text: &str) -> Vec<u8> {
-    (0..text.len() / 2)
-        .map(|at| u8::from_str_radix(&text[2 * at..2 * at + 2], 16).unwrap())
-        .collect()
+fn copy_files(from: &Path, to: &Path) {
+    fs::create_dir(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
+    }
 }
 
 #[test]
@@ -93,11 +93,7 @@ fn a_dead_gateway_s_card_is_taken_once_and_needs_its_own_key() {
         place.site.stop(Role::Agent).await.unwrap();
         let state = place.site.folder().join("gw/state");
         let (card, without) = (state.to_str().unwrap(), place.below("without"));
-        fs::create_dir(&without).unwrap();
-        for entry in fs::read_dir(state.join("buffer")).unwrap() {
-            let entry = entry.unwrap();
-            fs::copy(entry.path(), without.join(entry.file_name())).unwrap();
-        }
+        copy_files(&state.join("buffer"), &without);
         let (sink, config) = (place.site.programs().sink.clone(), place.site.sink_config());
         let import = |folder: &str| -> Value {
             let mut command = std::process::Command::new(&sink);

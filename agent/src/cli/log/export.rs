@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use serde::Serialize;
 use wire::frame::RecordKind;
+use wire::hex::hex;
 
 use super::each_segment;
 use crate::buffer::segment::read_place;
@@ -75,8 +76,4 @@ fn write_all(folder: &Path, out: &mut impl Write) -> anyhow::Result<u64> {
         Ok(())
     })?;
     Ok(records)
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

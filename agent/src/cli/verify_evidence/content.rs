@@ -7,7 +7,7 @@ use wire::strict::Writer;
 
 use super::records::Chains;
 use super::{Line, Report};
-use crate::enrol::unhex;
+use wire::hex::unhex;
 
 /// Blocks of the frame that is read just now.
 #[derive(Default)]

@@ -6,6 +6,7 @@ use ed25519_dalek::VerifyingKey;
 use sha2::{Digest, Sha256};
 use wire::frame::{RecordKind, hash_of, read_frame_payload};
 use wire::gap::{Gap, Hole};
+use wire::hex::hex;
 use wire::receipt::{Disposition, Receipt};
 use wire::segment::read_header_payload;
 use wire::signed::{Purpose, signing_key_id, verify};
@@ -173,7 +174,7 @@ impl Chains {
         });
         let (enrolled, payload) = signer.ok_or("no enrolled key of its gateway has signed it")?;
         let said = said(payload).ok_or("is no record")?;
-        if crate::enrol::hex(&said.segment) != line.text("segment") || said.index != index {
+        if hex(&said.segment) != line.text("segment") || said.index != index {
             return Err("stands in another place than it says".into());
         }
         let word = match said.kind {
@@ -255,7 +256,7 @@ impl Chains {
         self.gaps = self.gaps.saturating_add(hole.readings.1);
         if let Some(segment) = hole.segment {
             let (first, last) = hole.indexes;
-            let segment = crate::enrol::hex(&segment.0);
+            let segment = hex(&segment.0);
             self.holes.push((segment, (first.into(), last.into())));
         }
     }
@@ -270,7 +271,7 @@ impl Chains {
             Err(error) => return report.wrong(line.number, error),
         };
         for (segment, ranges) in &receipt.segments {
-            let segment = crate::enrol::hex(&segment.0);
+            let segment = hex(&segment.0);
             for range in ranges.iter().filter(|range| range.disposition != Disposition::Refused) {
                 self.cover(line, (receipt.gateway.as_str(), &segment), range, report);
             }

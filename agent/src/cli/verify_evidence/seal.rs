@@ -4,7 +4,7 @@ use sha2::{Digest, Sha256};
 use wire::signed::{Purpose, verify};
 
 use super::{Known, Line, Report};
-use crate::enrol::unhex;
+use wire::hex::unhex;
 
 /// Hashes of the lines as they are.
 #[derive(Default)]
