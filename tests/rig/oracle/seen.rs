@@ -90,7 +90,7 @@ impl Seen {
             }
         }
         for lane in chain::forked_lanes(&db)? {
-            let sql = "SELECT 1 FROM incident WHERE kind = 'fork' AND subject = ?1";
+            let sql = "SELECT 1 FROM incident WHERE kind IN ('fork', 'old card') AND subject = ?1";
             let name = Lane::from_number(lane.into()).map_or("?", Lane::name);
             if !db.prepare(sql)?.exists([name])? {
                 wrong.push(format!("a fork of lane {name} is not told"));
