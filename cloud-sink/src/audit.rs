@@ -61,6 +61,7 @@ deeds! {
     Keys "keys" "Keys or certificates of the site were changed or destroyed.",
     Import "import" "Records came from a card, or were opened with the recovery keys.",
     Restored "restored" "The store was put back from a backup.",
+    Erasure "erasure" "A patient's, a device's or a period's readings were erased.",
 }
 
 /// What is to be written down.

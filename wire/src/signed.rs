@@ -35,10 +35,12 @@ pub enum Purpose {
     Endorsement,
     /// What a gateway asks of the sink, by its key.
     Request,
-    /// That a gateway's buffer was erased, by its key.
+    /// That a gateway's buffer was erased, by its key; or what is erased at a sink, by its own.
     Erasure,
     /// A bundle of evidence, by a sink's receipt key.
     Evidence,
+    /// An entry of a gateway's audit trail, by its key.
+    Audit,
 }
 
 impl Purpose {
@@ -55,6 +57,7 @@ impl Purpose {
             Self::Request => b"wardline/1/request",
             Self::Erasure => b"wardline/1/erasure",
             Self::Evidence => b"wardline/1/evidence",
+            Self::Audit => b"wardline/1/audit",
         }
     }
 }

@@ -29,7 +29,7 @@ macro_rules! table {
     };
 }
 
-const TABLES: [Table; 41] = [
+const TABLES: [Table; 44] = [
     table!("gateway", "id, name, signing_key, enrolled_ns", "?1, ?2, ?3, ?4", numbered),
     table!("gateway_key", "gateway, signing_key, enrolled_ns", "?1, ?2, ?3"),
     table!(
@@ -159,6 +159,18 @@ const TABLES: [Table; 41] = [
         "id, at_ns, lane, ward, stored_before_ns, rows_gone, records_gone",
         "?1, ?2, ?3, ?4, ?5, ?6, ?7",
         numbered
+    ),
+    table!(
+        "erasure",
+        "id, digest, at_ns, device, patient, from_ns, to_ns, reason, who, rows_gone, blocks_gone",
+        "?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11",
+        numbered
+    ),
+    table!("remnant", "evidence, signed, blocks", "?1, ?2, ?3"),
+    table!(
+        "gateway_audit",
+        "gateway, number, hash, evidence, at_ns, kind, object, words, entry",
+        "?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9"
     ),
     table!("asset", "eui, udi, serial, model, maker, place", "?1, ?2, ?3, ?4, ?5, ?6"),
     Table {

@@ -135,7 +135,7 @@ CREATE INDEX IF NOT EXISTS evidence_kept ON evidence (disposition, reason) WHERE
 
 /// What makes each version out of the one before, the second first. A step that was released is
 /// never changed.
-pub const UPGRADES: [&str; 4] = [
+pub const UPGRADES: [&str; 5] = [
     "
 DROP TABLE IF EXISTS ticket;
 DROP TABLE IF EXISTS session;
@@ -242,6 +242,21 @@ CREATE TABLE fork (
   gateway INTEGER NOT NULL, boot BLOB NOT NULL, other BLOB NOT NULL, at_ns INTEGER NOT NULL,
   PRIMARY KEY (gateway, boot, other)) WITHOUT ROWID;
 CREATE INDEX segment_gateway ON segment (gateway, lane);
+",
+    // `remnant`: what an erasure left of a record, its signed part and each block or its digest.
+    // `gateway_audit`: what a gateway's own trail says, as it signed it.
+    "
+CREATE TABLE erasure (
+  id INTEGER PRIMARY KEY, digest BLOB NOT NULL UNIQUE, at_ns INTEGER NOT NULL, device TEXT,
+  patient BLOB, from_ns INTEGER, to_ns INTEGER, reason TEXT NOT NULL, who TEXT NOT NULL,
+  rows_gone INTEGER NOT NULL, blocks_gone INTEGER NOT NULL);
+CREATE TABLE remnant (
+  evidence INTEGER PRIMARY KEY, signed BLOB NOT NULL, blocks BLOB NOT NULL);
+CREATE TABLE gateway_audit (
+  gateway INTEGER NOT NULL, number INTEGER NOT NULL, hash BLOB NOT NULL,
+  evidence INTEGER NOT NULL, at_ns INTEGER, kind TEXT NOT NULL, object TEXT NOT NULL,
+  words TEXT NOT NULL, entry BLOB NOT NULL,
+  PRIMARY KEY (gateway, number, hash)) WITHOUT ROWID;
 ",
 ];
 
