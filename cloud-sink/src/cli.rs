@@ -17,6 +17,7 @@ mod availability;
 mod device;
 mod dispose;
 mod enroll;
+mod erase;
 mod evidence;
 mod export;
 mod feeds;
@@ -87,6 +88,8 @@ enum Command {
     Hold(hold::Hold),
     /// Disposes of what the rules of retention no longer keep.
     Dispose(dispose::Dispose),
+    /// Erases a patient's, a device's or a period's readings, with a signed proof.
+    Erase(erase::Erase),
     /// Shows who did what, and checks that nothing of it was changed.
     Audit(audit::Audit),
     /// Writes a device's readings into files.
@@ -212,6 +215,7 @@ impl Cli {
             Command::Notify(command) => command.run(),
             Command::Hold(command) => command.run(),
             Command::Dispose(command) => command.run(),
+            Command::Erase(command) => command.run(),
             Command::Audit(command) => command.run(),
             Command::Export(command) => command.run(),
             Command::Evidence(command) => command.run(),

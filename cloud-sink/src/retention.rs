@@ -14,6 +14,8 @@ use crate::store::db::{Db, Turn, values};
 
 mod dispose;
 
+pub mod erase;
+
 mod policy;
 
 pub use dispose::{Disposed, How, dispose};

@@ -29,7 +29,7 @@ mod rows;
 
 mod runs;
 
-mod said;
+pub(crate) mod said;
 
 pub mod schema;
 

@@ -66,6 +66,8 @@ mod access;
 
 mod notify;
 
+mod erase;
+
 mod exhaustive;
 
 mod two_gateways;

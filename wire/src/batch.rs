@@ -82,6 +82,15 @@ pub struct Block {
     pub notes: Vec<Note>,
 }
 
+impl Block {
+    /// The device's sequence numbers, of its tables, its waveforms and its notes.
+    pub fn sequences(&self) -> impl Iterator<Item = i64> + '_ {
+        let tables = self.tables.iter().flat_map(|table| table.sequences.iter().copied());
+        let waves = self.waves.iter().flat_map(|run| run.parts.iter().map(|(first, _)| *first));
+        tables.chain(waves).chain(self.notes.iter().map(|note| note.sequence))
+    }
+}
+
 /// Numerics of neighbouring channels at several moments.
 ///
 /// Invariant: `values.len() == channels * times.len()` and `sequences.len() == times.len()`;

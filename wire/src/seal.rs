@@ -22,9 +22,11 @@ use crate::signed::{Purpose, SignatureError, sign, signing_key_id, verify};
 use crate::strict::{Reader, StrictError};
 
 mod recipient;
+mod remnant;
 
 pub use recipient::{BadRecipient, Recipient, RecipientSecret, unwrap_secret};
 use recipient::{Draws, wrap};
+pub use remnant::Remnant;
 
 /// Why sealed bytes do not open. Each means: keep the bytes, use nothing of them.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -177,26 +179,6 @@ impl SegmentKeys {
         let mut salt = [0; 16];
         salt.copy_from_slice(&mac.finalize().into_bytes()[..16]);
         salt
-    }
-
-    /// What proves one block of a batch under its content root, and tells nothing of the others;
-    /// `None` if there is no such block.
-    ///
-    /// # Errors
-    /// [`StrictError`] if the plaintext is no array of byte strings.
-    pub fn prove(
-        &self,
-        index: u32,
-        plaintext: &[u8],
-        block: u32,
-    ) -> Result<Option<BlockProof>, StrictError> {
-        let leaves = self.leaves(index, plaintext)?;
-        let Some(at) = usize::try_from(block).ok().filter(|at| *at < leaves.len()) else {
-            return Ok(None);
-        };
-        let mut path = Vec::new();
-        merkle_path(&leaves, at, &mut path);
-        Ok(Some(BlockProof { salt: self.salt(index, block), path }))
     }
 
     /// Content root of a batch's plaintext.

@@ -13,8 +13,10 @@ use wire::segment::read_header_payload;
 
 use super::{ConfigArg, Failure, write_down};
 use crate::audit::Deed;
+use crate::clock;
 use crate::ingest::{Found, Ingest, Tally};
 use crate::keys::{KeyFolder, hex};
+use crate::retention::erase;
 use crate::store::db::Db;
 
 /// Takes what is on a gateway's card, by the way that everything takes: verified, stored, signed
@@ -97,6 +99,7 @@ impl Import {
         }
         let (tally, receipts) = ingest.end();
         left.unkept = tally.unkept;
+        erase::carry_out_all(&Db::open(&config.store)?, &keys, clock::now())?;
         if let Some(path) = &self.receipts {
             let lines = receipts.iter().map(|receipt| hex(&receipt.bytes) + "\n");
             fs::write(path, lines.collect::<String>())

@@ -10,8 +10,10 @@ use wire::receipt::Reason;
 
 use super::{ConfigArg, Failure, write_down};
 use crate::audit::Deed;
+use crate::clock;
 use crate::ingest::{Found, Ingest, Tally};
 use crate::keys::KeyFolder;
+use crate::retention::erase;
 use crate::store::StoreError;
 use crate::store::db::{Db, Location, values};
 use crate::trust::desk::in_transaction;
@@ -39,6 +41,8 @@ struct Answer {
     gateways: u64,
     #[serde(flatten)]
     tally: Tally,
+    /// Records of which something was erased there: what is left of them stays in that store.
+    erased: u64,
 }
 
 /// Records that are read at once.
@@ -68,7 +72,10 @@ impl Recover {
             }
         }
         let (tally, _) = ingest.end();
-        let answer = Answer { schema: 1, gateways, tally };
+        erase::take_over(&keys, &old)?;
+        erase::carry_out_all(&db, &keys, clock::now())?;
+        let erased = old.one("SELECT count(*) FROM remnant", &[])?;
+        let answer = Answer { schema: 1, gateways, tally, erased };
         if self.json {
             println!("{}", serde_json::to_string(&answer)?);
             return Ok(());
@@ -79,6 +86,12 @@ impl Recover {
         );
         if unsigned > 0 {
             println!("{unsigned} are signed by no gateway of that store, and are not kept");
+        }
+        if erased > 0 {
+            println!(
+                "{erased} were erased in part: what is left of them is in that store only; export \
+                 it there, and keep it"
+            );
         }
         println!(
             "next: `wardline-sink enroll` each gateway again, or `restored` if it has this keyring"

@@ -5,7 +5,9 @@ use wire::keyring::FleetPart;
 
 use super::{ConfigArg, Failure, write_down};
 use crate::audit::Deed;
+use crate::clock;
 use crate::keys::{KeyFolder, random};
+use crate::retention::erase::{self, Erased};
 use crate::store::commit;
 use crate::store::db::Db;
 use crate::trust::keyring;
@@ -23,7 +25,13 @@ impl Restored {
         let config = self.config.load()?;
         let keys = KeyFolder(config.keys.clone());
         let words = "put back from a backup: another life begins";
-        write_down(&Db::open(&config.store)?, Deed::Restored, "", words)?;
+        let db = Db::open(&config.store)?;
+        write_down(&db, Deed::Restored, "", words)?;
+        // Before anything is answered from it: what was erased since the backup goes again.
+        let again = erase::carry_out_all(&db, &keys, clock::now())?;
+        if again != Erased::default() {
+            println!("erased again: {} rows, {} sealed blocks", again.rows, again.blocks);
+        }
         let epoch = StoreEpoch(random()?[..16].try_into().unwrap_or_default());
         // Whichever of the two is written alone: gateways take no receipt until both are.
         let renewed = |fleet| FleetPart { store_epoch: epoch, ..fleet };

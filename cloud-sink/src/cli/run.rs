@@ -23,6 +23,7 @@ use crate::limits::{INCOMING_MAX, VERIFIED_MAX};
 use crate::line::{Committer, reopen_held, verify_all};
 use crate::notify::{self, Receiver};
 use crate::receive::driver::{self, Incoming};
+use crate::retention::erase::{self, Erased};
 use crate::retention::{self, Disposed, How, PolicyError, Rule};
 use crate::store::commit::SqlStore;
 use crate::store::db::{Db, Location};
@@ -55,6 +56,8 @@ const TELL_MAX: Duration = Duration::from_secs(300);
 const REOPEN: Duration = Duration::from_secs(30);
 /// Between two looks at the folder of keys.
 const KEYS: Duration = Duration::from_secs(5);
+/// Between two looks for what an order to erase means: each goes through the whole store.
+const ERASE: Duration = Duration::from_secs(86_400);
 /// Between two disposals; rules count in days.
 const CLEAN: Duration = Duration::from_secs(3600);
 
@@ -131,6 +134,29 @@ async fn keep_clean(store: Location, rules: Vec<Rule>) {
             Ok(Err(error)) => tracing::error!(%error, "nothing is disposed of; trying again"),
             Err(_) => return,
         }
+    }
+}
+
+/// Carries out orders to erase on what has come since, for as long as the sink runs.
+async fn keep_erased(store: Location, keys: KeyFolder) {
+    loop {
+        let (store, keys) = (store.clone(), keys.clone());
+        let again = move || {
+            let db = Db::open(&store)?;
+            erase::carry_out_all(&db, &keys, clock::now())
+        };
+        match tokio::task::spawn_blocking(again).await {
+            Ok(Ok(erased)) if erased != Erased::default() => {
+                tracing::info!(?erased, "under orders to erase");
+            }
+            Ok(Ok(_)) => {}
+            Ok(Err(error)) => {
+                let error = format!("{error:#}");
+                tracing::error!(error, "orders to erase are not carried out; trying again");
+            }
+            Err(_) => return,
+        }
+        tokio::time::sleep(ERASE).await;
     }
 }
 
@@ -251,6 +277,7 @@ fn begin_beside(runtime: &Runtime, config: &Config, trust: Trust) -> anyhow::Res
     let mut feeds = Feeds::default();
     let watched = Db::open(&config.store)?;
     runtime.spawn(watch(watched));
+    runtime.spawn(keep_erased(config.store.clone(), KeyFolder(config.keys.clone())));
     if !config.retention.is_empty() {
         runtime.spawn(keep_clean(config.store.clone(), config.retention.clone()));
     }

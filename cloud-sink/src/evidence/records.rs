@@ -1,6 +1,7 @@
 //! Records of a bundle: those that hold something of the device, and all that lead to them.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::iter;
 
 use anyhow::Context;
 use serde_json::{Value, json};
@@ -8,9 +9,7 @@ use wire::batch;
 use wire::frame::{Record as Parsed, RecordKind};
 use wire::identity::{DeviceId, GatewayId, Lane, SegmentId};
 use wire::receipt::{Disposition, Reason};
-use wire::seal::{SegmentKeys, open_frame, stored_frame};
-use wire::segment::read_header_payload;
-use wire::strict::Reader;
+use wire::seal::{Remnant, open_frame, stored_frame};
 
 use super::{Wanted, device_row};
 use crate::keys::hex;
@@ -45,6 +44,8 @@ pub(super) struct Record {
     pub reason: u8,
     pub received_ns: i64,
     bytes: Vec<u8>,
+    /// What an erasure left of it: its signed part, and its blocks.
+    remnant: Option<(Vec<u8>, Vec<u8>)>,
     is_of_device: bool,
 }
 
@@ -129,8 +130,10 @@ fn place_of(db: &Db, evidence: i64) -> anyhow::Result<(Place, i64)> {
 
 /// The wanted records of a segment, in order.
 pub(super) fn of(db: &Db, place: &Place) -> anyhow::Result<Vec<Record>> {
-    let sql = "SELECT id, idx, hash, previous, disposition, reason, received_ns, bytes
-               FROM evidence WHERE segment = ?1 AND (idx <= ?2 OR CAST(?3 AS BIGINT) = 1)
+    let sql = "SELECT id, idx, hash, previous, disposition, reason, received_ns, bytes,
+                 remnant.signed, remnant.blocks
+               FROM evidence LEFT JOIN remnant ON remnant.evidence = evidence.id
+               WHERE segment = ?1 AND (idx <= ?2 OR CAST(?3 AS BIGINT) = 1)
                ORDER BY idx, id";
     let only = i64::from(place.only.is_some());
     let mut records = Vec::new();
@@ -151,6 +154,7 @@ pub(super) fn of(db: &Db, place: &Place) -> anyhow::Result<Vec<Record>> {
             reason: row.at(5)?,
             received_ns: row.at(6)?,
             bytes: row.at(7)?,
+            remnant: row.at::<Option<_>>(8)?.zip(row.at(9)?),
             is_of_device: place.of_device.contains(&id),
         });
     }
@@ -158,17 +162,19 @@ pub(super) fn of(db: &Db, place: &Place) -> anyhow::Result<Vec<Record>> {
 }
 
 impl Record {
-    /// Whether its bytes are gone.
+    /// Whether its bytes are gone, the signed part, too.
     pub(super) fn is_disposed(&self) -> bool {
-        self.bytes.is_empty()
+        self.bytes.is_empty() && self.remnant.is_none()
     }
 
     pub(super) fn line(&self, place: &Place) -> Value {
         let parsed = Parsed::parse(&self.bytes).ok();
+        let signed = self.remnant.as_ref().map(|(signed, _)| signed.as_slice());
         let kind = match parsed.map(|record| record.kind) {
             Some(RecordKind::Header) => "header",
             Some(RecordKind::Gap) => "gap",
             Some(RecordKind::Frame) => "frame",
+            None if signed.is_some() => "frame",
             None => "gone",
         };
         let ciphertext = parsed.filter(|_| self.is_of_device).map(|record| record.ciphertext);
@@ -180,7 +186,8 @@ impl Record {
             "segment": hex(&place.segment.0), "index": self.index, "kind": kind,
             "hash": hex(&self.hash), "received_ns": self.received_ns,
             "disposition": disposition, "reason": reason,
-            "signed": parsed.map(|record| hex(record.signed)), "ciphertext": ciphertext,
+            "signed": parsed.map(|record| record.signed).or(signed).map(hex),
+            "ciphertext": ciphertext,
         })
     }
 
@@ -195,50 +202,35 @@ impl Record {
         if !self.is_of_device {
             return Ok(Vec::new());
         }
-        let Ok(record) = Parsed::parse(&self.bytes) else { return Ok(Vec::new()) };
-        let Some(keys) = keys_of(place, opener) else { return Ok(Vec::new()) };
-        let frame = stored_frame(&record).context("a stored frame was changed")?;
-        let plaintext = open_frame(keys, &frame).context("a stored frame does not open")?;
+        let Some(remnant) = self.open(place, opener)? else { return Ok(Vec::new()) };
+        let plaintext = remnant.plaintext().context("a stored batch is too large")?;
+        let decoded = batch::decode(&plaintext).context("a stored batch is none")?;
         let mut lines = Vec::new();
-        for (at, bytes) in blocks_of(&plaintext, device)? {
-            let proof = keys.prove(self.index, &plaintext, at)?.context("a block is not there")?;
+        // The head comes first; the others stand as decoded.
+        let devices = decoded.blocks.iter().map(|block| block.source.device);
+        let devices = iter::once(device).chain(devices);
+        for ((at, bytes), _) in remnant.blocks().zip(devices).filter(|(_, of)| *of == device) {
+            let proof = remnant.prove(at).context("a block is not there")?;
             let path = proof.path.iter().map(|(is_left, hash)| json!([is_left, hex(hash)]));
             lines.push(json!({
                 "is": "block", "segment": hex(&place.segment.0), "index": self.index,
                 "hash": hex(&self.hash), "block": at, "salt": hex(&proof.salt),
-                "bytes": hex(&bytes), "path": path.collect::<Vec<_>>(),
+                "bytes": hex(bytes), "path": path.collect::<Vec<_>>(),
             }));
         }
         Ok(lines)
     }
-}
 
-fn keys_of<'a>(place: &Place, opener: &'a mut Keys) -> Option<&'a SegmentKeys> {
-    let (bytes, kept) = place.header.as_ref()?;
-    let record = Parsed::parse(bytes).ok()?;
-    let (header, core, wrapped) = read_header_payload(record.payload).ok()?;
-    if opener.segment(place.gateway.1, place.segment).is_none() {
-        match kept {
-            Some(kept) => opener.readmit(&header, core, Some(kept)),
-            None => drop(opener.admit(&header, core, &wrapped)),
+    /// Its blocks, as far as they are left; none if nothing here opens it.
+    fn open(&self, place: &Place, opener: &mut Keys) -> anyhow::Result<Option<Remnant>> {
+        if let Some((_, blocks)) = &self.remnant {
+            return Ok(Some(Remnant::decode(blocks).context("what an erasure left was changed")?));
         }
+        let Ok(record) = Parsed::parse(&self.bytes) else { return Ok(None) };
+        let opened = opener.recall(place.gateway.1, place.segment, || place.header.clone());
+        let Some(keys) = opened.and_then(|segment| segment.keys.as_ref()) else { return Ok(None) };
+        let frame = stored_frame(&record).context("a stored frame was changed")?;
+        let plaintext = open_frame(keys, &frame).context("a stored frame does not open")?;
+        Ok(Some(Remnant::whole(keys, self.index, &plaintext)?))
     }
-    opener.segment(place.gateway.1, place.segment)?.keys.as_ref()
-}
-
-/// Number and bytes of the head and of a device's blocks.
-fn blocks_of(plaintext: &[u8], device: DeviceId) -> anyhow::Result<Vec<(u32, Vec<u8>)>> {
-    let decoded = batch::decode(plaintext).context("a stored batch is none")?;
-    let mut reader = Reader::new(plaintext);
-    let count = reader.array()?;
-    let mut found = Vec::new();
-    for at in 0..count {
-        let bytes = reader.bytes()?;
-        // Block 0 is the head; the others stand as decoded.
-        let is_wanted = at == 0 || decoded.blocks[at - 1].source.device == device;
-        if is_wanted {
-            found.push((u32::try_from(at)?, bytes.to_vec()));
-        }
-    }
-    Ok(found)
 }

@@ -50,7 +50,7 @@ struct Walk {
 
 /// The newest row of a table stays: its number must not come again, since feeds and exports go on
 /// behind the last one that they have seen.
-const WALKS: [Walk; 4] = [
+const WALKS: [Walk; 5] = [
     Walk {
         read:
             "SELECT block.id, coalesce(opened_ns, received_ns), lane, gateway.id, enrolled_ns, eui,
@@ -96,6 +96,17 @@ const WALKS: [Walk; 4] = [
                WHERE evidence.id > ?1 AND disposition = 1 AND length(bytes) > 0
                ORDER BY evidence.id LIMIT ?2",
         take: |db, row| delete(db, "UPDATE evidence SET bytes = ?2 WHERE id = ?1", row),
+        is_record: true,
+    },
+    // What an erasure left of records.
+    Walk {
+        read: "SELECT evidence.id, coalesce(opened_ns, received_ns), lane, gateway.id, enrolled_ns,
+                 received_ns
+               FROM remnant JOIN evidence ON evidence.id = remnant.evidence
+                 JOIN segment ON segment.id = evidence.segment
+                 JOIN gateway ON gateway.id = segment.gateway
+               WHERE remnant.evidence > ?1 ORDER BY remnant.evidence LIMIT ?2",
+        take: |db, row| delete(db, "DELETE FROM remnant WHERE evidence = ?1", row),
         is_record: true,
     },
 ];

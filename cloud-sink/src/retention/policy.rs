@@ -140,7 +140,8 @@ impl Policy {
         before.is_some_and(|before| row.stored_ns < before) && !self.is_held(row)
     }
 
-    fn is_held(&self, row: &Candidate) -> bool {
+    /// Whether a hold keeps it, whatever the rules say.
+    pub(super) fn is_held(&self, row: &Candidate) -> bool {
         // A sealed record is of a whole gateway: it is held with any device that was heard there.
         if row.device.is_none() && self.held_gateways.contains(&row.gateway) {
             return true;

@@ -216,6 +216,11 @@ impl Db {
         }
     }
 
+    /// Whether the number of a table's newest row comes again once that row is gone.
+    pub(crate) const fn counts_again(&self) -> bool {
+        matches!(self.0, Kind::Lite(_))
+    }
+
     /// The store's life: another one after it was put back from a backup.
     ///
     /// # Errors

@@ -84,11 +84,11 @@ impl Rows {
             }
             self.insert_block(db, &at, key)?;
             if let Some(first) =
-                conflicts.iter().find(|number| numbers(block).any(|n| n == **number))
+                conflicts.iter().find(|number| block.sequences().any(|n| n == **number))
             {
                 insert_conflict(db, &at, *first)?;
             }
-            earlier.insert(place, seen.iter().copied().chain(numbers(block)).collect());
+            earlier.insert(place, seen.iter().copied().chain(block.sequences()).collect());
         }
         // Only now, since one frame of a device may stand in two blocks of a batch.
         for (key, digests) in brought {
@@ -137,7 +137,7 @@ impl Rows {
     }
 
     fn insert_block(&mut self, db: &Db, at: &At<'_>, key: RunKey) -> Result<(), StoreError> {
-        let (first, last) = (numbers(at.block).min(), numbers(at.block).max());
+        let (first, last) = (at.block.sequences().min(), at.block.sequences().max());
         let Some((first, last)) = first.zip(last) else { return Ok(()) };
         let stored = self.runs.of(db, key)?.touches(at.lane, first, last);
         let repeated = stored || at.seen.range(first..=last).next().is_some();
@@ -301,13 +301,6 @@ impl Rows {
 /// Blocks of devices, which the gateway itself is not.
 fn clinical(batch: &Batch) -> impl Iterator<Item = &Block> {
     batch.blocks.iter().filter(|block| block.source.device != DeviceId(0))
-}
-
-/// The device's sequence numbers in a block.
-fn numbers(block: &Block) -> impl Iterator<Item = i64> + '_ {
-    let tables = block.tables.iter().flat_map(|table| table.sequences.iter().copied());
-    let waves = block.waves.iter().flat_map(|run| run.parts.iter().map(|(sequence, _)| *sequence));
-    tables.chain(waves).chain(block.notes.iter().map(|note| note.sequence))
 }
 
 fn invalid_within(run: &WaveRun, channel: u32, start: usize, count: usize) -> Option<Vec<u8>> {

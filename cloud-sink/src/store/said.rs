@@ -4,6 +4,8 @@
 //! A device that forgets its boot id begins again at number 1. Taken for repeats, its readings
 //! would be missing without a word.
 
+use std::collections::BTreeSet;
+
 use wire::batch::{Block, Note, NoteKind, Table, WaveRun};
 use wire::decimal::Number;
 
@@ -161,17 +163,77 @@ pub(super) fn differs(
     let mut differs = false;
     for row in db.rows(sql, values![key.0, key.1, lane, number, RECORDS_MAX])? {
         let (first, packed): (i64, Vec<u8>) = (row.at(0)?, row.at(1)?);
-        let (pairs, _) = packed.as_chunks::<8>();
-        for [a, b, c, d, rest @ ..] in pairs {
-            if first + i64::from(u32::from_le_bytes([*a, *b, *c, *d])) == number {
-                if u32::from_le_bytes(*rest) == digest {
-                    return Ok(false);
-                }
-                differs = true;
+        for (_, said) in unpack(first, &packed).filter(|(said_at, _)| *said_at == number) {
+            if said == digest && said != BLANK {
+                return Ok(false);
             }
+            differs = true;
         }
     }
     Ok(differs)
+}
+
+/// Stands for what was erased: whatever comes under its number is taken for something new, so that
+/// no reading of a device that counts anew goes missing.
+const BLANK: u32 = 0;
+
+fn unpack(first: i64, packed: &[u8]) -> impl Iterator<Item = (i64, u32)> + '_ {
+    let (pairs, _) = packed.as_chunks::<8>();
+    pairs.iter().map(move |[a, b, c, d, rest @ ..]| {
+        (first + i64::from(u32::from_le_bytes([*a, *b, *c, *d])), u32::from_le_bytes(*rest))
+    })
+}
+
+/// Other records in which a device said the same under the same numbers.
+pub(crate) fn copies(db: &Db, evidence: i64, device: i64) -> Result<Vec<i64>, StoreError> {
+    let own = "SELECT boot, lane, first, last, digests FROM said
+               WHERE evidence = ?1 AND device = ?2";
+    let others = "SELECT evidence, first, digests FROM said
+                  WHERE device = ?1 AND boot = ?2 AND lane = ?3 AND first <= ?5 AND last >= ?4
+                    AND evidence <> ?6 ORDER BY first DESC LIMIT ?7";
+    let mut found = Vec::new();
+    for row in db.rows(own, values![evidence, device])? {
+        let (boot, lane): (i64, i64) = (row.at(0)?, row.at(1)?);
+        let (first, last, packed): (i64, i64, Vec<u8>) = (row.at(2)?, row.at(3)?, row.at(4)?);
+        let said: BTreeSet<_> = unpack(first, &packed).filter(|pair| pair.1 != BLANK).collect();
+        let asked = values![device, boot, lane, first, last, evidence, COPIES_MAX];
+        for other in db.rows(others, asked)? {
+            let packed: Vec<u8> = other.at(2)?;
+            if unpack(other.at(1)?, &packed).any(|pair| said.contains(&pair)) {
+                found.push(other.at(0)?);
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// Records that are looked at for the same words: those that begin next before the end.
+const COPIES_MAX: i64 = 64;
+
+/// Forgets what a device said in a record under some numbers, or under all.
+pub(crate) fn blank(
+    db: &Db,
+    evidence: i64,
+    device: i64,
+    numbers: Option<&BTreeSet<i64>>,
+) -> Result<(), StoreError> {
+    let sql = "SELECT boot, lane, first, digests FROM said WHERE evidence = ?1 AND device = ?2";
+    for row in db.rows(sql, values![evidence, device])? {
+        let (boot, lane, first): (i64, i64, i64) = (row.at(0)?, row.at(1)?, row.at(2)?);
+        let mut packed: Vec<u8> = row.at(3)?;
+        let (pairs, _) = packed.as_chunks_mut::<8>();
+        for pair in pairs {
+            let [a, b, c, d, ..] = *pair;
+            let number = first + i64::from(u32::from_le_bytes([a, b, c, d]));
+            if numbers.is_none_or(|numbers| numbers.contains(&number)) {
+                pair[4..].copy_from_slice(&BLANK.to_le_bytes());
+            }
+        }
+        let update = "UPDATE said SET digests = ?6 WHERE device = ?1 AND boot = ?2 AND lane = ?3
+                        AND first = ?4 AND evidence = ?5";
+        db.later(update, values![device, boot, lane, first, evidence, packed])?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -257,6 +257,7 @@ CREATE TABLE gateway_audit (
   evidence INTEGER NOT NULL, at_ns INTEGER, kind TEXT NOT NULL, object TEXT NOT NULL,
   words TEXT NOT NULL, entry BLOB NOT NULL,
   PRIMARY KEY (gateway, number, hash)) WITHOUT ROWID;
+CREATE INDEX said_evidence ON said (evidence);
 ",
 ];
 

@@ -6,7 +6,7 @@ use wire::gap::Gap;
 use wire::identity::{GatewayId, Lane, RecordHash, SegmentId};
 use wire::receipt::{Disposition, Reason};
 use wire::seal::{OpenError, SignedFrame, open_frame, verify_frame, verify_header};
-use wire::segment::{Header, Wrapped, read_header_payload};
+use wire::segment::{Header, Wrapped};
 use wire::signed::{Purpose, verify};
 
 use super::keyring::Keys;
@@ -226,17 +226,8 @@ impl<R: Registry> Verifier<R> {
 
     /// Opens a segment again that was seen before this process began.
     fn recall(&mut self, gateway: &Gateway, id: SegmentId) {
-        if self.keys.segment(gateway.id, id).is_some() {
-            return;
-        }
-        let Some((bytes, kept)) = self.registry.segment(gateway.row, id) else { return };
-        let Ok(record) = Record::parse(&bytes) else { return };
-        let Ok((header, core, wrapped)) = read_header_payload(record.payload) else { return };
-        match kept {
-            Some(kept) => self.keys.readmit(&header, core, Some(&kept)),
-            // No key of ours opened it then; one that came since may.
-            None => drop(self.keys.admit(&header, core, &wrapped)),
-        }
+        let registry = &mut self.registry;
+        self.keys.recall(gateway.id, id, || registry.segment(gateway.row, id));
     }
 
     fn gap(&mut self, common: Common, gap: Gap) -> Disposed {

@@ -4,9 +4,10 @@ use std::collections::HashMap;
 
 use aes_gcm::aead::{AeadInOut, KeyInit};
 use aes_gcm::{Aes256Gcm, Nonce};
+use wire::frame::Record;
 use wire::identity::{GatewayId, Lane, SegmentId};
 use wire::seal::{RecipientSecret, SegmentKeys, SegmentSecret, unwrap_secret};
-use wire::segment::{Header, Wrapped};
+use wire::segment::{Header, Wrapped, read_header_payload};
 
 use crate::keys::KeyFolder;
 use crate::limits::SEGMENTS_OPEN_MAX;
@@ -83,6 +84,27 @@ impl Keys {
             Ok(recipients) => self.recipients = recipients,
             Err(error) => tracing::error!(%error, "recipient keys stay as they were"),
         }
+    }
+
+    /// A gateway's segment, opened again from the header and the secret that the store has of it
+    /// if it is not open.
+    pub fn recall(
+        &mut self,
+        gateway: GatewayId,
+        segment: SegmentId,
+        stored: impl FnOnce() -> Option<(Vec<u8>, Option<Vec<u8>>)>,
+    ) -> Option<&OpenSegment> {
+        if self.segment(gateway, segment).is_none() {
+            let (bytes, kept) = stored()?;
+            let record = Record::parse(&bytes).ok()?;
+            let (header, core, wrapped) = read_header_payload(record.payload).ok()?;
+            match kept {
+                Some(kept) => self.readmit(&header, core, Some(&kept)),
+                // No key of ours opened it then; one that came since may.
+                None => drop(self.admit(&header, core, &wrapped)),
+            }
+        }
+        self.segment(gateway, segment)
     }
 
     /// Opens a segment again from what the store kept.

@@ -52,12 +52,7 @@ fn an_erased_card_holds_nothing_readable_and_the_sink_is_told_what_is_gone() {
         let vital = &said["lanes"][1];
         assert_eq!((&vital["lane"], &said["undeclared"]), (&"vital".into(), &Value::Null));
         assert!(vital["readings_min"].as_u64() >= Some(30), "{vital}");
-        let key: [u8; 32] =
-            unhex(proof["signing_key"].as_str().unwrap()).unwrap().try_into().unwrap();
-        let key = ed25519_dalek::VerifyingKey::from_bytes(&key).unwrap();
-        let signed = unhex(proof["signed"].as_str().unwrap()).unwrap();
-        let text = wire::signed::verify(&key, wire::signed::Purpose::Erasure, &signed).unwrap();
-        assert_eq!(text, proof["proof"].as_str().unwrap().as_bytes());
+        assert_eq!(verified(&proof), proof["proof"].as_str().unwrap().as_bytes());
         let (gaps, none) = read(&buffer, &Veil::default());
         assert!(gaps > 0 && none == 0, "only gaps are left: {gaps} {none}");
 
@@ -183,4 +178,80 @@ fn the_evidence_of_a_dead_sink_is_opened_with_the_recovery_keys_alone() {
             serde_json::from_str(&command(&["status", "--config", &config, "--json"])).unwrap();
         assert_eq!(books["numerics"], 20, "{books:#}");
     });
+}
+
+#[test]
+fn an_erasure_at_the_sink_is_proven_and_a_restored_store_is_erased_again() {
+    run(async {
+        let mut place = Place::running().await;
+        place.say(20).await;
+        place.settled().await;
+        place.site.stop(Role::Agent).await.unwrap();
+        place.site.stop(Role::Sink).await.unwrap();
+        let store = match place.site.location().unwrap() {
+            Location::File(file) => Some(file),
+            Location::Postgres(_) => None,
+        };
+        let backup = place.below("backup");
+        if let Some(store) = &store {
+            fs::copy(store, &backup).unwrap();
+        }
+        let proof = place.below("erasure.proof");
+        let device = ["--device", "0242ACFFFE000001", "--reason", "asked for", "--json"];
+        let erase = |more: &[&str]| -> Value {
+            let said = place.site.sink(&["erase"], &[&device[..], more].concat()).unwrap();
+            serde_json::from_str(said.trim()).unwrap()
+        };
+        assert!(place.site.sink(&["erase"], &["--reason", "nothing named"]).is_err());
+        let stranger = ["--device", "00000000000000FF", "--reason", "unknown"];
+        let stranger = place.site.sink(&["erase"], &stranger).unwrap_err();
+        assert!(format!("{stranger:#}").contains("no reading of this device has come"));
+        let dry = erase(&["--dry-run"]);
+        assert!(dry["rows"].as_u64() > Some(0) && dry["dry_run"] == true, "{dry}");
+        assert_eq!(numerics(&place), 20, "a dry run takes nothing");
+
+        let done = erase(&["--yes", "--proof", proof.to_str().unwrap()]);
+
+        assert_eq!(
+            (&done["rows"], &done["held"], &done["closed"]),
+            (&dry["rows"], &0.into(), &0.into())
+        );
+        assert!(done["blocks"].as_u64() > Some(0), "{done}");
+        assert_eq!(numerics(&place), 0);
+        let proof: Value = serde_json::from_str(&fs::read_to_string(proof).unwrap()).unwrap();
+        let said: Value = serde_json::from_str(proof["proof"].as_str().unwrap()).unwrap();
+        assert_eq!((&said["rows"], &said["order"]["reason"]), (&done["rows"], &"asked for".into()));
+        assert_eq!(verified(&proof), proof["proof"].as_str().unwrap().as_bytes());
+        let audit = place.site.sink(&["audit"], &["--verify"]).unwrap();
+        assert!(audit.contains("entries hold"), "{audit}");
+        let Some(store) = store else { return };
+
+        for name in ["store.sqlite-wal", "store.sqlite-shm"] {
+            let _: std::io::Result<()> = fs::remove_file(store.with_file_name(name));
+        }
+        fs::copy(&backup, &store).unwrap();
+        assert_eq!(numerics(&place), 20, "the backup has everything");
+        let restored = place.site.sink(&["restored"], &[]).unwrap();
+        assert!(restored.contains("erased again"), "{restored}");
+        assert_eq!(numerics(&place), 0);
+    });
+}
+
+/// Readings that the sink's store has rows of.
+fn numerics(place: &Place) -> usize {
+    let folder = place.below("export");
+    let _: std::io::Result<()> = fs::remove_dir_all(&folder);
+    place.site.export(wire::identity::DeviceId(0x0242_ACFF_FE00_0001), &folder).unwrap();
+    let files = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path());
+    let numerics =
+        files.filter(|path| path.file_name().unwrap().to_string_lossy().contains("numeric"));
+    numerics.map(|path| fs::read_to_string(path).unwrap().lines().skip(1).count()).sum()
+}
+
+/// What a proof says, if its key has signed it.
+fn verified(proof: &Value) -> Vec<u8> {
+    let key: [u8; 32] = unhex(proof["signing_key"].as_str().unwrap()).unwrap().try_into().unwrap();
+    let key = ed25519_dalek::VerifyingKey::from_bytes(&key).unwrap();
+    let signed = unhex(proof["signed"].as_str().unwrap()).unwrap();
+    wire::signed::verify(&key, wire::signed::Purpose::Erasure, &signed).unwrap().to_vec()
 }

@@ -313,11 +313,41 @@ fn each_block_is_proven_alone_and_no_other_block_is() {
         let mut plaintext = vec![0x80 + count];
         (0..count).for_each(|block| plaintext.extend([0x41, block]));
         let root = keys.content_root(3, &plaintext).unwrap();
+        let whole = Remnant::whole(&keys, 3, &plaintext).unwrap();
         for block in 0..count {
-            let proof = keys.prove(3, &plaintext, block.into()).unwrap().unwrap();
+            let proof = whole.prove(block.into()).unwrap();
             assert!(proof.holds(&root, &[block]), "{block} of {count}");
             assert!(!proof.holds(&root, &[block + 1]) && !proof.holds(&[0; 32], &[block]));
         }
-        assert_eq!(keys.prove(3, &plaintext, count.into()), Ok(None));
+        assert_eq!(whole.prove(count.into()), None);
+    }
+}
+
+#[test]
+fn what_an_erasure_leaves_is_proven_under_the_root_that_was_signed() {
+    let keys = SegmentKeys::derive(&SegmentSecret::from_bytes([5; 32]), b"core");
+    let plaintext = [vec![0x85], (0..5).flat_map(|block| [0x41, block]).collect()].concat();
+    let root = keys.content_root(3, &plaintext).unwrap();
+    for erased in [vec![1], vec![4, 2], vec![0, 1, 2, 3, 4]] {
+        let mut remnant = Remnant::whole(&keys, 3, &plaintext).unwrap();
+        for block in &erased {
+            assert!(remnant.erase(*block) && !remnant.erase(*block), "once");
+        }
+        let bytes = remnant.encode().unwrap();
+        assert!(!erased.iter().any(|block| bytes.windows(2).any(|w| w == [0x41, *block as u8])));
+        let read = Remnant::decode(&bytes).unwrap();
+        assert_eq!((&read, read.content_root()), (&remnant, root));
+        let left: Vec<u32> = (0..5).filter(|block| !erased.contains(block)).collect();
+        assert_eq!(read.blocks().map(|(at, _)| at).collect::<Vec<_>>(), left);
+        for (at, block) in read.blocks() {
+            assert!(read.prove(at).unwrap().holds(&root, block));
+        }
+        assert!(erased.iter().all(|block| read.prove(*block).is_none()));
+        for at in 0..bytes.len() {
+            let mut changed = bytes.clone();
+            changed[at] ^= 1;
+            let same = Remnant::decode(&changed).is_ok_and(|other| other.content_root() == root);
+            assert!(!same, "a changed byte {at} changes the root");
+        }
     }
 }
