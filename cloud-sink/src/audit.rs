@@ -10,6 +10,10 @@ use crate::keys::hex;
 use crate::store::StoreError;
 use crate::store::db::{Db, Row, Turn, values};
 
+mod export;
+
+pub use export::{Form, Wanted, export_to};
+
 macro_rules! deeds {
     ($($deed:ident $name:literal $words:literal,)*) => {
         /// What somebody did.

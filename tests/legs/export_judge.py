@@ -2,8 +2,9 @@
 
     export_judge.py FOLDER
 
-FOLDER has csv, parquet, fhir and hl7, written by `wardline-sink export`. The CSV must say what
-Parquet says; Parquet, which says most of each reading, must say what FHIR and HL7 say: value with
+FOLDER has csv, parquet, fhir and hl7, written by `wardline-sink export`, and audit, by
+`wardline-sink audit`, whose three files must say the same and hold. The CSV must say what Parquet
+says; Parquet, which says most of each reading, must say what FHIR and HL7 say: value with
 its digits, unit, moment, patient, whether it is a test, and in FHIR the frame that brought it.
 Each reading is there exactly once, and nothing else is. Prints one line of JSON; exits 1 if
 anything differs, with what on standard error.
@@ -27,6 +28,7 @@ import pandas
 import pyarrow
 import pyarrow.dataset
 
+from export_judge_audit import judge_audit
 from export_judge_fhir import Resources, judge_numbers, judge_resources, judge_waves
 from export_judge_hl7 import Messages, judge_messages, judge_notes
 from export_judge_reading import (INVALID, QUESTIONABLE, Beyond, Number, Series, check, differ,
@@ -189,8 +191,10 @@ def judge(folder):
     right = len(devices) == 1 and devices <= found.devices and sent.devices <= devices
     check(right, f"devices {devices}, in FHIR {found.devices}, in HL7 {sent.devices}")
     check(count + samples > 0, "there is nothing")
+    deeds = judge_audit(folder / "audit")
     return {"numerics": count, "samples": samples, "observations": found.observations,
-            "messages": sent.total, "resources": found.total, "strictly": sent.strictly}
+            "messages": sent.total, "resources": found.total, "strictly": sent.strictly,
+            "deeds": deeds}
 
 
 def main():

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 
+use cloud_sink::audit::Deed;
 use rig::site::{BrokerKind, Intake, Plan, Programs, Role, Site};
 use serde_json::Value;
 use tempfile::tempdir;
@@ -218,19 +219,33 @@ fn write_manuals(programs: &Programs, folder: &Path) {
     }
 }
 
+/// A catalogue with the deeds of the program between its two marks.
+fn with_deeds(catalogue: &str) -> String {
+    let (begin, end) = ("<!-- deeds -->\n", "<!-- /deeds -->\n");
+    let (head, rest) = catalogue.split_once(begin).unwrap();
+    let (_, tail) = rest.split_once(end).unwrap();
+    let row = |deed: &Deed| format!("| `{}` | {} |\n", deed.name(), deed.words());
+    let rows: String = Deed::ALL.iter().map(row).collect();
+    format!("{head}{begin}| deed | what was done |\n|---|---|\n{rows}{end}{tail}")
+}
+
 #[test]
 fn the_packaged_manuals_and_completions_are_those_of_the_programs() {
     let programs = Programs::build().unwrap();
     let fresh = tempdir().unwrap();
     write_manuals(&programs, fresh.path());
-    let kept = Path::new(env!("CARGO_MANIFEST_DIR")).join("../hardware/package");
+    let top = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let (kept, catalogue) = (top.join("hardware/package"), top.join("docs/audit.md"));
+    let known = with_deeds(&fs::read_to_string(&catalogue).unwrap());
     if std::env::var_os("WARDLINE_WRITE_MANUALS").is_some() {
         write_manuals(&programs, &kept);
+        fs::write(&catalogue, &known).unwrap();
     }
+    let cure = "run it with WARDLINE_WRITE_MANUALS=1, look at the difference, commit it";
+    assert_eq!(fs::read_to_string(&catalogue).unwrap(), known, "docs/audit.md: {cure}");
     for part in ["man", "completions", "schema"] {
         let (fresh, kept) = (texts(&fresh.path().join(part)), texts(&kept.join(part)));
         let names = |texts: &BTreeMap<String, String>| texts.keys().cloned().collect::<Vec<_>>();
-        let cure = "run it with WARDLINE_WRITE_MANUALS=1, look at the difference, commit it";
         assert_eq!(names(&fresh), names(&kept), "{cure}");
         let stale: Vec<_> = fresh.iter().filter(|(name, text)| kept[*name] != **text).collect();
         assert!(stale.is_empty(), "{:?}: {cure}", stale.first().map(|(name, _)| name));

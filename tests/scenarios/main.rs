@@ -84,6 +84,8 @@ mod hostile;
 
 mod trust;
 
+mod audit;
+
 mod tls;
 
 mod queries;

@@ -26,18 +26,18 @@ mod rotation;
 mod revocation;
 
 /// How long anything may take that must happen.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_secs(60);
 const LOOK: Duration = Duration::from_millis(50);
 
-fn run(story: impl Future<Output = ()>) {
+pub fn run(story: impl Future<Output = ()>) {
     let mut builder = tokio::runtime::Builder::new_multi_thread();
     builder.worker_threads(2).enable_all().build().unwrap().block_on(story);
 }
 
 /// A site with an enrolment endpoint and the rig's broker, and what its device has said.
-struct Place {
-    site: Site,
-    endpoint: String,
+pub struct Place {
+    pub site: Site,
+    pub endpoint: String,
     said: u64,
 }
 
@@ -55,13 +55,13 @@ impl Place {
         Self { site, endpoint, said: 0 }
     }
 
-    async fn running() -> Self {
+    pub async fn running() -> Self {
         let mut place = Self::open().await;
         place.site.start_all(PATIENCE).await.unwrap();
         place
     }
 
-    fn below(&self, name: &str) -> PathBuf {
+    pub fn below(&self, name: &str) -> PathBuf {
         self.site.folder().join(name)
     }
 
@@ -70,7 +70,7 @@ impl Place {
     }
 
     /// A device says so many readings, each of them acknowledged.
-    async fn say(&mut self, count: u64) {
+    pub async fn say(&mut self, count: u64) {
         let manner = Manner { window_frames: 16, resend_after: Duration::from_millis(500) };
         let socket = self.site.intake_folder().join(SOCKET);
         let device = Device::start(Port::Unix(socket), manner);
@@ -102,7 +102,7 @@ impl Place {
     }
 
     /// Everything that was said is stored once, and receipted.
-    async fn settled(&mut self) {
+    pub async fn settled(&mut self) {
         self.site.wait_for_receipts(PATIENCE).await.unwrap();
         let books = self.site.sink_status().unwrap();
         assert_eq!(books["numerics"], self.said, "{books:#}");
@@ -123,7 +123,7 @@ impl Place {
     }
 
     /// Waits until a process has logged something.
-    async fn logged(&self, role: Role, words: &str) {
+    pub async fn logged(&self, role: Role, words: &str) {
         let until = Instant::now() + PATIENCE;
         while !fs::read_to_string(self.site.log(role)).unwrap_or_default().contains(words) {
             assert!(Instant::now() < until, "nobody says {words}\n{}", self.site.last_words());
@@ -147,7 +147,7 @@ impl Place {
         open.iter().map(|one| one["kind"].as_str().unwrap().to_owned()).collect()
     }
 
-    async fn has_incident(&self, kind: &str) {
+    pub async fn has_incident(&self, kind: &str) {
         let until = Instant::now() + PATIENCE;
         while !self.incidents().iter().any(|open| open == kind) {
             assert!(Instant::now() < until, "no {kind}: {:?}", self.incidents());
@@ -157,13 +157,13 @@ impl Place {
 }
 
 /// Another gateway's folder, and its commands.
-struct Newcomer {
+pub struct Newcomer {
     folder: PathBuf,
     wardline: PathBuf,
 }
 
 impl Newcomer {
-    fn called(name: &str, place: &Place, folder: &str) -> Self {
+    pub fn called(name: &str, place: &Place, folder: &str) -> Self {
         let folder = place.below(folder);
         fs::create_dir(&folder).unwrap();
         let newcomer = Self { folder, wardline: place.site.programs().agent.clone() };
@@ -177,14 +177,14 @@ impl Newcomer {
         self.folder.join("wardline.toml")
     }
 
-    fn provision(&self, words: &[&str]) -> Output {
+    pub fn provision(&self, words: &[&str]) -> Output {
         let mut command = Command::new(&self.wardline);
         command.arg("provision").arg("--config").arg(self.config());
         command.args(words).current_dir(&self.folder).output().unwrap()
     }
 }
 
-fn text(output: &Output) -> String {
+pub fn text(output: &Output) -> String {
     String::from_utf8_lossy(&[&output.stdout[..], &output.stderr].concat()).into_owned()
 }
 

@@ -66,8 +66,9 @@ struct ReplayReport {
 
 const DEVICE: DeviceId = DeviceId(0x0242_ACFF_FE57_FDB0);
 const SOCKET: &str = "recording.sock";
-/// Every format of an export.
+/// Every format of an export, and every form of the audit trail.
 const FORMATS: [&str; 4] = ["csv", "parquet", "fhir", "hl7"];
+const FORMS: [&str; 3] = ["fhir", "csv", "ndjson"];
 /// Batches close when they are full; the last one need not wait for others.
 const FLUSH: Duration = Duration::from_millis(200);
 /// More than two full batches, so that the gateway never waits for the device.
@@ -99,8 +100,8 @@ impl Replay {
         let speech = say(&record, start_ns, &site).await.with_context(|| site.last_words())?;
         site.wait_for_receipts(PATIENCE).await?;
         site.export(DEVICE, &self.out)?;
-        for format in self.formats.iter().flat_map(|folder| FORMATS.map(|of| (folder, of))) {
-            site.export_as(format.1, DEVICE, &format.0.join(format.1))?;
+        if let Some(formats) = &self.formats {
+            export_all(&site, DEVICE, formats)?;
         }
         drop_empty_alerts(&self.out)?;
         let mut ledger = Ledger::default();
@@ -141,6 +142,20 @@ impl Replay {
         }
         Ok(())
     }
+}
+
+/// Writes a device in every format, a folder each, and then who did what, a file each.
+fn export_all(site: &Site, device: DeviceId, formats: &Path) -> Result<()> {
+    for format in FORMATS {
+        site.export_as(format, device, &formats.join(format))?;
+    }
+    let trail = formats.join("audit");
+    std::fs::create_dir_all(&trail)?;
+    for form in FORMS {
+        let said = site.sink(&["audit"], &["--format", form])?;
+        std::fs::write(trail.join(form), said)?;
+    }
+    Ok(())
 }
 
 /// A recording has no alerts, and a folder of signals is easier to read without a table of none.

@@ -55,9 +55,7 @@ pub async fn replay(
         }
     }
     site.wait_for_receipts(PATIENCE).await?;
-    for format in super::FORMATS {
-        site.export_as(format, DEVICE, &formats.join(format))?;
-    }
+    super::export_all(&site, DEVICE, formats)?;
     let stored = stored(&site)?;
     println!("{} values of {} said in HL7, {} stored", said.len(), record.name, stored.len());
     Ok(stored == said)
