@@ -173,7 +173,9 @@ fn every_deed_of_the_catalogue_is_written_when_it_is_done() {
         place.site.sink(&["gateway", "restore"], &["gw-1"]).unwrap();
         dispose_of_what_is_old(&place).await;
         let device = DEVICE.to_string();
-        let why = ["--device", device.as_str(), "--reason", "asked for", "--yes"];
+        let proof = place.below("erasure.proof").to_str().unwrap().to_owned();
+        let device = ["--device", device.as_str(), "--proof", proof.as_str()];
+        let why = [&device[..], &["--reason", "asked for", "--yes"]].concat();
         place.site.sink(&["erase"], &why).unwrap();
         place.site.stop(Role::Sink).await.unwrap();
         place.site.restored().unwrap();

@@ -37,6 +37,9 @@ _wardline__sink() {
             wardline__sink,enroll)
                 cmd="wardline__sink__subcmd__enroll"
                 ;;
+            wardline__sink,erase)
+                cmd="wardline__sink__subcmd__erase"
+                ;;
             wardline__sink,evidence)
                 cmd="wardline__sink__subcmd__evidence"
                 ;;
@@ -228,6 +231,9 @@ _wardline__sink() {
                 ;;
             wardline__sink__subcmd__help,enroll)
                 cmd="wardline__sink__subcmd__help__subcmd__enroll"
+                ;;
+            wardline__sink__subcmd__help,erase)
+                cmd="wardline__sink__subcmd__help__subcmd__erase"
                 ;;
             wardline__sink__subcmd__help,evidence)
                 cmd="wardline__sink__subcmd__help__subcmd__evidence"
@@ -518,7 +524,7 @@ _wardline__sink() {
 
     case "${cmd}" in
         wardline__sink)
-            opts="-h -V --help --version init enroll run status incidents availability link account gateway keys root device maintenance notify hold dispose audit export evidence feeds import recover restored migrate completions man schema help"
+            opts="-h -V --help --version init enroll run status incidents availability link account gateway keys root device maintenance notify hold dispose erase audit export evidence feeds import recover restored migrate completions man schema help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -814,7 +820,7 @@ _wardline__sink() {
             return 0
             ;;
         wardline__subcmd__sink__subcmd__audit)
-            opts="-h --config --last --verify --ndjson --json --help"
+            opts="-h --config --last --verify --format --from --to --ndjson --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -825,6 +831,18 @@ _wardline__sink() {
                     return 0
                     ;;
                 --last)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --format)
+                    COMPREPLY=($(compgen -W "fhir csv ndjson" -- "${cur}"))
+                    return 0
+                    ;;
+                --from)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --to)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1043,6 +1061,48 @@ _wardline__sink() {
                     return 0
                     ;;
                 --output)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wardline__subcmd__sink__subcmd__erase)
+            opts="-h --config --device --patient --from --to --reason --dry-run --yes --proof --list --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --device)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --patient)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --from)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --to)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --reason)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --proof)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1382,7 +1442,7 @@ _wardline__sink() {
             return 0
             ;;
         wardline__subcmd__sink__subcmd__help)
-            opts="init enroll run status incidents availability link account gateway keys root device maintenance notify hold dispose audit export evidence feeds import recover restored migrate completions man schema help"
+            opts="init enroll run status incidents availability link account gateway keys root device maintenance notify hold dispose erase audit export evidence feeds import recover restored migrate completions man schema help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1606,6 +1666,20 @@ _wardline__sink() {
             return 0
             ;;
         wardline__subcmd__sink__subcmd__help__subcmd__enroll)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wardline__subcmd__sink__subcmd__help__subcmd__erase)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )

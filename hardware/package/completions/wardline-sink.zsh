@@ -779,15 +779,37 @@ _arguments "${_arguments_options[@]}" : \
 '--help[Print help]' \
 && ret=0
 ;;
+(erase)
+_arguments "${_arguments_options[@]}" : \
+'--config=[Configuration file]:FILE:_files' \
+'--device=[A device'\''s readings\: its EUI-64, 16 hexadecimal digits]:ID:_default' \
+'--patient=[A patient'\''s readings\: the token, as readings and exports show it]:TOKEN:_default' \
+'--from=[Only from this moment on, as 2026-11-28T10\:00\:00Z]:FROM:_default' \
+'--to=[Only before this moment; before now without it]:TO:_default' \
+'--reason=[Why\: it stands in the proof and in the audit trail. No patient'\''s name belongs here]:REASON:_default' \
+'--proof=[Where to write the proof; never over another file]:FILE:_files' \
+'--dry-run[Counts the rows that would go, and leaves them]' \
+'--yes[Erases without asking back]' \
+'(--device --patient --from --to --dry-run)--list[Lists the orders that were given here, oldest first]' \
+'--json[One line of JSON with "schema"\: 1]' \
+'-h[Print help]' \
+'--help[Print help]' \
+&& ret=0
+;;
 (audit)
 _arguments "${_arguments_options[@]}" : \
 '--config=[Configuration file]:FILE:_files' \
 '--last=[Entries to show]:LAST:_default' \
+'(--verify --json)--format=[All entries, oldest first, for another system]:FORMAT:((fhir\:"FHIR R4, one AuditEvent a line"
+csv\:"Comma-separated values, with a head"
+ndjson\:"JSON, one entry a line"))' \
+'--from=[With --format, from this moment on, as 2026-01-31T12\:00\:00Z]:TIME:_default' \
+'--to=[With --format, before this moment]:TIME:_default' \
 '--verify[Checks the whole chain, and prints its head\: who keeps that elsewhere sees a cut end, too]' \
-'(--verify)--ndjson[All entries, oldest first, one line of JSON each\: for another log]' \
+'(--verify --format)--ndjson[The same as --format ndjson]' \
 '--json[One line of JSON with "schema"\: 1]' \
-'-h[Print help]' \
-'--help[Print help]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
 && ret=0
 ;;
 (export)
@@ -1205,6 +1227,10 @@ esac
 _arguments "${_arguments_options[@]}" : \
 && ret=0
 ;;
+(erase)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
 (audit)
 _arguments "${_arguments_options[@]}" : \
 && ret=0
@@ -1297,6 +1323,7 @@ _wardline-sink_commands() {
 'notify:Sends a test message to every receiver of notifications' \
 'hold:Keeps what the rules of retention would dispose of' \
 'dispose:Disposes of what the rules of retention no longer keep' \
+'erase:Erases a patient'\''s, a device'\''s or a period'\''s readings, with a signed proof' \
 'audit:Shows who did what, and checks that nothing of it was changed' \
 'export:Writes a device'\''s readings into files' \
 'evidence:Writes one file about a device and time that anybody can check with public keys alone' \
@@ -1483,6 +1510,11 @@ _wardline-sink__subcmd__enroll_commands() {
     local commands; commands=()
     _describe -t commands 'wardline-sink enroll commands' commands "$@"
 }
+(( $+functions[_wardline-sink__subcmd__erase_commands] )) ||
+_wardline-sink__subcmd__erase_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardline-sink erase commands' commands "$@"
+}
 (( $+functions[_wardline-sink__subcmd__evidence_commands] )) ||
 _wardline-sink__subcmd__evidence_commands() {
     local commands; commands=()
@@ -1608,6 +1640,7 @@ _wardline-sink__subcmd__help_commands() {
 'notify:Sends a test message to every receiver of notifications' \
 'hold:Keeps what the rules of retention would dispose of' \
 'dispose:Disposes of what the rules of retention no longer keep' \
+'erase:Erases a patient'\''s, a device'\''s or a period'\''s readings, with a signed proof' \
 'audit:Shows who did what, and checks that nothing of it was changed' \
 'export:Writes a device'\''s readings into files' \
 'evidence:Writes one file about a device and time that anybody can check with public keys alone' \
@@ -1713,6 +1746,11 @@ _wardline-sink__subcmd__help__subcmd__dispose_commands() {
 _wardline-sink__subcmd__help__subcmd__enroll_commands() {
     local commands; commands=()
     _describe -t commands 'wardline-sink help enroll commands' commands "$@"
+}
+(( $+functions[_wardline-sink__subcmd__help__subcmd__erase_commands] )) ||
+_wardline-sink__subcmd__help__subcmd__erase_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardline-sink help erase commands' commands "$@"
 }
 (( $+functions[_wardline-sink__subcmd__help__subcmd__evidence_commands] )) ||
 _wardline-sink__subcmd__help__subcmd__evidence_commands() {
