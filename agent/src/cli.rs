@@ -84,13 +84,29 @@ pub struct ConfigArg {
 }
 
 impl ConfigArg {
+    /// The configuration as it stands there.
+    fn load(&self) -> Result<Config, Failure> {
+        Config::load(&self.config).map(given).map_err(wrong_config)
+    }
+
     /// The configuration of the agent that runs: the last good one if the present one is wrong.
     fn load_to_ask(&self) -> Result<Config, Failure> {
         let path = &self.config;
         Config::load(path)
             .or_else(|error| Config::last_good(path).ok_or(error))
+            .map(given)
             .map_err(wrong_config)
     }
+}
+
+/// Where systemd gives this process credentials, if it does.
+fn credentials() -> Option<PathBuf> {
+    std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from)
+}
+
+/// A configuration whose keys may lie in the credentials of this process.
+fn given(config: Config) -> Config {
+    config.given(credentials())
 }
 
 /// A device's words without what a terminal would obey.

@@ -15,6 +15,8 @@ use crate::intake::patients::Naming;
 use crate::intake::ports::Port;
 use crate::seal::batcher::Intervals;
 use crate::seal::keep::{self, Kept};
+use crate::seal::keyring::KeyFiles;
+use crate::seal::place::Place;
 
 mod file;
 mod hl7;
@@ -31,6 +33,8 @@ pub struct Config {
     pub gateway: GatewayId,
     /// Folder of keys and buffer.
     pub state: PathBuf,
+    /// Where systemd gives this process credentials, if it does; no file says it.
+    pub credentials: Option<PathBuf>,
     /// Broker.
     pub broker: Broker,
     /// Where devices speak.
@@ -69,7 +73,7 @@ pub struct Broker {
     /// Our certificate.
     pub certificate: PathBuf,
     /// Its private key.
-    pub key: PathBuf,
+    pub key: Place,
     /// Lists of revoked certificates of brokers; none is looked at without it.
     pub crl: Option<PathBuf>,
 }
@@ -190,6 +194,19 @@ impl Config {
         let folder = path.parent().unwrap_or(Path::new("")).to_owned();
         file.check(&folder)
     }
+
+    /// The same where systemd may give keys as credentials.
+    #[must_use]
+    pub fn given(mut self, credentials: Option<PathBuf>) -> Self {
+        self.broker.key = Place::new(self.broker.key.file.clone(), credentials.clone());
+        Self { credentials, ..self }
+    }
+
+    /// Where this gateway's keys lie.
+    #[must_use]
+    pub fn key_files(&self) -> KeyFiles {
+        KeyFiles::below(&self.state).given(self.credentials.clone())
+    }
 }
 
 /// The parser's message, with the known key that comes nearest to an unknown one.
@@ -275,6 +292,7 @@ impl File {
             window_bytes: (window * 1024) as usize,
             metrics,
             state,
+            credentials: None,
         })
     }
 }
@@ -294,7 +312,7 @@ impl BrokerSection {
             port: self.port,
             ca: path(self.ca, "ca.pem"),
             certificate: path(self.certificate, "gateway.pem"),
-            key: path(self.key, "gateway-tls.key"),
+            key: path(self.key, "gateway-tls.key").into(),
             crl: self.crl.map(|crl| folder.join(crl)),
         })
     }

@@ -14,7 +14,7 @@ use crate::clock::floor::Floor;
 use crate::config::Config;
 use crate::seal::keep;
 use crate::seal::keyring::{
-    KeyFiles, has_key, load_keyring, load_roots, load_signing_key, next_key, store, take_enrolled,
+    has_key, load_keyring, load_roots, load_signing_key, next_key, store, take_enrolled,
 };
 use crate::uplink::tls;
 
@@ -89,7 +89,7 @@ pub fn request(config: &Config, signing: &SigningKey) -> anyhow::Result<Request>
 /// # Errors
 /// There is no present one, or the next one cannot be kept.
 pub fn request_for_successor(config: &Config) -> anyhow::Result<Request> {
-    let files = KeyFiles::below(&config.state);
+    let files = config.key_files();
     let present = load_signing_key(&files.signing())?;
     let next = next_key(&files)?;
     let said = Endorsement { gateway: config.gateway, successor: next.verifying_key() };
@@ -120,7 +120,7 @@ pub fn install(config: &Config, text: &str, pins: Pins) -> anyhow::Result<()> {
     if grant.gateway != config.gateway.as_str() {
         bail!("the grant is for gateway {}, this is {}", grant.gateway, config.gateway);
     }
-    let files = KeyFiles::below(&config.state);
+    let files = config.key_files();
     let mut roots = vec![grant.roots_needed];
     for root in &grant.roots {
         let root = unhex(root).filter(|root| root.len() == 32).context("a root key is no key")?;
@@ -188,7 +188,7 @@ pub async fn by_key(
     request: &Request,
     floor: &Arc<Floor>,
 ) -> anyhow::Result<String> {
-    let files = KeyFiles::below(&config.state);
+    let files = config.key_files();
     let key = load_signing_key(&files.signing())?;
     let tls = endpoint::of_site(&config.broker.ca, floor)?;
     let signed = sign_request(serde_json::to_string(request)?.as_bytes(), &key);
@@ -199,6 +199,6 @@ pub async fn by_key(
 /// Where this gateway renews its certificate, if the site said so.
 #[must_use]
 pub fn sink(config: &Config) -> Option<String> {
-    let bytes = keep::peek(&KeyFiles::below(&config.state).sink()).ok()?;
+    let bytes = keep::peek(&config.key_files().sink()).ok()?;
     String::from_utf8(bytes).ok()
 }

@@ -36,7 +36,7 @@ pub mod watchdog;
 
 pub use alarm::Alarm;
 pub use devices::Devices;
-pub use status::{DeviceStatus, LaneStatus, Status};
+pub use status::{DeviceStatus, KeyStatus, LaneStatus, Status};
 
 /// When things expire.
 #[derive(Clone, Copy, Debug, Default)]
@@ -72,6 +72,7 @@ pub struct Health {
     machine: Machine,
     looked: Option<MonotonicNanos>,
     ends: Ends,
+    keys: Vec<KeyStatus>,
     screen: watch::Sender<String>,
 }
 
@@ -107,6 +108,7 @@ impl Health {
             machine: Machine::default(),
             looked: None,
             ends: Ends::default(),
+            keys: Vec::new(),
             screen: watch::Sender::new(String::new()),
         }
     }
@@ -132,6 +134,11 @@ impl Health {
     /// When our certificate and the keyring end, as far as it is known.
     pub fn ends(&mut self, ends: Ends) {
         self.ends = ends;
+    }
+
+    /// Where our private keys are.
+    pub fn keys(&mut self, keys: Vec<KeyStatus>) {
+        self.keys = keys;
     }
 
     /// Where the status can be read at any time.
@@ -287,6 +294,7 @@ impl Health {
             machine: self.machine,
             certificate_days: days(self.ends.certificate, clock),
             keyring_days: days(self.ends.keyring, clock),
+            keys: self.keys.clone(),
             clock_error_us: clock.utc.map(|_| clock.error_us),
             connects: sent.connects,
             rebuilds: sent.rebuilds,

@@ -13,6 +13,8 @@ pub mod keep;
 
 pub mod keyring;
 
+pub mod place;
+
 pub mod sealer;
 
 /// What a segment's header says before it has an identity and keys.

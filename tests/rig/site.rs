@@ -15,6 +15,7 @@ use wire::identity::DeviceId;
 
 use crate::proxy::Papers;
 
+mod credentials;
 mod forwarder;
 mod layout;
 mod process;

@@ -34,7 +34,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 fn nowhere() -> Broker {
     let missing = PathBuf::from("/nonexistent");
     let (ca, certificate, key) = (missing.clone(), missing.clone(), missing);
-    Broker { host: "localhost".to_owned(), port: 1, ca, certificate, key, crl: None }
+    Broker { host: "localhost".to_owned(), port: 1, ca, certificate, key: key.into(), crl: None }
 }
 
 pub fn line_of(

@@ -60,7 +60,7 @@ fn certify(folder: &Path, names: &[&str]) {
 fn address(folder: &Path, name: &str, port: u16) -> Address {
     let file = |end: &str| -> PathBuf { folder.join(format!("{name}.{end}")) };
     let (host, ca) = ("localhost".to_owned(), folder.join("ca.pem"));
-    Address { host, port, ca, certificate: file("pem"), key: file("key"), crl: None }
+    Address { host, port, ca, certificate: file("pem"), key: file("key").into(), crl: None }
 }
 
 impl Post {
@@ -84,7 +84,7 @@ impl Post {
             ca: gateway.ca,
             ca_key: folder.path().join("ca.key"),
             certificate: gateway.certificate,
-            key: gateway.key,
+            key: gateway.key.file,
         };
         let proxy = Proxy::start(any, broker.address().port(), &papers).await.unwrap();
         let (said, events) = mpsc::channel(256);

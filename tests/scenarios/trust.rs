@@ -15,6 +15,8 @@ use wire::reading::{ChannelKind, Mode};
 
 use crate::any_state::story::SOCKET;
 
+mod credentials;
+
 mod enrolment;
 
 mod erasure;

@@ -1,9 +1,8 @@
 //! `wardline check`: what is wrong before anything runs.
 
 use super::finding::{Code, Findings, Level};
-use super::{ConfigArg, EXIT_CONFIG, Failure, examine, wrong_config};
+use super::{ConfigArg, EXIT_CONFIG, Failure, examine};
 use crate::clock::Clock;
-use crate::config::Config;
 
 /// Checks configuration, keys, dates, storage and ports, and calls the broker.
 #[derive(Debug, clap::Args)]
@@ -20,7 +19,7 @@ pub struct Check {
 
 impl Check {
     pub(super) fn run(self) -> Result<(), Failure> {
-        let config = Config::load(&self.config.config).map_err(wrong_config)?;
+        let config = self.config.load()?;
         let (mut findings, clock) = (Findings::default(), Clock::new().state());
         let path = self.config.config.display().to_string();
         findings.add(Code::Configuration, Level::Pass, path);

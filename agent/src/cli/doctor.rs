@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::finding::{Code, Findings, Level};
-use super::{ConfigArg, Failure, examine, status};
+use super::{ConfigArg, Failure, examine, given, status};
 use crate::clock::Clock;
 use crate::config::Config;
 
@@ -52,7 +52,7 @@ pub(super) fn look(path: &Path) -> Findings {
             Config::last_good(path)
         }
     };
-    if let Some(config) = config {
+    if let Some(config) = config.map(given) {
         let clock = Clock::new().state();
         examine::files(&config, clock.utc, &mut findings);
         examine::broker(&config, &mut findings);

@@ -9,6 +9,7 @@ use std::time::Duration;
 use anyhow::Context;
 use ed25519_dalek::SigningKey;
 use serde::Serialize;
+use wire::card::Veil;
 use wire::identity::Lane;
 use wire::signed::{Purpose, sign};
 
@@ -18,7 +19,7 @@ use crate::buffer::{AppendError, Buffer, Erased, Writer};
 use crate::clock::{Clock, boot_id};
 use crate::config::Config;
 use crate::local::STATUS;
-use crate::seal::keyring::{Custody, KeyFiles, veil_beside};
+use crate::seal::keyring::{Custody, CustodyError, KeyFiles, load_signing_key, veil_to_look};
 use crate::seal::sealer::Seal;
 use wire::hex::hex;
 
@@ -69,7 +70,7 @@ struct Proof<'a> {
     lanes: Vec<ErasedLane>,
     /// What could not be declared as a gap, and why.
     undeclared: Option<String>,
-    /// Files that could not be removed.
+    /// Files that could not be removed, or are not ours to remove: a sealed credential.
     left: Vec<String>,
 }
 
@@ -88,15 +89,20 @@ impl Erase {
             let words = "the agent runs and would go on writing: `systemctl stop wardline` first";
             return Err(Failure(EXIT_TRY_AGAIN, anyhow::anyhow!(words)));
         }
+        let files = config.key_files();
+        let veil = veil_to_look(&files)?;
+        if let Err(error @ CustodyError::Credential(_)) = load_signing_key(&files.signing()) {
+            return Err(error.into());
+        }
         if !self.yes && !agrees(&config)? {
             return Err(anyhow::anyhow!("nothing was erased").into());
         }
-        let custody = Custody::open(&KeyFiles::below(&config.state))?;
+        let custody = Custody::open(&files)?;
         let signer = custody.signing.clone();
         let shown = || self.proof.display().to_string();
         // Opened before anything is gone: an erasure without its proof is none.
         let mut file = fs::File::create_new(&self.proof).with_context(shown)?;
-        let proof = match self.erase(&config, custody) {
+        let proof = match self.erase(&config, custody, veil) {
             Ok(proof) => proof,
             Err(error) => {
                 fs::remove_file(&self.proof).with_context(shown)?;
@@ -121,10 +127,17 @@ impl Erase {
         }
     }
 
-    fn erase<'a>(&'a self, config: &'a Config, custody: Custody) -> anyhow::Result<Proof<'a>> {
+    fn erase<'a>(
+        &'a self,
+        config: &'a Config,
+        custody: Custody,
+        veil: Veil,
+    ) -> anyhow::Result<Proof<'a>> {
         let folder = config.state.join("buffer");
-        let veil = veil_beside(&folder).only_to_read();
-        let disk = Folder::open(&folder).context("buffer folder")?.under(veil);
+        let disk = Folder::open(&folder).context("buffer folder")?.under(veil.only_to_read());
+        let files = config.key_files();
+        // Asked now: what remembers a credential goes with the medium's key.
+        let sealed = files.local().sealed();
         let mut clock = Clock::new();
         let (now, begun) = (clock.state(), clock.now());
         let sealer = Seal::new(custody.signing, custody.keyring, config.suite);
@@ -137,11 +150,11 @@ impl Erase {
                 "nothing was erased: what would be gone cannot be declared ({error}). Bring a \
                  keyring with `wardline provision --grant`, or say --even-undeclared"
             ))),
-            _ => destroy_keys(&KeyFiles::below(&config.state)),
+            _ => destroy_keys(&files),
         };
         let (erased, failed) = buffer.erase(&now, may_count, destroy)?;
         let beside = BESIDE.iter().map(|name| config.state.join(name));
-        let left = beside.filter(|path| remove_all(path).is_err());
+        let left = beside.filter(|path| remove_all(path).is_err()).chain(sealed);
         let left: Vec<_> = left.map(|path| path.display().to_string()).collect();
         let lanes = Lane::ALL.into_iter().zip(erased);
         let lanes = lanes.map(|(lane, Erased { segments, readings })| ErasedLane {
@@ -186,15 +199,15 @@ fn sign_proof(proof: &Proof<'_>, key: &SigningKey) -> anyhow::Result<String> {
 /// takes them away. What a flash medium keeps behind its own back stays there: an encrypted
 /// partition is for that.
 fn destroy_keys(files: &KeyFiles) -> io::Result<()> {
-    let name = files.local();
-    let name = name.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let local = files.local().file;
+    let name = local.file_name().unwrap_or_default().to_string_lossy().into_owned();
     for entry in fs::read_dir(&files.folder)? {
         let entry = entry?;
         if entry.file_name().to_string_lossy().starts_with(&name) {
             destroy(&entry.path())?;
         }
     }
-    sync_parent(&files.local())
+    sync_parent(&local)
 }
 
 fn destroy(path: &Path) -> io::Result<()> {

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use ed25519_dalek::VerifyingKey;
 use serde::Serialize;
+use wire::card::Veil;
 use wire::frame::{Record, RecordKind};
 use wire::gap::Gap;
 use wire::identity::{Lane, RecordHash};
@@ -22,7 +23,7 @@ mod ls;
 use super::Failure;
 use crate::buffer::disk::{Disk, Folder, FolderFile};
 use crate::buffer::segment::{FileName, Scan, read_place, scan};
-use crate::seal::keyring::veil_beside;
+use crate::seal::keyring::{KeyFiles, veil_to_look};
 use export::Export;
 use ls::Ls;
 pub(super) use ls::list;
@@ -96,7 +97,7 @@ impl Verify {
     fn run(self) -> Result<(), Failure> {
         let key = self.key.as_deref().map(parse_key).transpose()?;
         let folder = Folder::existing(&self.folder)
-            .map(|folder| folder.under(veil_beside(&self.folder)))
+            .map(|folder| folder.under(veil(&self.folder)))
             .with_context(|| format!("{} cannot be opened", self.folder.display()))?;
         let mut report =
             Report { schema: 1, signatures_checked: key.is_some(), ..Report::default() };
@@ -142,6 +143,17 @@ impl Verify {
     }
 }
 
+/// The veil of the medium that a buffer folder is on; none if its key is not to be had, and if it
+/// lies in a credential that is not given here, that is said.
+fn veil(buffer: &Path) -> Veil {
+    let files = KeyFiles::beside(buffer).map(|files| files.given(super::credentials()));
+    let veil = files.map_or(Ok(Veil::default()), |files| veil_to_look(&files));
+    veil.unwrap_or_else(|error| {
+        eprintln!("{error}");
+        Veil::default()
+    })
+}
+
 fn open(folder: &Folder, name: &str, parsed: &FileName) -> std::io::Result<(FolderFile, Scan)> {
     let file = folder.open(name)?;
     let mut found = scan(&file, parsed.segment)?;
@@ -159,7 +171,7 @@ fn each_segment(
 ) -> anyhow::Result<()> {
     let folder =
         Folder::existing(path).with_context(|| format!("{} cannot be opened", path.display()))?;
-    let folder = folder.under(veil_beside(path));
+    let folder = folder.under(veil(path));
     let listed = |folder: &Folder| -> std::io::Result<Vec<(String, FileName)>> {
         let names = folder.list()?.into_iter();
         Ok(names.filter_map(|(name, _)| FileName::parse(&name).map(|of| (name, of))).collect())

@@ -8,13 +8,13 @@ use serde::Deserialize;
 use wire::hex::unhex;
 use wire::words;
 
-use super::{ConfigArg, Failure, wrong_config};
+use super::{ConfigArg, Failure};
 use crate::clock::floor::Floor;
 use crate::config::{Config, TEMPLATE};
 use crate::enrol::token::Token;
 use crate::enrol::{self, Pins};
 use crate::seal::keep;
-use crate::seal::keyring::{KeyFiles, key_to_enrol};
+use crate::seal::keyring::key_to_enrol;
 
 /// Makes keys and a request, installs a grant, or does both at once with a one-time token.
 #[derive(Debug, clap::Args)]
@@ -72,7 +72,7 @@ impl Provision {
         if let Some(path) = &self.from {
             return self.by_medium(path);
         }
-        let config = Config::load(&self.config.config).map_err(wrong_config)?;
+        let config = self.config.load()?;
         match (&self.grant, &self.sink, &self.token) {
             (Some(grant), ..) => {
                 let text =
@@ -103,7 +103,7 @@ impl Provision {
             fs::write(own, text).with_context(|| own.display().to_string())?;
             println!("written: {}; say there where devices speak", own.display());
         }
-        let config = Config::load(own).map_err(wrong_config)?;
+        let config = self.config.load()?;
         if medium.gateway != config.gateway.as_str() {
             let words = format!(
                 "{} is for gateway {}, {} for {}",
@@ -121,14 +121,19 @@ impl Provision {
 
     fn request(&self, config: &Config) -> anyhow::Result<()> {
         make_folders(config)?;
-        let files = KeyFiles::below(&config.state);
+        let files = config.key_files();
         let request = if self.rotate {
             enrol::request_for_successor(config)?
         } else {
             enrol::request(config, &key_to_enrol(&files)?)?
         };
         fs::write(&self.request, serde_json::to_string_pretty(&request)?)?;
-        println!("keys in {} (mode 0600)", files.folder.display());
+        println!("keys in {}", files.folder.display());
+        for place in [files.signing(), config.broker.key.clone()] {
+            place.remember();
+            let seen = place.look("not made yet");
+            println!("{}: {}", seen.key, seen.place);
+        }
         show_key(&request)?;
         println!("next: wardline-sink enroll {}", self.request.display());
         Ok(())
@@ -154,7 +159,7 @@ impl Provision {
 }
 
 fn make_folders(config: &Config) -> anyhow::Result<()> {
-    for folder in [&config.state, &KeyFiles::below(&config.state).folder] {
+    for folder in [&config.state, &config.key_files().folder] {
         keep::folder(folder).with_context(|| folder.display().to_string())?;
     }
     Ok(())
@@ -178,7 +183,7 @@ fn show_key(request: &enrol::Request) -> anyhow::Result<()> {
 fn enrol_by_token(config: &Config, sink: &str, token: &Token, pins: Pins) -> anyhow::Result<()> {
     ensure!(sink.starts_with("https://"), "{sink}: the sink is at https://HOST:PORT");
     make_folders(config)?;
-    let request = enrol::request(config, &key_to_enrol(&KeyFiles::below(&config.state))?)?;
+    let request = enrol::request(config, &key_to_enrol(&config.key_files())?)?;
     let floor = Floor::below(&config.state);
     let grant = runtime()?.block_on(enrol::by_token(sink, token, &request, &floor))?;
     show_key(&request)?;

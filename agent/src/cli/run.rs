@@ -10,7 +10,7 @@ use tokio::sync::{mpsc, watch};
 use wire::card::Veil;
 use wire::status::Status as StatusHint;
 
-use super::{ConfigArg, Failure, wrong_config};
+use super::{ConfigArg, Failure, given, wrong_config};
 use crate::buffer::disk::Folder;
 use crate::buffer::{Buffer, Writer};
 use crate::clock::floor::Floor;
@@ -29,7 +29,7 @@ use crate::line::{Line, Resets, Trust};
 use crate::local;
 use crate::seal::batcher::Batcher;
 use crate::seal::keep::{self, Kept};
-use crate::seal::keyring::{Custody, KeyFiles, local_veil};
+use crate::seal::keyring::{Custody, CustodyError, KeyFiles, local_veil};
 use crate::seal::sealer::Seal;
 use crate::uplink::driver::Driver;
 use crate::uplink::machine::Uplink;
@@ -55,6 +55,7 @@ impl Run {
             .init();
         let Kept { value: config, mended } =
             Config::load_to_run(&self.config.config).map_err(wrong_config)?;
+        let config = given(config);
         if let Some(words) = &mended {
             tracing::error!("{words}");
         }
@@ -197,6 +198,20 @@ async fn wait_for_stop() {
     }
 }
 
+/// The veil of the medium, or none if there cannot be one.
+fn veil(files: &KeyFiles) -> anyhow::Result<Veil> {
+    match local_veil(files) {
+        // What lies under a key in a credential would be taken for damage.
+        Err(error @ CustodyError::Credential(_)) => Err(error.into()),
+        Err(error) => {
+            // Records without a veil are as good; only `erase` has less to hold on to.
+            tracing::error!(%error, "records lie on the medium without a key of its own");
+            Ok(Veil::default())
+        }
+        Ok(veil) => Ok(veil),
+    }
+}
+
 fn assemble(
     config: &Config,
     host: &Host,
@@ -204,9 +219,12 @@ fn assemble(
     runtime: &tokio::runtime::Handle,
     events: mpsc::Sender<(u64, crate::uplink::driver::FromBroker)>,
 ) -> anyhow::Result<Line<Folder, Seal, Driver>> {
-    let files = KeyFiles::below(&config.state);
+    let files = config.key_files();
     for folder in [&files.folder, &config.state.join("buffer")] {
         keep::folder(folder).with_context(|| folder.display().to_string())?;
+    }
+    for place in [files.signing(), config.broker.key.clone(), files.local()] {
+        place.remember();
     }
     let custody = Custody::open(&files)?;
     for words in custody.missing.iter().chain(&custody.mended) {
@@ -215,12 +233,7 @@ fn assemble(
     let mut clock = Clock::new();
     let now = clock.state();
     let folder = Folder::open(&config.state.join("buffer")).context("buffer folder")?;
-    let veil = local_veil(&files).unwrap_or_else(|error| {
-        // Records without a veil are as good; only `erase` has less to hold on to.
-        tracing::error!(%error, "records lie on the medium without a key of its own");
-        Veil::default()
-    });
-    let folder = folder.under(veil);
+    let folder = folder.under(veil(&files)?);
     let sealer = Seal::new(custody.signing.clone(), custody.keyring.clone(), config.suite);
     let boot = boot_id();
     let software = env!("CARGO_PKG_VERSION").to_owned();
@@ -237,8 +250,7 @@ fn assemble(
     getrandom::fill(&mut seed).context("the kernel gives no random bytes")?;
     let uplink = Uplink::new(clock.now(), config.window_bytes, u64::from_be_bytes(seed));
     let health = Health::new(config.gateway, config.intervals[3], now.monotonic).on(host.clone());
-    let certificate = config.broker.certificate.clone();
-    let mut trust = Trust::watching(config.gateway, custody, files, certificate, clock.now());
+    let mut trust = Trust::watching(config.gateway, custody, files, &config.broker, clock.now());
     trust.floor = Some(floor.clone());
     let patients = Patients::at(&config.state, config.patients);
     let batcher = Batcher::new(config.intervals).naming(patients);

@@ -113,7 +113,15 @@ fn show(status: &serde_json::Value) {
             table.add_row([name.to_owned(), status["machine"][key].to_string()]);
         }
     }
+    for key in status["keys"].as_array().into_iter().flatten() {
+        let cell = |name: &str| key[name].as_str().unwrap_or_default();
+        table.add_row([format!("key {}", cell("key")), cell("place").to_owned()]);
+    }
     println!("{table}");
+    show_devices(status);
+}
+
+fn show_devices(status: &serde_json::Value) {
     let mut devices = comfy_table::Table::new();
     devices.load_style(comfy_table::presets::NOTHING);
     devices.set_header(["device", "age, s", "accepted", "link errors"]);

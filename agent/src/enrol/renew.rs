@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use super::{Pins, by_key, install, request, sink};
 use crate::clock::floor::Floor;
 use crate::config::Config;
-use crate::seal::keyring::{KeyFiles, load_signing_key};
+use crate::seal::keyring::load_signing_key;
 use crate::uplink::tls;
 
 /// Renewed with a third of its life to go: a site that is away for months finds it good.
@@ -58,8 +58,7 @@ pub async fn keep(config: Config, floor: Arc<Floor>, mut screen: watch::Receiver
 /// # Errors
 /// The sink cannot be reached or refuses; in its words.
 pub async fn renew(config: &Config, address: &str, floor: &Arc<Floor>) -> anyhow::Result<()> {
-    let files = KeyFiles::below(&config.state);
-    let key = load_signing_key(&files.signing())?;
+    let key = load_signing_key(&config.key_files().signing())?;
     let grant = by_key(config, address, &request(config, &key)?, floor).await?;
     install(config, &grant, Pins::Keep)
 }

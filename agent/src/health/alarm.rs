@@ -19,6 +19,8 @@ pub enum Alarm {
     Babble,
     /// A message is not taken.
     Message,
+    /// Others may get at a private key.
+    Exposed,
     /// The keyring expires.
     Keyring,
     /// Our certificate expires.
@@ -40,7 +42,8 @@ impl Alarm {
             Self::Message => Some(alarm::MESSAGES),
             Self::Keyring => Some(alarm::KEYRING),
             Self::Certificate => Some(alarm::CERTIFICATE),
-            Self::Link => None,
+            // Whoever can mend it is at the gateway.
+            Self::Exposed | Self::Link => None,
         }
     }
 }

@@ -25,6 +25,9 @@ pub struct Status {
     pub certificate_days: Option<i64>,
     /// The same of the keyring.
     pub keyring_days: Option<i64>,
+    /// Where the private keys are.
+    #[serde(default)]
+    pub keys: Vec<KeyStatus>,
     /// How far the clock may be off, microseconds; none if the time is not known.
     pub clock_error_us: Option<u64>,
     /// Connections made.
@@ -65,6 +68,15 @@ pub struct Status {
     pub lanes: Vec<LaneStatus>,
     /// Devices.
     pub devices: Vec<DeviceStatus>,
+}
+
+/// One private key.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+pub struct KeyStatus {
+    /// The name of its file.
+    pub key: String,
+    /// `file` with its mode, `systemd credential`, or `missing` and what that means.
+    pub place: String,
 }
 
 /// One lane.

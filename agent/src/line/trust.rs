@@ -12,9 +12,11 @@ use wire::time::{ClockState, UnixNanos};
 use super::Line;
 use crate::buffer::disk::Disk;
 use crate::clock::floor::Floor;
-use crate::health::{Alarm, Ends};
+use crate::config::Broker;
+use crate::health::{Alarm, Ends, KeyStatus};
 use crate::seal::Sealer;
 use crate::seal::keyring::{Custody, KeyFiles};
+use crate::seal::place::{Place, Seen};
 use crate::uplink::{Hands, tls};
 
 /// Whom the gateway believes.
@@ -40,6 +42,7 @@ pub struct Trust {
 struct Watch {
     files: KeyFiles,
     certificate: PathBuf,
+    tls: Place,
     signing: VerifyingKey,
     provisional: bool,
     mended: Vec<String>,
@@ -51,7 +54,7 @@ struct Watch {
 
 /// Between two looks at keys that are missing: somebody may have brought them.
 const KEYS_LOOK: Duration = Duration::from_secs(2);
-/// Between two looks at the dates on which things expire.
+/// Between two looks at the dates on which things expire, and at where the keys lie.
 const DATES_LOOK: Duration = Duration::from_secs(60);
 /// An alarm is raised this long before something expires, days.
 const EXPIRY_DAYS: i64 = 30;
@@ -72,17 +75,19 @@ impl Trust {
         Self { gateway, roots, keyring, keyring_path, store_epoch, unkept, floor, watch }
     }
 
-    /// The same for what a key folder gave; the folder and our certificate are looked after.
+    /// The same for what a key folder gave; the folder and our certificate with its key are looked
+    /// after.
     #[must_use]
     pub fn watching(
         gateway: GatewayId,
         custody: Custody,
         files: KeyFiles,
-        certificate: PathBuf,
+        broker: &Broker,
         now: Instant,
     ) -> Self {
         let watch = Watch {
-            certificate,
+            certificate: broker.certificate.clone(),
+            tls: broker.key.clone(),
             signing: custody.signing.verifying_key(),
             provisional: custody.provisional,
             mended: custody.mended,
@@ -118,6 +123,7 @@ impl<D: Disk, S: Sealer, H: Hands> Line<D, S, H> {
         }
         if watch.dates_at <= now {
             watch.dates_at = now + DATES_LOOK;
+            self.look_at_places(&watch);
             self.look_at_dates(&watch, clock);
         }
         self.trust.watch = Some(watch);
@@ -148,6 +154,17 @@ impl<D: Disk, S: Sealer, H: Hands> Line<D, S, H> {
         watch.amiss = !missing.is_empty();
         self.health.alarm(Alarm::Keys, missing);
         self.health.alarm(Alarm::Mended, watch.mended.clone());
+    }
+
+    fn look_at_places(&mut self, watch: &Watch) {
+        let seen = [
+            watch.files.signing().look("not enrolled"),
+            watch.tls.look("not enrolled"),
+            watch.files.local().look("records lie on the medium without it"),
+        ];
+        let exposed = seen.iter().filter_map(|seen| seen.exposed.clone()).collect();
+        self.health.alarm(Alarm::Exposed, exposed);
+        self.health.keys(seen.map(|Seen { key, place, .. }| KeyStatus { key, place }).into());
     }
 
     fn look_at_dates(&mut self, watch: &Watch, clock: &ClockState) {

@@ -8,7 +8,7 @@
 
 use std::fs;
 use std::io::{self, ErrorKind, Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
@@ -61,7 +61,7 @@ fn copies(path: &Path) -> [PathBuf; 2] {
     [path.to_owned(), with_end(path, ".2")]
 }
 
-fn with_end(path: &Path, end: &str) -> PathBuf {
+pub(super) fn with_end(path: &Path, end: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(end);
     name.into()
@@ -85,8 +85,20 @@ pub fn read(path: &Path) -> io::Result<Vec<u8>> {
 
 fn read_copy(path: &Path) -> Result<Vec<u8>, String> {
     let bytes = read(path).map_err(|error| error.to_string())?;
+    whole(&bytes).map(<[u8]>::to_vec)
+}
+
+/// What the bytes of a copy hold, if their checksum is right.
+pub(super) fn whole(bytes: &[u8]) -> Result<&[u8], String> {
     let (sum, rest) = bytes.split_at_checked(32).ok_or("too short")?;
-    if Sha256::digest(rest)[..] == *sum { Ok(rest.to_vec()) } else { Err("checksum".into()) }
+    if Sha256::digest(rest)[..] == *sum { Ok(rest) } else { Err("checksum".into()) }
+}
+
+/// Who may do what with a file and its second copy, both taken together; none if there is neither.
+pub fn mode(path: &Path) -> Option<u32> {
+    let metas = copies(path).into_iter().filter_map(|path| fs::metadata(path).ok());
+    let modes = metas.filter(fs::Metadata::is_file).map(|meta| meta.mode() & 0o7777);
+    modes.reduce(|all, mode| all | mode)
 }
 
 fn write_copy(path: &Path, bytes: &[u8]) -> io::Result<()> {

@@ -15,6 +15,7 @@ use super::dates::{AtFloor, begins};
 use crate::clock::floor::Floor;
 use crate::config::Broker;
 use crate::seal::keep;
+use crate::seal::place::{Place, PlaceError};
 
 /// When a certificate expires; `None` if the file holds none.
 #[must_use]
@@ -36,18 +37,23 @@ pub fn life_days(certificate: &Path) -> Option<i64> {
     Some((life.not_after.timestamp() - life.not_before.timestamp()) / 86_400)
 }
 
-/// The key of our certificate; one that cannot be read is set aside for a new one.
+/// The key of our certificate; a file that cannot be read is set aside for a new one.
 ///
 /// # Errors
-/// A new one cannot be kept.
-pub fn key(path: &Path) -> anyhow::Result<rcgen::KeyPair> {
-    let pem = keep::read(path).ok().and_then(|pem| String::from_utf8(pem).ok());
-    if let Some(pair) = pem.and_then(|pem| rcgen::KeyPair::from_pem(&pem).ok()) {
-        return Ok(pair);
-    }
-    keep::set_aside(path);
+/// A new one cannot be kept, or the key lies in a credential that cannot be used here: no other one
+/// is made then.
+pub fn key(place: &Place) -> anyhow::Result<rcgen::KeyPair> {
+    let loaded = place.load_plain(|bytes| {
+        let pem = std::str::from_utf8(bytes).map_err(|error| error.to_string())?;
+        rcgen::KeyPair::from_pem(pem).map_err(|error| error.to_string())
+    });
+    match loaded {
+        Ok(pair) => return Ok(pair),
+        Err(PlaceError::File(_) | PlaceError::Bad { .. }) => keep::set_aside(&place.file),
+        Err(error) => return Err(error.into()),
+    };
     let pair = rcgen::KeyPair::generate()?;
-    keep::write(path, pair.serialize_pem().as_bytes())?;
+    keep::write(&place.file, pair.serialize_pem().as_bytes())?;
     Ok(pair)
 }
 
@@ -77,6 +83,15 @@ pub(crate) fn authorities(ca: &Path) -> io::Result<RootCertStore> {
 /// A certificate and what leads to its authority.
 type Chain = Vec<CertificateDer<'static>>;
 
+fn certificates(path: &Path) -> io::Result<Chain> {
+    let chain: Result<Chain, _> = CertificateDer::pem_slice_iter(&read(path)?).collect();
+    chain.map_err(|error| wrong(path, &error))
+}
+
+fn secret(pem: &[u8]) -> Result<PrivateKeyDer<'static>, String> {
+    PrivateKeyDer::from_pem_slice(pem).map_err(|error| error.to_string())
+}
+
 /// A certificate with its key.
 ///
 /// # Errors
@@ -85,9 +100,8 @@ pub(crate) fn identity(
     certificate: &Path,
     key: &Path,
 ) -> io::Result<(Chain, PrivateKeyDer<'static>)> {
-    let chain: Result<Chain, _> = CertificateDer::pem_slice_iter(&read(certificate)?).collect();
-    let chain = chain.map_err(|error| wrong(certificate, &error))?;
-    let secret = PrivateKeyDer::from_pem_slice(&read(key)?).map_err(|error| wrong(key, &error))?;
+    let chain = certificates(certificate)?;
+    let secret = secret(&read(key)?).map_err(|error| wrong(key, &error))?;
     Ok((chain, secret))
 }
 
@@ -111,10 +125,11 @@ fn revoked(crl: &Path) -> io::Result<Vec<CertificateRevocationListDer<'static>>>
 /// counts beyond its own end: a site that is cut off cannot renew it.
 ///
 /// # Errors
-/// A file is missing or holds no PEM; the message names it.
+/// A file is missing or holds no PEM, or the credential in its place; the message names it.
 pub fn client(broker: &Broker, floor: &Arc<Floor>) -> io::Result<ClientConfig> {
     let roots = Arc::new(authorities(&broker.ca)?);
-    let (chain, key) = identity(&broker.certificate, &broker.key)?;
+    let chain = certificates(&broker.certificate)?;
+    let key = broker.key.load_plain(secret).map_err(io::Error::other)?;
     if let Some(begins) = chain.first().and_then(begins) {
         floor.at_least(begins);
     }

@@ -59,7 +59,7 @@ impl Papers {
             port: 0,
             ca: self.ca.clone(),
             certificate: self.certificate.clone(),
-            key: self.key.clone(),
+            key: self.key.clone().into(),
             crl: None,
         };
         let floor = Floor::below(self.ca.parent().unwrap_or(Path::new(".")));

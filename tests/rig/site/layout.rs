@@ -69,6 +69,8 @@ pub struct Layout {
     pub broker: BrokerKind,
     pub broker_port: u16,
     mosquitto: Option<PathBuf>,
+    /// Where the gateway's programs are given credentials, if they are.
+    pub credentials: Option<PathBuf>,
 }
 
 /// A Unix socket's path has 108 bytes; ours need up to 40 below the folder.
@@ -99,7 +101,8 @@ impl Layout {
         let broker_port = free_port()?;
         let state = ground.map_or_else(|| root.join("gw/state"), |ground| ground.state.to_owned());
         let folder = Some(folder);
-        let layout = Self { folder, root, state, broker, broker_port, mosquitto };
+        let credentials = None;
+        let layout = Self { folder, root, state, broker, broker_port, mosquitto, credentials };
         layout.make_sink(programs)?;
         layout.make_gateway(programs, plan, ground, forwarder.port())?;
         Ok(layout)
@@ -207,7 +210,7 @@ impl Layout {
         let program = |path: &Path| Command::new(path);
         match (role, self.broker, &self.mosquitto) {
             (Role::Agent, ..) => {
-                let mut command = program(&programs.agent);
+                let mut command = self.agent(programs);
                 command.arg("run").arg("--config").arg(self.gateway_config());
                 command
             }
@@ -238,8 +241,20 @@ impl Layout {
 
     /// The same of `wardline`.
     pub fn gateway(&self, programs: &Programs, words: &[&str], options: &[&str]) -> Result<String> {
-        let mut command = Command::new(&programs.agent);
+        let mut command = self.agent(programs);
         run(command.args(words).arg("--config").arg(self.gateway_config()).args(options))
+    }
+
+    /// `wardline` with the credentials that it is given.
+    fn agent(&self, programs: &Programs) -> Command {
+        let mut command = Command::new(&programs.agent);
+        command.envs(self.credentials.iter().map(|folder| ("CREDENTIALS_DIRECTORY", folder)));
+        command
+    }
+
+    /// The gateway's keys.
+    pub fn keys(&self) -> PathBuf {
+        self.state.join("keys")
     }
 
     pub fn folder(&self) -> &Path {

@@ -54,7 +54,7 @@ impl Thief {
         let keys = papers.ca.parent().unwrap().to_owned();
         let (certificate, key) = (keys.join("sink.pem"), keys.join("sink-tls.key"));
         let (host, port) = ("localhost".to_owned(), site.broker_port());
-        let broker = Broker { host, port, ca: papers.ca, certificate, key, crl: None };
+        let broker = Broker { host, port, ca: papers.ca, certificate, key: key.into(), crl: None };
         let tls = tls::client(&broker, &Floor::below(&keys)).unwrap();
         let mut options = MqttOptions::new(name, ("localhost", port));
         options.set_transport(Transport::tls_with_config(TlsConfiguration::from(tls)));

@@ -102,7 +102,7 @@ fn options(site: &Site) -> Result<MqttOptions> {
         port: site.broker_port(),
         ca: papers.ca,
         certificate: sink.join("sink.pem"),
-        key: sink.join("sink-tls.key"),
+        key: sink.join("sink-tls.key").into(),
         crl: None,
     };
     let mut options = MqttOptions::new("ward-fleet", (broker.host.as_str(), broker.port));

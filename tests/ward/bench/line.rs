@@ -136,7 +136,7 @@ pub async fn recover() -> Result<Vec<Row>> {
 /// Writes a backlog with the gateway's own keys.
 fn fill(state: &Path, bytes: u64) -> Result<usize> {
     let keys: PathBuf = state.join("keys");
-    let signing = load_signing_key(&keys.join("signing.key"))?;
+    let signing = load_signing_key(&keys.join("signing.key").into())?;
     let keyring = load_keyring(&keys.join("keyring"), &load_roots(&keys.join("roots"))?)?;
     let gateway: GatewayId = gateway_of(state)?;
     let quota = Quota { bytes_max: 4 << 30, free_bytes_min: 0, keep_seconds: 0 };

@@ -63,7 +63,7 @@ pub async fn measure(broker: Option<BrokerKind>) -> Result<Vec<Row>> {
         port: site.broker_port(),
         ca: papers.ca,
         certificate: papers.certificate,
-        key: papers.key,
+        key: papers.key.into(),
         crl: None,
     };
     let fleet = Arc::new(Fleet::default());

@@ -25,8 +25,9 @@ const OFFLINE_DAYS: u64 = 2;
 
 /// Looks at all files.
 pub(in crate::cli) fn files(config: &Config, now: Option<UnixNanos>, findings: &mut Findings) {
-    let files = KeyFiles::below(&config.state);
-    let signing = load_signing_key(&files.signing()).map(|_| "there".to_owned());
+    let files = config.key_files();
+    let place = files.signing();
+    let signing = load_signing_key(&place).map(|_| place.look("not enrolled").place);
     findings.note(Code::SigningKey, signing.map_err(text));
     keyring(config, &files, now, findings);
     certificate(config, now, findings);
