@@ -14,6 +14,8 @@ mod beats;
 
 mod book;
 
+mod expiry;
+
 mod forks;
 
 mod kind;
@@ -89,6 +91,7 @@ pub fn look(db: &Db, now: UnixNanos) -> Result<Vec<String>, StoreError> {
         let mut lasting = rules::held(db)?;
         beats::hear(db, now, &mut happened)?;
         beats::judge(db, now, &mut lasting)?;
+        expiry::judge(db, now, &mut lasting)?;
         let mut changes = Vec::new();
         for finding in &happened {
             book::open(db, finding, now, true, &mut changes)?;

@@ -4,6 +4,8 @@ pub mod certificates;
 
 pub mod desk;
 
+pub mod ends;
+
 pub mod enrol;
 
 pub mod keeper;

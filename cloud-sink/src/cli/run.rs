@@ -30,6 +30,7 @@ use crate::store::db::{Db, Location};
 use crate::store::query::StoreRegistry;
 use crate::store::times::Righting;
 use crate::trust::desk;
+use crate::trust::ends::Certificates;
 use crate::trust::enrol::Site;
 use crate::trust::keeper::{Keeper, Kept};
 use crate::verify::dispose::Verifier;
@@ -92,20 +93,23 @@ fn put_times_right(db: &Db, righting: &mut Righting) {
 }
 
 /// Opens and closes incidents, for as long as the sink runs.
-async fn watch(mut db: Db) {
+async fn watch(mut db: Db, mut certificates: Certificates) {
     let mut righting = Righting::default();
     loop {
         tokio::time::sleep(LOOK).await;
         let look = move || {
             put_times_right(&db, &mut righting);
+            if let Err(error) = certificates.note(&db, clock::now()) {
+                tracing::error!(%error, "ends of certificates are not written down; trying again");
+            }
             let changes = incident::look(&db, clock::now());
             // A rule that fails is no reason to start anew what goes on storing.
             let answers = changes.is_ok() || db.store_epoch().is_ok();
-            (db, righting, changes, answers)
+            (db, righting, certificates, changes, answers)
         };
         let Ok(looked) = tokio::task::spawn_blocking(look).await else { return };
         let (changes, answers);
-        (db, righting, changes, answers) = looked;
+        (db, righting, certificates, changes, answers) = looked;
         if answers {
             feed_watchdog();
         }
@@ -276,7 +280,7 @@ impl Feeds {
 fn begin_beside(runtime: &Runtime, config: &Config, trust: Trust) -> anyhow::Result<Feeds> {
     let mut feeds = Feeds::default();
     let watched = Db::open(&config.store)?;
-    runtime.spawn(watch(watched));
+    runtime.spawn(watch(watched, Certificates::of(config)));
     runtime.spawn(keep_erased(config.store.clone(), KeyFolder(config.keys.clone())));
     if !config.retention.is_empty() {
         runtime.spawn(keep_clean(config.store.clone(), config.retention.clone()));

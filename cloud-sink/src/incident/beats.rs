@@ -5,7 +5,7 @@ use wire::status::{HealthReport, Start, alarm, counter, supply};
 use wire::time::UnixNanos;
 
 use super::rules::KEEP;
-use super::{Finding, Kind};
+use super::{Finding, Kind, expiry};
 use crate::store::StoreError;
 use crate::store::db::{Db, values};
 use crate::store::hours::{GatewayHour, HOUR_NS};
@@ -207,7 +207,8 @@ fn reported(
     for (what, number) in
         [("certificate", counter::CERTIFICATE_SECONDS), ("keyring", counter::KEYRING_SECONDS)]
     {
-        if let Some((within, words)) = report.said(number).and_then(|left| expiry(what, left)) {
+        let left_s = report.said(number);
+        if let Some((within, words)) = left_s.and_then(|left_s| expiry::of_gateway(what, left_s)) {
             find(Kind::Expiry, true, &format!("{what}, {within}"), words);
         }
     }
@@ -216,20 +217,6 @@ fn reported(
         let is_on = alarms & (1 << bit) != 0;
         find(Kind::Gateway, is_on, name, format!("the gateway says: {name}"));
     }
-}
-
-/// Each of these, days before something ends, is an incident of its own.
-const EXPIRY_DAYS: [(u64, &str); 3] = [(1, "1 day"), (7, "7 days"), (30, "30 days")];
-
-/// Within which span something ends, and words for it.
-fn expiry(what: &str, left_s: u64) -> Option<(&'static str, String)> {
-    let days = left_s / 86_400;
-    let (_, within) = EXPIRY_DAYS.into_iter().find(|(most, _)| days < *most)?;
-    let words = match left_s {
-        0 => format!("the gateway's {what} has expired; it goes on collecting"),
-        _ => format!("the gateway's {what} ends in {days} days"),
-    };
-    Some((within, words))
 }
 
 /// A line on which readings take too long, whenever there are more of them than at the last look.

@@ -71,7 +71,8 @@ kinds! {
     Slow "slow line" Quiet "live readings take over 5 s: check what else uses the link",
     Stalled "stalled" Quiet "no receipts although connected: check sink, keyring, broker limits",
     TooLarge "too large" Condition "raise the broker's packet limit: records wait for it",
-    Expiry "expiry" Condition "`wardline provision --renew`, or `wardline-sink root request`",
+    Expiry "expiry" Condition
+        "`wardline provision --renew`, `wardline-sink root request` or `keys certify`",
     Held "held" Condition "records cannot be opened: bring the key or the newer program",
     Gateway "gateway" Condition "wardline status on the gateway says what to do",
     NoClock "no clock" Condition "check the gateway's time source and battery",
