@@ -22,8 +22,12 @@ mod kind;
 
 mod rules;
 
+mod withheld;
+
 pub use book::{acknowledge, close, list, one, timeline};
 pub use kind::{Ending, Kind};
+
+use withheld::Heads;
 
 /// One incident.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
@@ -87,11 +91,13 @@ struct Finding {
 pub fn look(db: &Db, now: UnixNanos) -> Result<Vec<String>, StoreError> {
     db.transaction(Turn::Incidents, |db| {
         rules::write_looks(db, now)?;
-        let mut happened = rules::happened(db, now)?;
+        let mut heads = Heads::read(db)?;
+        let mut happened = rules::happened(db, now, &mut heads)?;
         let mut lasting = rules::held(db)?;
-        beats::hear(db, now, &mut happened)?;
+        beats::hear(db, now, &mut happened, &mut heads)?;
         beats::judge(db, now, &mut lasting)?;
         expiry::judge(db, now, &mut lasting)?;
+        heads.judge(db, &mut lasting)?;
         let mut changes = Vec::new();
         for finding in &happened {
             book::open(db, finding, now, true, &mut changes)?;

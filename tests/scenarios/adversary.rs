@@ -32,6 +32,7 @@ use rig::hands::Mute;
 
 mod cards;
 mod seals;
+mod withheld;
 
 /// A site whose gateway has heard four frames.
 fn site() -> Site {

@@ -5,6 +5,7 @@ use wire::status::{HealthReport, Start, alarm, counter, supply};
 use wire::time::UnixNanos;
 
 use super::rules::KEEP;
+use super::withheld::Heads;
 use super::{Finding, Kind, expiry};
 use crate::store::StoreError;
 use crate::store::db::{Db, values};
@@ -53,13 +54,25 @@ DO UPDATE SET heard_ns = excluded.heard_ns, arrivals = excluded.arrivals,
   report = excluded.report, epoch = excluded.epoch";
 
 /// Takes the reports that have come since the last look, and what has happened between them.
-pub(super) fn hear(db: &Db, now: UnixNanos, happened: &mut Vec<Finding>) -> Result<(), StoreError> {
+pub(super) fn hear(
+    db: &Db,
+    now: UnixNanos,
+    happened: &mut Vec<Finding>,
+    heads: &mut Heads,
+) -> Result<(), StoreError> {
     for beat in beats(db)? {
         let Ok(report) = HealthReport::decode(&beat.bytes) else { continue };
         let heard = values![beat.gateway, now.0, beat.arrivals, &beat.bytes, beat.epoch];
         db.later(HEARD, heard)?;
-        if let Some(before) = &beat.before {
-            compare(&beat, before, &report, happened);
+        let before = beat.before.as_ref();
+        let earlier = before.and_then(|before| HealthReport::decode(&before.bytes).ok());
+        let earlier = earlier.unwrap_or_default();
+        if let Some(before) = before {
+            compare(&beat, before, (&earlier, &report), happened);
+        }
+        // An older report out of the backlog says that the gateway is there, and nothing of now.
+        if before.is_none_or(|before| before.bytes != beat.bytes) {
+            heads.hear(db, beat.gateway, (&earlier, &report), now)?;
         }
     }
     Ok(())
@@ -82,10 +95,14 @@ fn beats(db: &Db) -> Result<Vec<Beat>, StoreError> {
 }
 
 /// What has happened between two reports of a gateway.
-fn compare(beat: &Beat, before: &Before, report: &HealthReport, happened: &mut Vec<Finding>) {
-    let earlier = HealthReport::decode(&before.bytes).unwrap_or_default();
+fn compare(
+    beat: &Beat,
+    before: &Before,
+    (earlier, report): (&HealthReport, &HealthReport),
+    happened: &mut Vec<Finding>,
+) {
     let uptime = |report: &HealthReport| report.counter(counter::UPTIME_SECONDS);
-    let restarted = uptime(report) < uptime(&earlier);
+    let restarted = uptime(report) < uptime(earlier);
     // Counters begin anew with the process.
     let grown = |number| {
         let base = if restarted { 0 } else { earlier.counter(number) };

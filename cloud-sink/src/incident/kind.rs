@@ -55,6 +55,7 @@ kinds! {
     Revoked "revoked speaker" Person "find it; look at what is held; then `gateway release`",
     StolenKey "retired key" Person "a key that has a successor speaks: call security, then look",
     Rollback "old keyring" Person "somebody publishes keyrings who may not: check the access list",
+    Withheld "withheld" Condition "a lane is held back on its way: check broker and access list",
     SignIns "sign-ins refused" Quiet "somebody tries to come in: see `wardline-sink audit`",
     Unsigned "unsigned" Person "somebody publishes without a known key: check the access list",
     Receipts "receipts refused" Person "somebody signs receipts who may not: check the broker",

@@ -6,6 +6,7 @@ use wire::time::UnixNanos;
 
 use super::forks;
 use super::kind::QUIET_NS;
+use super::withheld::Heads;
 use super::{Finding, Kind};
 use crate::audit::{self, Act, Deed};
 use crate::store::StoreError;
@@ -25,13 +26,18 @@ pub(super) const KEEP: &str = "INSERT INTO watched VALUES (?1, ?2)
                     ON CONFLICT (name) DO UPDATE SET value = excluded.value";
 
 /// What has happened since the last look.
-pub(super) fn happened(db: &Db, now: UnixNanos) -> Result<Vec<Finding>, StoreError> {
+pub(super) fn happened(
+    db: &Db,
+    now: UnixNanos,
+    heads: &mut Heads,
+) -> Result<Vec<Finding>, StoreError> {
     let mut found = Vec::new();
     let (from, to) = advance(db, EVIDENCE, "SELECT max(id) FROM evidence", RECORDS_MAX)?;
     if from < to {
         refused(db, (from, to), &mut found)?;
         forks::forked(db, (from, to), now, &mut found)?;
         forks::cloned(db, (from, to), &mut found)?;
+        heads.came(db, (from, to))?;
     }
     let (from, to) = advance(db, GAPS, "SELECT max(id) FROM gap", RECORDS_MAX)?;
     if from < to {
@@ -249,7 +255,7 @@ mod tests {
             most = i64::MAX
         ))
         .unwrap();
-        let found = happened(&db, UnixNanos(0)).unwrap();
+        let found = happened(&db, UnixNanos(0), &mut Heads::default()).unwrap();
         assert_eq!((found.len(), found[0].kind, found[0].count), (1, Kind::DeviceLoss, 3 << 40));
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use anyhow::Result;
 use wire::time::UnixNanos;
 
+use super::faults::Fault;
 use super::time::START_NS;
 use super::{DURABLE_EVERY, World};
 use crate::oracle;
@@ -64,8 +65,14 @@ impl World {
     /// # Errors
     /// The store cannot be read.
     pub fn overlooked(&mut self) -> Result<Vec<String>> {
-        let wrong = self.seen.judge(self.sinks.path())?;
+        let mut wrong = self.seen.judge(self.sinks.path())?;
         self.outcome.incidents.clone_from(&self.seen.opened);
+        // Nobody holds a lane back here but the thief of a receipt key, who signs for it.
+        let robbed = self.outcome.faults.contains_key(Fault::ReceiptStolenKey.name());
+        let may_miss = robbed || self.was_restored() || self.medium_lied();
+        if !may_miss && self.outcome.incidents.contains_key("withheld") {
+            wrong.push("a lane is called withheld that nobody held back".into());
+        }
         Ok(wrong)
     }
 }

@@ -78,7 +78,8 @@ function drawStrip() {
   const count = (state) => all.filter((one) => one.state === state).length;
   const oldest = Math.max(0, ...all.map((one) => one.unreceipted_s));
   const room = all.map((one) => one.room_days).filter((days) => days !== null);
-  const integrity = incidents.filter((one) => ["integrity", "fork"].includes(one.kind)).length;
+  const integrity = incidents
+    .filter((one) => ["integrity", "fork", "withheld"].includes(one.kind)).length;
   const unsure = all.filter((one) => one.heard_ns !== null && clockWords(one) === "not known");
   const figures = [
     ["online", count("online")], ["late", count("late")], ["dark", count("dark")],
