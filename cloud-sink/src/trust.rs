@@ -18,4 +18,6 @@ pub mod retire;
 
 pub mod root;
 
+pub mod shared;
+
 pub mod token;

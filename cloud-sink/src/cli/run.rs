@@ -218,23 +218,24 @@ async fn reopen(mut held: StoreRegistry, again: mpsc::WeakSender<Incoming>) {
     }
 }
 
+/// Looks after keys once.
+fn look_after_keys(keeper: &Keeper, db: &Db) {
+    match keeper.look(db, clock::now()) {
+        Ok(changes) => changes.iter().for_each(|words| tracing::info!("keys: {words}")),
+        Err(error) => tracing::error!(error = format!("{error:#}"), "keys are not looked after"),
+    }
+}
+
 /// Looks after keys, for as long as the sink runs.
 async fn keep_keys(mut keeper: Keeper, mut db: Db) {
     loop {
+        tokio::time::sleep(KEYS).await;
         let look = move || {
-            let looked = keeper.look(&db, clock::now());
-            (keeper, db, looked)
+            look_after_keys(&keeper, &db);
+            (keeper, db)
         };
         let Ok(looked) = tokio::task::spawn_blocking(look).await else { return };
-        let changes;
-        (keeper, db, changes) = looked;
-        match changes {
-            Ok(changes) => changes.iter().for_each(|words| tracing::info!("keys: {words}")),
-            Err(error) => {
-                tracing::error!(error = format!("{error:#}"), "keys are not looked after");
-            }
-        }
-        tokio::time::sleep(KEYS).await;
+        (keeper, db) = looked;
     }
 }
 
@@ -317,6 +318,9 @@ impl Run {
         let own = own.looking_into(keys.clone());
         let keeper = Keeper::begin(keys.clone(), config.rotate_days).map_err(wrong_config)?;
         let (keeper, Kept { keyring, receipt }) = keeper;
+        // Before anything is published: another sink may have a newer keyring.
+        let kept = Db::open(&config.store)?;
+        look_after_keys(&keeper, &kept);
         let verifier = Verifier::new(StoreRegistry::open(&config.store)?, own);
         let store = SqlStore::open(&config.store)?;
         let (incoming, received) = mpsc::channel(INCOMING_MAX);
@@ -342,7 +346,7 @@ impl Run {
             .build()
             .context("no runtime")?;
         runtime.spawn(reopen(StoreRegistry::open(&config.store)?, incoming.downgrade()));
-        runtime.spawn(keep_keys(keeper, Db::open(&config.store)?));
+        runtime.spawn(keep_keys(keeper, kept));
         let feeds = begin_beside(&runtime, &config, trust)?;
         tracing::info!(sink = config.name, "receiving");
         let ended = runtime.block_on(async {

@@ -1,6 +1,7 @@
 //! The keeper: looks after the keys while the sink runs. What changes in the folder of keys takes
 //! effect without a restart; recipient keys follow each other by the calendar.
 
+use std::cell::RefCell;
 use std::fs;
 use std::time::UNIX_EPOCH;
 
@@ -11,7 +12,7 @@ use wire::keyring::Keyring;
 use wire::time::UnixNanos;
 
 use super::keyring::{self, OwnRecipient};
-use super::retire;
+use super::{retire, shared};
 use crate::audit::{self, Act, Deed};
 use crate::keys::KeyFolder;
 use crate::store::db::{Db, values};
@@ -27,6 +28,8 @@ pub struct Keeper {
     rotate_days: u32,
     keyring: watch::Sender<Vec<u8>>,
     receipt: watch::Sender<SigningKey>,
+    /// Why the store's keyring was not taken, as it was said last.
+    said: RefCell<String>,
 }
 
 /// Where a running sink learns of its keys.
@@ -47,7 +50,7 @@ impl Keeper {
         let (keyring, of_keyring) = watch::channel(document);
         let (receipt, of_receipt) = watch::channel(receipt);
         let kept = Kept { keyring: of_keyring, receipt: of_receipt };
-        Ok((Self { keys, rotate_days, keyring, receipt }, kept))
+        Ok((Self { keys, rotate_days, keyring, receipt, said: RefCell::default() }, kept))
     }
 
     /// Looks once; what has changed, in words.
@@ -55,13 +58,33 @@ impl Keeper {
     /// # Errors
     /// A key cannot be read, made or destroyed. The next look tries again.
     pub fn look(&self, db: &Db, now: UnixNanos) -> anyhow::Result<Vec<String>> {
+        let taken = keyring::locked(&self.keys, || Ok(self.take_newer(db)))?;
+        if let Some(words) = &taken {
+            write(db, words, now)?;
+            // At once: whatever comes of the rest, the older one is published no longer.
+            self.show(db, now)?;
+        }
         let mut done = keyring::locked(&self.keys, || self.follow(db, now))?;
         done.extend(destroy_old(&self.keys, db, now)?);
         for words in &done {
             write(db, words, now)?;
         }
         self.show(db, now)?;
-        Ok(done)
+        Ok(taken.into_iter().chain(done).collect())
+    }
+
+    /// Takes a newer keyring that another sink has out of its own folder. One that does not hold
+    /// here is said once, and ours stays.
+    fn take_newer(&self, db: &Db) -> Option<String> {
+        let (taken, why) = match shared::take_newer(&self.keys, db) {
+            Ok(taken) => (taken, String::new()),
+            Err(error) => (None, format!("{error:#}")),
+        };
+        if !why.is_empty() && *self.said.borrow() != why {
+            tracing::error!(error = why, "the store's keyring is not taken");
+        }
+        *self.said.borrow_mut() = why;
+        taken
     }
 
     /// Lets keys follow whose time has come.
