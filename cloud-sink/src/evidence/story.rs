@@ -108,12 +108,30 @@ pub(super) fn disposals(db: &Db, wanted: Wanted) -> anyhow::Result<Vec<Value>> {
     let sql = "SELECT at_ns, lane, ward, rows_gone, records_gone FROM disposal
                WHERE stored_before_ns >= ?1 ORDER BY id";
     let rows = db.rows(sql, values![wanted.from_ns])?;
-    let lines = rows.iter().map(|row| {
+    let disposed = rows.iter().map(|row| {
         let of = row.at::<Option<i64>>(1)?.map_or("all lanes", lane);
         let what = format!("{of}: {} rows, {} records", row.at::<i64>(3)?, row.at::<i64>(4)?);
         Ok(json!({ "is": "disposed", "at_ns": row.at::<i64>(0)?, "what": what }))
     });
-    lines.collect()
+    disposed.chain(erasures(db, wanted)?).collect()
+}
+
+/// Erasures that may have taken something of the device in the time. Whose else they were of is
+/// not said.
+fn erasures(
+    db: &Db,
+    wanted: Wanted,
+) -> anyhow::Result<impl Iterator<Item = anyhow::Result<Value>>> {
+    let sql = "SELECT at_ns, rows_gone, blocks_gone FROM erasure
+               WHERE (device IS NULL OR device = ?1) AND to_ns > ?2
+                 AND (from_ns IS NULL OR from_ns < ?3) ORDER BY id";
+    let device = wanted.device.to_string();
+    let rows = db.rows(sql, values![&device, wanted.from_ns, wanted.to_ns])?;
+    Ok(rows.into_iter().map(|row| {
+        let (gone, blocks): (i64, i64) = (row.at(1)?, row.at(2)?);
+        let what = format!("erased: {gone} rows, {blocks} sealed blocks, copies included");
+        Ok(json!({ "is": "disposed", "at_ns": row.at::<i64>(0)?, "what": what }))
+    }))
 }
 
 /// The audit trail over the time, without a hole.
