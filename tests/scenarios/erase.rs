@@ -1,4 +1,4 @@
-//! RQ-09: what is erased is gone from rows and sealed records, copies included; all else can still
+//! RQ-08: what is erased is gone from rows and sealed records, copies included; all else can still
 //! be proven, and an order holds for what comes later.
 
 use std::path::Path;
