@@ -12,6 +12,7 @@ use std::path::Path;
 
 use agent::config::Config;
 use ed25519_dalek::SigningKey;
+use wire::audit::AuditEntry;
 use wire::batch;
 use wire::command::Command;
 use wire::frame::{Core, Foreign, Record, RecordKind, frame_payload, join, read_frame_payload};
@@ -157,7 +158,7 @@ pub fn keyring(bytes: &[u8]) {
     assert_eq!(again, document, "a keyring has one encoding");
 }
 
-/// A health report, a command, a status hint and a topic.
+/// A health report, an entry of a gateway's trail, a command, a status hint and a topic.
 pub fn reports(bytes: &[u8]) {
     if let Ok(report) = HealthReport::decode(bytes) {
         assert_eq!(report.encode(), bytes, "a report has one encoding");
@@ -166,6 +167,10 @@ pub fn reports(bytes: &[u8]) {
     let command = sign(&key, Purpose::Command, bytes.to_vec());
     if let Ok(read) = Command::verify(&command, &key.verifying_key()) {
         assert_eq!(read.sign(&key), command, "a command has one encoding");
+    }
+    let entry = sign(&key, Purpose::Audit, bytes.to_vec());
+    if let Ok(read) = AuditEntry::verify(&entry, &key.verifying_key()) {
+        assert_eq!(read.sign(&key), entry, "an entry has one encoding");
     }
     let status = sign(&key, Purpose::Status, bytes.to_vec());
     if let Ok(read) = Status::verify(&status, &key.verifying_key()) {

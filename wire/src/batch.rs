@@ -175,7 +175,8 @@ pub enum NoteKind {
         /// Why.
         cause: u8,
     },
-    /// The gateway's report about itself; strict CBOR as `status` defines it.
+    /// The gateway's report about itself, as `status` defines it, or an entry of its audit trail,
+    /// as `audit` does.
     Health(Vec<u8>),
 }
 

@@ -70,5 +70,8 @@ pub mod words;
 #[cfg(feature = "seal")]
 pub mod status;
 
+#[cfg(feature = "seal")]
+pub mod audit;
+
 /// Version of every format in this crate; stands first in every record.
 pub const FORMAT_VERSION: u8 = 1;

@@ -18,6 +18,12 @@ pub const RECEIPT_BYTES_MAX: usize = 64 * 1024;
 pub const KEYRING_BYTES_MAX: usize = 64 * 1024;
 /// A command or a status, bytes.
 pub const COMMAND_BYTES_MAX: usize = 4 * 1024;
+/// An entry of a gateway's audit trail with its signature, bytes: numbers, a hash and two texts.
+pub const AUDIT_BYTES_MAX: usize = 1024;
+/// What such an entry is about, bytes of UTF-8: a version, a digest in digits, a file's name.
+pub const AUDIT_OBJECT_BYTES_MAX: usize = 128;
+/// Its words, bytes of UTF-8: a few sentences for people.
+pub const AUDIT_WORDS_BYTES_MAX: usize = 512;
 /// Frames in one segment: bounds what one key encrypts and what one open secret reveals.
 pub const SEGMENT_FRAMES_MAX: u32 = 4096;
 /// A segment file, bytes: bounds the work of recovery.
@@ -56,4 +62,5 @@ pub const RECEIPT_RANGES_MAX: usize = 256;
 const _: () = assert!(LINK_FRAME_BYTES_MAX == 254, "one COBS group");
 const _: () = assert!(BATCH_BYTES_MAX < FRAME_BYTES_MAX);
 const _: () = assert!(RECEIPT_RANGES_MAX * 64 + 1024 < RECEIPT_BYTES_MAX);
+const _: () = assert!(AUDIT_OBJECT_BYTES_MAX + AUDIT_WORDS_BYTES_MAX + 256 <= AUDIT_BYTES_MAX);
 const _: () = assert!(FRAME_BYTES_MAX * 16 < SEGMENT_BYTES_MAX);
