@@ -13,6 +13,7 @@ use wire::time::{ClockState, MonotonicNanos};
 
 mod context;
 mod growing;
+mod itself;
 mod runs;
 
 use crate::intake::patients::Patients;
@@ -147,14 +148,6 @@ impl Batcher {
     pub fn lose(&mut self, said: &Said<'_>, clock: &ClockState) {
         let what = NoteKind::Loss { readings: 1, cause: LOSS_UNREADABLE };
         self.note(Lane::Vital, said, None, what, clock);
-    }
-
-    /// Adds the gateway's own report; it waits for no other.
-    pub fn report(&mut self, device: &Arc<Device>, report: Vec<u8>, clock: &ClockState) {
-        let received = clock.monotonic;
-        let said = Said { device, sequence: 0, gap: false, payload: &report, received, age_ns: 0 };
-        self.note(Lane::Health, &said, Some(0), NoteKind::Health(report.clone()), clock);
-        self.close(Lane::Health);
     }
 
     /// Closes every batch whose readings have waited long enough, or all.
