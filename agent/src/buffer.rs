@@ -227,6 +227,10 @@ pub struct Figures {
     pub records_refused: u64,
     /// Readings accepted.
     pub readings_accepted: u64,
+    /// Gaps for records that were damaged on the medium.
+    pub holes_damaged: u64,
+    /// Gaps for records of the health lane that gave way to others.
+    pub health_evictions: u64,
 }
 
 /// The log of one gateway.
@@ -330,4 +334,4 @@ impl<D: Disk, S: Sealer> Buffer<D, S> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

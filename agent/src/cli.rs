@@ -4,9 +4,12 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use wire::audit::AuditKind;
 
+use crate::audit::Deed;
 use crate::config::Config;
 
+mod audit;
 mod check;
 mod device;
 mod diag;
@@ -56,6 +59,8 @@ enum Command {
     /// Says whom a device measures, from now on; identifiers are replaced before they are kept.
     #[command(subcommand)]
     Patient(patient::Patient),
+    /// Shows what happened to this gateway, by its own signed trail, and checks that.
+    Audit(audit::Audit),
     /// Sends one marked reading through the whole line and says how long each hop took.
     TestSend(test_send::TestSend),
     /// Packs what helps to find a fault: no secret, no reading; lists it first.
@@ -109,6 +114,22 @@ fn given(config: Config) -> Config {
     config.given(credentials())
 }
 
+/// Writes down in the gateway's audit trail what a command has done, and by whom. It is done: if it
+/// cannot be written down, that is said.
+fn write_down(config: &Config, kind: AuditKind, object: &str, words: &str) {
+    if let Err(error) =
+        crate::audit::write_down(&config.state, config.gateway, &deed(kind, object, words))
+    {
+        eprintln!("not in the audit trail: {error}");
+    }
+}
+
+/// What whoever is at this terminal has done.
+fn deed(kind: AuditKind, object: &str, words: &str) -> Deed {
+    let user = ["SUDO_USER", "USER"].into_iter().find_map(|name| std::env::var(name).ok());
+    Deed::new(kind, object, format!("{words}, by {}", user.as_deref().unwrap_or("?")))
+}
+
 /// A device's words without what a terminal would obey.
 fn printable(text: &str) -> String {
     text.chars().map(|letter| if letter.is_control() { '\u{FFFD}' } else { letter }).collect()
@@ -149,6 +170,7 @@ impl Cli {
             Command::Tap(command) => command.run(),
             Command::Device(command) => command.run(),
             Command::Patient(command) => command.run(),
+            Command::Audit(command) => command.run(),
             Command::TestSend(command) => command.run(),
             Command::Diag(command) => command.run(),
             Command::Log(command) => command.run(),

@@ -6,6 +6,7 @@ use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use sha2::{Digest, Sha256};
 use wire::identity::GatewayId;
 use wire::segment::Suite;
 
@@ -59,6 +60,8 @@ pub struct Config {
     pub window_bytes: usize,
     /// Where metrics are served, if they are wanted.
     pub metrics: Option<SocketAddr>,
+    /// SHA-256 of the file.
+    pub digest: [u8; 32],
 }
 
 /// Where the broker is and how it proves itself.
@@ -192,7 +195,7 @@ impl Config {
         let text = std::str::from_utf8(bytes).map_err(|error| wrong(error.to_string()))?;
         let file: File = toml::from_str(text).map_err(|error| wrong(explain(&error)))?;
         let folder = path.parent().unwrap_or(Path::new("")).to_owned();
-        file.check(&folder)
+        Ok(Config { digest: Sha256::digest(bytes).into(), ..file.check(&folder)? })
     }
 
     /// The same where systemd may give keys as credentials.
@@ -293,6 +296,7 @@ impl File {
             metrics,
             state,
             credentials: None,
+            digest: [0; 32],
         })
     }
 }

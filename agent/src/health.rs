@@ -147,6 +147,12 @@ impl Health {
         self.screen.subscribe()
     }
 
+    /// The gateway as a device of its own.
+    #[must_use]
+    pub fn device(&self) -> &Arc<Device> {
+        &self.device
+    }
+
     /// Counts how often somebody at the gateway begins to look at values; it is reported at once.
     #[must_use]
     pub fn looks(&self) -> Arc<AtomicU64> {

@@ -16,6 +16,8 @@ pub mod buffer;
 
 pub mod uplink;
 
+pub mod audit;
+
 pub mod line;
 
 pub mod enrol;

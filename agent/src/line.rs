@@ -11,6 +11,7 @@ use tokio::sync::{mpsc, watch};
 use wire::gap::{Cause, Hole};
 use wire::identity::Lane;
 
+use crate::audit::{Pen, Trail};
 use crate::buffer::disk::Disk;
 use crate::buffer::{AppendError, Buffer, Position, RecordAt};
 use crate::clock::Clock;
@@ -33,12 +34,15 @@ mod sending;
 
 mod steps;
 
+mod trail;
+
 mod trust;
 
 pub use resets::Resets;
 pub use trust::Trust;
 
 use probe::Probes;
+use trail::Noticed;
 
 /// Acknowledgements that wait for a commit, by run of a device.
 type Waiting = BTreeMap<usize, (Arc<Run>, VecDeque<Due>)>;
@@ -67,6 +71,8 @@ pub struct Line<D: Disk, S, H> {
     pub trust: Trust,
     /// Runs of devices.
     pub resets: Resets,
+    /// The gateway's own audit trail, if one is kept.
+    pub audit: Option<Trail<D>>,
     waiting: Waiting,
     order: u64,
     unsent: Option<(Lane, RecordAt)>,
@@ -74,6 +80,8 @@ pub struct Line<D: Disk, S, H> {
     held_back: bool,
     probes: Probes,
     taps: Taps,
+    pen: Pen,
+    noticed: Noticed,
 }
 
 struct Log<'a, D: Disk, S> {
@@ -120,6 +128,9 @@ impl<D: Disk, S: Sealer, H: Hands> Line<D, S, H> {
             health,
             trust,
             resets: Resets::default(),
+            audit: None,
+            pen: Pen::default(),
+            noticed: Noticed::default(),
             waiting: Waiting::new(),
             order: 0,
             unsent: None,
@@ -240,8 +251,13 @@ impl<D: Disk, S: Sealer, H: Hands> Line<D, S, H> {
     /// One turn: close, seal, append, commit, acknowledge, send; with `all`, whatever waits.
     pub fn turn(&mut self, all: bool) {
         let clock = self.look_at_clock();
+        self.keep_trail(&clock, all);
         if !self.held_back {
+            let is_shipped = self.ship_trail(&clock);
             self.health.beat(&mut self.batcher, &self.buffer, &self.uplink, &clock);
+            if is_shipped {
+                self.batcher.close(Lane::Health);
+            }
         }
         self.batcher.close_due(clock.monotonic, all);
         self.begin_probe(&clock);
@@ -281,6 +297,7 @@ impl<D: Disk, S: Sealer, H: Hands> Line<D, S, H> {
             return;
         }
         self.health.synced(self.clock.now() - began);
+        self.trail_is_sealed();
         self.acknowledge();
     }
 
@@ -306,6 +323,7 @@ impl<D: Disk, S: Sealer, H: Hands> Line<D, S, H> {
                 }
                 Err(AppendError::Seal(error)) if lane == Lane::Health => {
                     tracing::error!(%error, "a health report is given up");
+                    self.trail_is_given_up();
                 }
                 Err(error) => {
                     result = result.and(Err(error));

@@ -9,7 +9,9 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{Mutex, mpsc, watch};
+use wire::audit::AuditKind;
 
+use crate::audit::{Deed, Pen};
 use crate::intake::associations::{Register, Wish};
 use crate::line::probe::Asking;
 use crate::seal::keep;
@@ -75,10 +77,10 @@ async fn associate(stream: UnixStream, register: Arc<Mutex<Register>>) {
     }
 }
 
-/// Shows every connection what it asks to see.
-pub async fn serve_tap(state: PathBuf, taps: Taps) {
+/// Shows every connection what it asks to see, and writes down who looks at values.
+pub async fn serve_tap(state: PathBuf, taps: Taps, pen: Pen) {
     serve(&state.join(TAP), LOOK, |stream| {
-        tokio::spawn(show(stream, taps.clone()));
+        tokio::spawn(show(stream, taps.clone(), pen.clone()));
     })
     .await;
 }
@@ -111,7 +113,7 @@ async fn follow(stream: UnixStream, asking: Asking) {
     }
 }
 
-async fn show(stream: UnixStream, taps: Taps) {
+async fn show(stream: UnixStream, taps: Taps, pen: Pen) {
     let uid = stream.peer_cred().ok().map(|who| who.uid());
     let (reader, mut writer) = stream.into_split();
     let mut reader = BufReader::new(reader.take(ASK_BYTES_MAX));
@@ -125,6 +127,8 @@ async fn show(stream: UnixStream, taps: Taps) {
     if ask.phi {
         let device = ask.device.as_deref().unwrap_or("all");
         tracing::warn!(uid, device, "somebody looks at values; the sink is told");
+        let who = uid.map_or_else(|| "somebody".to_owned(), |uid| format!("user {uid}"));
+        pen.write(Deed::new(AuditKind::Values, device, format!("{who} looked, live")));
     }
     let mut told = vec![Told::Following { schema: 1 }];
     let mut nothing = [0; 1];

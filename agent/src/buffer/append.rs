@@ -6,7 +6,7 @@
 use std::io;
 
 use wire::frame::{Core, RecordKind};
-use wire::gap::{Gap, Hole};
+use wire::gap::{Cause, Gap, Hole};
 use wire::identity::{Lane, RecordHash, SegmentId};
 use wire::limits::{BATCH_BYTES_MAX, FRAME_BYTES_MAX, GAP_BYTES_MAX};
 use wire::time::ClockState;
@@ -130,7 +130,12 @@ impl<D: Disk, S: Sealer> Buffer<D, S> {
             let durable = pending.lane == lane && pending.written;
             match &pending.content {
                 Content::Batch { readings, .. } if durable => figures.readings_accepted += readings,
-                Content::Gap(hole) if durable => head.gap_readings += hole.readings.1,
+                Content::Gap(hole) if durable => {
+                    head.gap_readings += hole.readings.1;
+                    let is_ours = lane == Lane::Health && hole.cause == Cause::Evicted;
+                    figures.health_evictions += u64::from(is_ours);
+                    figures.holes_damaged += u64::from(hole.cause == Cause::Damaged);
+                }
                 _ => {}
             }
             !durable

@@ -3,9 +3,9 @@
 //! Everything above works on the [`Disk`] trait, so that a simulated disk can cut the power at
 //! every operation, tear and reorder writes, lie, rot and fill up.
 
-use std::fs::{DirBuilder, File, OpenOptions};
+use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{Error, ErrorKind, Result};
-use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt, chown};
 use std::path::{Path, PathBuf};
 
 use wire::card::Veil;
@@ -50,7 +50,24 @@ pub trait Disk {
     /// # Errors
     /// As the system says.
     fn free_bytes(&self) -> Result<u64>;
+    /// Keeps other processes out for as long as what it gives lives; `None` while one is in. Only
+    /// who asks is kept out.
+    ///
+    /// # Errors
+    /// As the system says.
+    fn lock(&self) -> Result<Option<Lock>> {
+        Ok(Some(Lock::default()))
+    }
 }
+
+/// A folder is locked for as long as this lives.
+#[derive(Debug, Default)]
+pub struct Lock {
+    _file: Option<File>,
+}
+
+/// File by which a folder is locked; it holds nothing.
+const LOCK: &str = "lock";
 
 /// An open file.
 pub trait DiskFile {
@@ -157,6 +174,16 @@ pub fn sync_parent(path: &Path) -> Result<()> {
     File::open(parent.unwrap_or(Path::new(".")))?.sync_all()
 }
 
+/// Gives a file or folder to whoever has the folder that it stands in.
+///
+/// # Errors
+/// As the system says.
+pub fn give_to_owner(path: &Path) -> Result<()> {
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    let owner = std::fs::metadata(parent.unwrap_or(Path::new(".")))?;
+    chown(path, Some(owner.uid()), Some(owner.gid()))
+}
+
 impl Folder {
     /// Whether a file that was opened by a name still stands under it.
     #[must_use]
@@ -222,6 +249,21 @@ impl Disk for Folder {
         let state = rustix::fs::statvfs(&self.path).map_err(Error::from)?;
         Ok(state.f_bavail.saturating_mul(state.f_frsize))
     }
+
+    fn lock(&self) -> Result<Option<Lock>> {
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(false).mode(0o600);
+        let file = options.open(self.path.join(LOCK))?;
+        match file.try_lock() {
+            Ok(()) => Ok(Some(Lock { _file: Some(file) })),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            // A file system without locks: nobody is kept out.
+            Err(TryLockError::Error(error)) if error.kind() == ErrorKind::Unsupported => {
+                Ok(Some(Lock::default()))
+            }
+            Err(TryLockError::Error(error)) => Err(error),
+        }
+    }
 }
 
 impl DiskFile for FolderFile {
@@ -258,6 +300,18 @@ impl DiskFile for FolderFile {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_folder_is_locked_by_one_and_free_again_when_that_one_ends() {
+        let place = tempfile::tempdir().unwrap();
+        let [one, two] = [(); 2].map(|()| Folder::open(place.path()).unwrap());
+
+        let held = one.lock().unwrap();
+
+        assert!(held.is_some() && two.lock().unwrap().is_none());
+        drop(held);
+        assert!(two.lock().unwrap().is_some());
+    }
 
     #[test]
     fn a_medium_that_was_mounted_again_is_taken_up() {

@@ -145,7 +145,7 @@ pub fn read_place(
 const UNREADABLE: u8 = 0xFF;
 
 /// Reads what the medium gives back; a piece that it does not is [`UNREADABLE`].
-fn read_around(file: &impl DiskFile, into: &mut [u8], offset: u64) -> Result<usize> {
+pub(crate) fn read_around(file: &impl DiskFile, into: &mut [u8], offset: u64) -> Result<usize> {
     let whole = file.read_at(into, offset);
     if whole.is_ok() {
         return whole;

@@ -20,7 +20,7 @@ use disk::{Invented, Random};
 
 mod cuts;
 mod damage;
-mod disk;
+pub(crate) mod disk;
 mod failures;
 mod quota;
 mod receipts;

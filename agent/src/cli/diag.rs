@@ -8,8 +8,9 @@ use anyhow::Context;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use serde::Serialize;
+use wire::audit::AuditKind;
 
-use super::{ConfigArg, Failure, doctor, log, status};
+use super::{ConfigArg, Failure, doctor, log, status, write_down};
 use crate::clock::Clock;
 use crate::config::Config;
 
@@ -69,8 +70,13 @@ impl Diag {
         } else {
             show(&said);
         }
-        if !self.list {
-            pack(&self.output, &parts)?;
+        if self.list {
+            return Ok(());
+        }
+        pack(&self.output, &parts)?;
+        // Whose configuration cannot be read has no trail that could be found.
+        if let Ok(config) = self.config.load_to_ask() {
+            write_down(&config, AuditKind::Export, "diagnostics", "were packed");
         }
         Ok(())
     }

@@ -9,6 +9,7 @@ use std::time::Duration;
 use anyhow::Context;
 use ed25519_dalek::SigningKey;
 use serde::Serialize;
+use wire::audit::AuditKind;
 use wire::card::Veil;
 use wire::identity::Lane;
 use wire::signed::{Purpose, sign};
@@ -111,6 +112,7 @@ impl Erase {
         };
         file.write_all(sign_proof(&proof, &signer)?.as_bytes()).with_context(shown)?;
         file.sync_all().with_context(shown)?;
+        super::write_down(&config, AuditKind::Erase, "buffer", &told(&proof));
         println!("erased; proof in {}", self.proof.display());
         for left in &proof.left {
             println!("LEFT  {left}: overwrite it by hand");
@@ -173,6 +175,13 @@ impl Erase {
             left,
         })
     }
+}
+
+/// What stands in the audit trail: how much, and why.
+fn told(proof: &Proof<'_>) -> String {
+    let sum = |of: fn(&ErasedLane) -> u64| proof.lanes.iter().map(of).fold(0, u64::saturating_add);
+    let (least, most) = (sum(|lane| lane.readings_min), sum(|lane| lane.readings_max));
+    format!("{least} to {most} readings without a receipt are gone: {}", proof.reason)
 }
 
 fn agrees(config: &Config) -> anyhow::Result<bool> {

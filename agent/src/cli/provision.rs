@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, ensure};
 use serde::Deserialize;
+use wire::audit::AuditKind;
 use wire::hex::unhex;
 use wire::words;
 
@@ -146,12 +147,15 @@ impl Provision {
         let runtime = runtime()?;
         if !self.rotate {
             runtime.block_on(enrol::renew::renew(config, &sink, &floor))?;
+            super::write_down(config, AuditKind::Keys, "certificate", "renewed");
             println!("the certificate is renewed");
             return Ok(());
         }
         let request = enrol::request_for_successor(config)?;
         let grant = runtime.block_on(enrol::by_key(config, &sink, &request, &floor))?;
         enrol::install(config, &grant, Pins::Keep)?;
+        let words = "another one is enrolled, and speaks from the next start on";
+        super::write_down(config, AuditKind::Keys, "signing key", words);
         show_key(&request)?;
         println!("next: restart the agent; the new key speaks from then on");
         Ok(())
@@ -192,6 +196,7 @@ fn enrol_by_token(config: &Config, sink: &str, token: &Token, pins: Pins) -> any
 
 fn install(config: &Config, grant: &str, pins: Pins) -> anyhow::Result<()> {
     enrol::install(config, grant, pins)?;
+    super::write_down(config, AuditKind::Keys, "grant", "enrolled: a grant is installed");
     println!("provisioned {}", config.gateway);
     println!("next: wardline check, then wardline run");
     Ok(())

@@ -9,8 +9,10 @@ use tokio::runtime::Runtime;
 use tokio::sync::{mpsc, watch};
 use wire::card::Veil;
 use wire::status::Status as StatusHint;
+use wire::time::ClockState;
 
 use super::{ConfigArg, Failure, given, wrong_config};
+use crate::audit::{Begun, By, Trail};
 use crate::buffer::disk::Folder;
 use crate::buffer::{Buffer, Writer};
 use crate::clock::floor::Floor;
@@ -77,10 +79,10 @@ impl Run {
             runtime.spawn(ports::serve(port, registry.clone(), chunks.clone()));
         }
         serve_onboard(&config, &registry, &chunks, runtime.handle())?;
-        runtime.spawn(renew::keep(config.clone(), floor.clone(), screen.clone()));
+        runtime.spawn(renew::keep(config.clone(), floor.clone(), screen.clone(), line.pen()));
         serve_hl7(&config, (&registry, floor), &chunks, runtime.handle())?;
         runtime.spawn(watchdog::feed(screen.clone()));
-        runtime.spawn(local::serve_tap(config.state.clone(), line.taps()));
+        runtime.spawn(local::serve_tap(config.state.clone(), line.taps(), line.pen()));
         serve_patients(&config, &chunks, &runtime);
         runtime.spawn(local::serve_test(config.state.clone(), line.take_probes()));
         if let Some(address) = config.metrics {
@@ -250,11 +252,32 @@ fn assemble(
     getrandom::fill(&mut seed).context("the kernel gives no random bytes")?;
     let uplink = Uplink::new(clock.now(), config.window_bytes, u64::from_be_bytes(seed));
     let health = Health::new(config.gateway, config.intervals[3], now.monotonic).on(host.clone());
+    let by = By { gateway: config.gateway, boot, signer: custody.signing.clone() };
     let mut trust = Trust::watching(config.gateway, custody, files, &config.broker, clock.now());
     trust.floor = Some(floor.clone());
     let patients = Patients::at(&config.state, config.patients);
     let batcher = Batcher::new(config.intervals).naming(patients);
     let mut line = Line::new(clock, batcher, buffer, uplink, driver, health, trust);
     line.resets = Resets::kept(config.state.join("devices"));
+    line.audit = begin_trail(config, host, by, &now);
     Ok(line)
+}
+
+/// The trail of this gateway, in which a run begins. Nothing else waits for it.
+fn begin_trail(config: &Config, host: &Host, by: By, now: &ClockState) -> Option<Trail<Folder>> {
+    let begun = Begun {
+        software: env!("CARGO_PKG_VERSION").into(),
+        config: config.digest,
+        why: host.start().words().into(),
+    };
+    match Trail::below(&config.state, by) {
+        Ok(mut trail) => {
+            trail.begin(begun, now);
+            Some(trail)
+        }
+        Err(error) => {
+            tracing::error!(%error, "no audit trail is kept");
+            None
+        }
+    }
 }

@@ -6,8 +6,10 @@ use std::time::Duration;
 
 use serde::Deserialize;
 use tokio::sync::watch;
+use wire::audit::AuditKind;
 
 use super::{Pins, by_key, install, request, sink};
+use crate::audit::{Deed, Pen};
 use crate::clock::floor::Floor;
 use crate::config::Config;
 use crate::seal::keyring::load_signing_key;
@@ -38,12 +40,20 @@ fn due(config: &Config, screen: &str) -> bool {
 
 /// Renews the certificate whenever it is due, for as long as the agent runs. Nothing of it stops
 /// collecting; the next connection shows the new one.
-pub async fn keep(config: Config, floor: Arc<Floor>, mut screen: watch::Receiver<String>) {
+pub async fn keep(
+    config: Config,
+    floor: Arc<Floor>,
+    mut screen: watch::Receiver<String>,
+    pen: Pen,
+) {
     while screen.changed().await.is_ok() {
         let is_due = due(&config, &screen.borrow_and_update());
         let Some(address) = sink(&config).filter(|_| is_due) else { continue };
         match renew(&config, &address, &floor).await {
-            Ok(()) => tracing::info!(address, "the certificate is renewed"),
+            Ok(()) => {
+                tracing::info!(address, "the certificate is renewed");
+                pen.write(Deed::new(AuditKind::Keys, "certificate", "renewed by itself"));
+            }
             Err(error) => {
                 let error = format!("{error:#}");
                 tracing::warn!(address, error, "the certificate is not renewed; trying again");

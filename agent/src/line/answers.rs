@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use wire::audit::AuditKind;
 use wire::keyring::Keyring;
 use wire::receipt::Receipt;
 use wire::time::MonotonicNanos;
@@ -48,6 +49,8 @@ impl<D: Disk, S: Sealer, H: Hands> Line<D, S, H> {
             FromBroker::Message { kind: MessageKind::Keyring, bytes } => self.keyring(&bytes),
             FromBroker::Message { kind: MessageKind::Command, .. } => {
                 tracing::warn!("a command came; this version knows none");
+                let words = "refused: this version knows none".to_owned();
+                self.write_down(AuditKind::Command, "", words);
             }
         }
     }
@@ -65,15 +68,14 @@ impl<D: Disk, S: Sealer, H: Hands> Line<D, S, H> {
             Ok(receipt) => receipt,
             Err(error) => {
                 tracing::error!(%error, "a receipt was refused");
-                self.health.refused_receipt();
-                return;
+                return self.refuse_receipt(format!("a receipt was refused: {error}"));
             }
         };
         let ours = receipt.gateway == self.trust.gateway
             && Some(receipt.store_epoch) == self.trust.present_epoch();
         if !ours {
-            self.health.refused_receipt();
-            return;
+            let words = "a receipt for another gateway, or another life of the store".to_owned();
+            return self.refuse_receipt(words);
         }
         // The monotonic clock first: what lies between the two makes the way longer, not shorter.
         let clock = self.clock.state();
@@ -104,6 +106,11 @@ impl<D: Disk, S: Sealer, H: Hands> Line<D, S, H> {
         self.health.receipted(clock.monotonic);
     }
 
+    fn refuse_receipt(&mut self, words: String) {
+        self.health.refused_receipt();
+        self.write_down(AuditKind::Integrity, "receipt", words);
+    }
+
     /// Takes the time that a receipt says: it lies between the sending of what had never been sent
     /// before, so that no older receipt can be for it, and now.
     fn learn_time(
@@ -124,7 +131,7 @@ impl<D: Disk, S: Sealer, H: Hands> Line<D, S, H> {
             Ok(keyring) => keyring,
             Err(error) => {
                 tracing::error!(%error, "a keyring was refused");
-                return self.health.refused_keyring();
+                return self.refuse_keyring(error.to_string());
             }
         };
         match &self.trust.keyring {
@@ -135,7 +142,11 @@ impl<D: Disk, S: Sealer, H: Hands> Line<D, S, H> {
             Some(known) if !keyring.is_newer_than(known) => {
                 let (known, came) = (known.versions(), keyring.versions());
                 tracing::error!(?known, ?came, "an old keyring was refused");
-                return self.health.refused_keyring();
+                let words = format!(
+                    "version {}.{} is older than {}.{}, which is in force",
+                    came.0, came.1, known.0, known.1
+                );
+                return self.refuse_keyring(words);
             }
             Some(_) | None => {}
         }
@@ -144,12 +155,20 @@ impl<D: Disk, S: Sealer, H: Hands> Line<D, S, H> {
         self.keys_changed();
     }
 
+    fn refuse_keyring(&mut self, words: String) {
+        self.health.refused_keyring();
+        self.write_down(AuditKind::KeyringRefused, "keyring", words);
+    }
+
     /// Puts a keyring in force; `unkept` if it is not on the medium yet.
     pub(super) fn take_keyring(&mut self, keyring: Keyring, unkept: Option<Vec<u8>>) {
+        let (root, fleet) = keyring.versions();
         self.buffer.sealer_mut().renew(keyring.clone());
         self.trust.keyring = Some(keyring);
         self.trust.unkept = unkept;
         tracing::info!("newer keyring in force");
+        let words = format!("version {root}.{fleet} is in force");
+        self.write_down(AuditKind::Keys, "keyring", words);
     }
 
     /// Makes a newer keyring lasting, and before that offers again what a restored store has lost:

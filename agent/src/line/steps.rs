@@ -1,5 +1,6 @@
 //! Steps of the wall clock, as people read of them.
 
+use wire::audit::AuditKind;
 use wire::time::ClockState;
 
 use super::Line;
@@ -20,6 +21,8 @@ impl<D: Disk, S: Sealer, H: Hands> Line<D, S, H> {
                 epoch = step.epoch,
                 "the wall clock was stepped; order is kept by number"
             );
+            let words = format!("from {} to {}", utc(step.before), utc(step.after));
+            self.write_down(AuditKind::ClockStep, &format!("epoch {}", step.epoch), words);
         }
         state
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ed25519_dalek::VerifyingKey;
+use wire::audit::AuditKind;
 use wire::identity::{GatewayId, StoreEpoch};
 use wire::keyring::{Keyring, Roots};
 use wire::time::{ClockState, UnixNanos};
@@ -148,6 +149,8 @@ impl<D: Disk, S: Sealer, H: Hands> Line<D, S, H> {
         } else if watch.provisional && !found.provisional {
             watch.provisional = false;
             tracing::info!("the provisional key is enrolled");
+            let words = "the provisional signing key is enrolled".to_owned();
+            self.write_down(AuditKind::Keys, "signing key", words);
             // The sink takes now what it did not take before.
             self.uplink.sink_came(self.clock.now());
         }

@@ -8,20 +8,20 @@ use std::rc::Rc;
 use super::super::disk::{Disk, DiskFile};
 
 const SECTOR: usize = 512;
-pub(super) const EIO: i32 = 5;
-pub(super) const EMFILE: i32 = 24;
-pub(super) const ENOSPC: i32 = 28;
+pub(crate) const EIO: i32 = 5;
+pub(crate) const EMFILE: i32 = 24;
+pub(crate) const ENOSPC: i32 = 28;
 
 /// Numbers from a seed.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Random(u64);
+pub(crate) struct Random(u64);
 
 impl Random {
-    pub(super) fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
     }
 
-    pub(super) fn below(&mut self, end: usize) -> usize {
+    pub(crate) fn below(&mut self, end: usize) -> usize {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
@@ -66,9 +66,9 @@ struct State {
 
 /// A folder of invented files; clones are the same folder.
 #[derive(Clone)]
-pub(super) struct Invented(Rc<RefCell<State>>);
+pub(crate) struct Invented(Rc<RefCell<State>>);
 
-pub(super) struct InventedFile {
+pub(crate) struct InventedFile {
     disk: Rc<RefCell<State>>,
     inode: usize,
 }
@@ -138,7 +138,7 @@ impl State {
 }
 
 impl Invented {
-    pub(super) fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         Self(Rc::new(RefCell::new(State {
             inodes: Vec::new(),
             names: Names::new(),
@@ -159,21 +159,21 @@ impl Invented {
     }
 
     /// The power goes at this operation, counted from the beginning.
-    pub(super) fn cut_at(&self, operation: u64) {
+    pub(crate) fn cut_at(&self, operation: u64) {
         self.0.borrow_mut().cut_at = Some(operation);
     }
 
-    pub(super) fn operations(&self) -> u64 {
+    pub(crate) fn operations(&self) -> u64 {
         self.0.borrow().operations
     }
 
-    pub(super) fn writes_and_syncs(&self) -> (u64, u64) {
+    pub(crate) fn writes_and_syncs(&self) -> (u64, u64) {
         let state = self.0.borrow();
         (state.writes, state.syncs)
     }
 
     /// The power goes, if it has not yet, and comes back: what was not synced survives in part.
-    pub(super) fn restart(&self) {
+    pub(crate) fn restart(&self) {
         let state = &mut *self.0.borrow_mut();
         (0..state.inodes.len()).for_each(|inode| state.settle_some(inode));
         let kept = state.random.below(state.names_waiting.len() + 1);
@@ -186,59 +186,59 @@ impl Invented {
     }
 
     /// The n-th write from now on fails, 1 is the next.
-    pub(super) fn fail_write(&self, nth: u64, number: i32) {
+    pub(crate) fn fail_write(&self, nth: u64, number: i32) {
         let at = self.0.borrow().writes + nth;
         self.0.borrow_mut().failing_writes.push((at, number));
     }
 
     /// The n-th sync of a file from now on fails, 1 is the next.
-    pub(super) fn fail_sync(&self, nth: u64) {
+    pub(crate) fn fail_sync(&self, nth: u64) {
         let at = self.0.borrow().syncs + nth;
         self.0.borrow_mut().failing_syncs.push(at);
     }
 
-    pub(super) fn heal(&self) {
+    pub(crate) fn heal(&self) {
         self.0.borrow_mut().failing_syncs.clear();
     }
 
-    pub(super) fn fail_opens(&self, number: Option<i32>) {
+    pub(crate) fn fail_opens(&self, number: Option<i32>) {
         self.0.borrow_mut().failing_opens = number;
     }
 
-    pub(super) fn refuse_renames(&self, refuse: bool) {
+    pub(crate) fn refuse_renames(&self, refuse: bool) {
         self.0.borrow_mut().renames_refused = refuse;
     }
 
-    pub(super) fn set_free(&self, bytes: usize) {
+    pub(crate) fn set_free(&self, bytes: usize) {
         let used = self.0.borrow().used();
         self.0.borrow_mut().capacity = used + bytes;
     }
 
-    pub(super) fn names(&self) -> Vec<String> {
+    pub(crate) fn names(&self) -> Vec<String> {
         self.0.borrow().names.keys().cloned().collect()
     }
 
     /// Changes a file behind everybody's back.
-    pub(super) fn rot(&self, name: &str, with: impl Fn(&mut Vec<u8>)) {
+    pub(crate) fn rot(&self, name: &str, with: impl Fn(&mut Vec<u8>)) {
         let state = &mut *self.0.borrow_mut();
         let inode = &mut state.inodes[state.names[name]];
         with(&mut inode.now);
         inode.synced = inode.now.clone();
     }
 
-    pub(super) fn plant(&self, name: &str, bytes: Vec<u8>) {
+    pub(crate) fn plant(&self, name: &str, bytes: Vec<u8>) {
         let state = &mut *self.0.borrow_mut();
         state.inodes.push(Inode { now: bytes.clone(), synced: bytes, ..Inode::default() });
         state.names.insert(name.into(), state.inodes.len() - 1);
         state.names_synced.insert(name.into(), state.inodes.len() - 1);
     }
 
-    pub(super) fn make_unreadable(&self, name: &str, range: std::ops::Range<usize>) {
+    pub(crate) fn make_unreadable(&self, name: &str, range: std::ops::Range<usize>) {
         let state = &mut *self.0.borrow_mut();
         state.inodes[state.names[name]].unreadable.push(range);
     }
 
-    pub(super) fn bytes(&self, name: &str) -> Vec<u8> {
+    pub(crate) fn bytes(&self, name: &str) -> Vec<u8> {
         let state = self.0.borrow();
         state.inodes[state.names[name]].now.clone()
     }

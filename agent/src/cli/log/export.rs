@@ -1,22 +1,31 @@
 //! `wardline log export`: the sealed records of a folder, one a line of JSON; needs no key.
 
 use std::io::{BufWriter, Write};
+use std::os::unix::fs::MetadataExt;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use serde::Serialize;
+use wire::audit::AuditKind;
 use wire::frame::RecordKind;
 use wire::hex::hex;
 
 use super::each_segment;
+use crate::audit;
 use crate::buffer::segment::read_place;
-use crate::cli::Failure;
+use crate::cli::{ConfigArg, Failure, deed, write_down};
+use crate::config::Config;
+use crate::local::STATUS;
 
 /// Writes the sealed records of a buffer folder as lines of JSON, to be checked elsewhere.
 #[derive(Debug, clap::Args)]
 pub struct Export {
-    /// Folder of segment files.
+    /// Folder of segment files. If it is that of the gateway of --config, or an agent runs beside
+    /// it, the gateway's audit trail says that they were written out.
     folder: PathBuf,
+    #[command(flatten)]
+    config: ConfigArg,
     /// Where they are written; the standard output without it.
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
@@ -50,7 +59,24 @@ impl Export {
             }
         };
         eprintln!("{records} sealed records");
+        self.write_down(&format!("{records} sealed records were written out"));
         Ok(())
+    }
+
+    /// Writes it down where the folder is a living gateway's; a copy of one stays as it is.
+    fn write_down(&self, words: &str) {
+        let place = |path: &Path| path.metadata().ok().map(|meta| (meta.dev(), meta.ino()));
+        let is_ours = |config: &Config| place(&config.state.join("buffer")) == place(&self.folder);
+        if let Some(config) = self.config.load_to_ask().ok().filter(is_ours) {
+            return write_down(&config, AuditKind::Export, "records", words);
+        }
+        let state = std::path::absolute(&self.folder).ok();
+        let Some(state) = state.as_deref().and_then(Path::parent) else { return };
+        if UnixStream::connect(state.join(STATUS)).is_ok()
+            && let Err(error) = audit::leave(state, &deed(AuditKind::Export, "records", words))
+        {
+            eprintln!("not in the audit trail: {error}");
+        }
     }
 }
 
