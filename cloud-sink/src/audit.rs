@@ -12,6 +12,8 @@ use crate::store::db::{Db, Row, Turn, values};
 
 mod export;
 
+pub mod gateway;
+
 pub use export::{Form, Wanted, export_to};
 
 macro_rules! deeds {

@@ -22,6 +22,8 @@ mod kind;
 
 mod rules;
 
+mod trails;
+
 mod withheld;
 
 pub use book::{acknowledge, close, list, one, timeline};

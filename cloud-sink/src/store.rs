@@ -39,6 +39,8 @@ mod speakers;
 
 pub mod times;
 
+pub mod trails;
+
 /// What a commit lets us sign for to one gateway.
 #[derive(Debug)]
 pub struct Signable {

@@ -2,9 +2,11 @@
 
 use std::io::{BufWriter, Write};
 
+use anyhow::Context;
 use serde::Serialize;
 
 use super::{ConfigArg, Failure, table};
+use crate::audit::gateway::{self, GatewayEntry, Head};
 use crate::audit::{self, Entry, Form, Verdict, Wanted};
 use crate::clock;
 use crate::store::StoreError;
@@ -16,6 +18,9 @@ use crate::store::db::Db;
 pub struct Audit {
     #[command(flatten)]
     config: ConfigArg,
+    /// What happened to this gateway instead, by its own signed trail.
+    #[arg(long, value_name = "ID")]
+    gateway: Option<String>,
     /// Entries to show.
     #[arg(long, default_value_t = 50)]
     last: u32,
@@ -23,7 +28,7 @@ pub struct Audit {
     #[arg(long)]
     verify: bool,
     /// All entries, oldest first, for another system.
-    #[arg(long, value_enum, conflicts_with_all = ["verify", "json"])]
+    #[arg(long, value_enum, conflicts_with_all = ["verify", "json", "gateway"])]
     format: Option<Form>,
     /// With --format, from this moment on, as 2026-01-31T12:00:00Z.
     #[arg(long, value_name = "TIME", requires = "format")]
@@ -52,10 +57,28 @@ struct Listing {
     entries: Vec<Entry>,
 }
 
+#[derive(Serialize)]
+struct GatewayChecked<'a> {
+    schema: u32,
+    gateway: &'a str,
+    #[serde(flatten)]
+    verdict: gateway::Verdict,
+}
+
+#[derive(Serialize)]
+struct GatewayListing<'a> {
+    schema: u32,
+    gateway: &'a str,
+    entries: Vec<GatewayEntry>,
+}
+
 impl Audit {
     pub(super) fn run(self) -> Result<(), Failure> {
         let config = self.config.load()?;
         let db = Db::open(&config.store)?;
+        if let Some(gateway) = &self.gateway {
+            return Ok(self.of_gateway(&db, gateway)?);
+        }
         if let Some(form) = self.format.or(self.ndjson.then_some(Form::Ndjson)) {
             return self.export(&db, form, &config.name);
         }
@@ -108,4 +131,53 @@ fn whole(verdict: &Verdict) -> Result<(), Failure> {
         .into()),
         None => Ok(()),
     }
+}
+
+impl Audit {
+    fn of_gateway(&self, db: &Db, name: &str) -> anyhow::Result<()> {
+        let unknown = || format!("{name}: there is no such gateway; see `gateway ls`");
+        if self.verify || self.ndjson {
+            let verdict = gateway::verify(db, name, |entry| {
+                if self.ndjson {
+                    println!("{}", serde_json::to_string(entry)?);
+                }
+                Ok::<_, anyhow::Error>(())
+            })?;
+            return self.judge(name, verdict.with_context(unknown)?);
+        }
+        let entries = gateway::list(db, name, self.last.into())?.with_context(unknown)?;
+        if self.json {
+            let listing = GatewayListing { schema: 1, gateway: name, entries };
+            println!("{}", serde_json::to_string(&listing)?);
+            return Ok(());
+        }
+        let mut rows = table(["number", "at", "kind", "object", "words"]);
+        for GatewayEntry { number, at_ns, kind, object, words, .. } in entries {
+            let at = at_ns.map_or_else(|| "no clock".into(), clock::words);
+            rows.add_row([number.to_string(), at, kind, printable(&object), printable(&words)]);
+        }
+        println!("{rows}");
+        Ok(())
+    }
+
+    fn judge(&self, gateway: &str, verdict: gateway::Verdict) -> anyhow::Result<()> {
+        let wrong = verdict.wrong.len();
+        if self.json && self.verify {
+            let checked = GatewayChecked { schema: 1, gateway, verdict };
+            println!("{}", serde_json::to_string(&checked)?);
+        } else if self.verify {
+            verdict.wrong.iter().for_each(|words| println!("WRONG  {words}"));
+            println!("{} entries in {} trails", verdict.entries, verdict.trails);
+            for Head { number, hash } in &verdict.heads {
+                println!("head: entry {number}, {hash}");
+            }
+        }
+        anyhow::ensure!(wrong == 0, "{wrong} things in the trail of {gateway} do not hold");
+        Ok(())
+    }
+}
+
+/// What a gateway says, without what a terminal would obey.
+fn printable(text: &str) -> String {
+    text.chars().map(|letter| if letter.is_control() { '\u{FFFD}' } else { letter }).collect()
 }

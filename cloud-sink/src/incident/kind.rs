@@ -56,6 +56,7 @@ kinds! {
     StolenKey "retired key" Person "a key that has a successor speaks: call security, then look",
     Rollback "old keyring" Person "somebody publishes keyrings who may not: check the access list",
     Withheld "withheld" Condition "a lane is held back on its way: check broker and access list",
+    Audit "audit" Person "`wardline-sink audit --gateway ID --verify`; `wardline audit` there",
     SignIns "sign-ins refused" Quiet "somebody tries to come in: see `wardline-sink audit`",
     Unsigned "unsigned" Person "somebody publishes without a known key: check the access list",
     Receipts "receipts refused" Person "somebody signs receipts who may not: check the broker",

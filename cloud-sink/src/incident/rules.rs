@@ -7,7 +7,7 @@ use wire::time::UnixNanos;
 use super::forks;
 use super::kind::QUIET_NS;
 use super::withheld::Heads;
-use super::{Finding, Kind};
+use super::{Finding, Kind, trails};
 use crate::audit::{self, Act, Deed};
 use crate::store::StoreError;
 use crate::store::db::{Db, Row, Value, values};
@@ -38,7 +38,9 @@ pub(super) fn happened(
         forks::forked(db, (from, to), now, &mut found)?;
         forks::cloned(db, (from, to), &mut found)?;
         heads.came(db, (from, to))?;
+        trails::came(db, (from, to), now, &mut found)?;
     }
+    trails::missing(db, now, &mut found)?;
     let (from, to) = advance(db, GAPS, "SELECT max(id) FROM gap", RECORDS_MAX)?;
     if from < to {
         gaps(db, (from, to), &mut found)?;

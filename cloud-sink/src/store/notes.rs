@@ -1,4 +1,4 @@
-//! Rows of what is neither numeric nor wave: notes, the gateway's health, gaps.
+//! Rows of what is neither numeric nor wave: notes, the gateway's health and trail, gaps.
 
 use wire::batch::{Note, NoteKind};
 use wire::gap::Gap;
@@ -9,6 +9,7 @@ use super::StoreError;
 use super::at::At;
 use super::db::{Db, values};
 use super::hours::Hours;
+use super::trails;
 use crate::verify::{Content, Disposed};
 
 pub(super) fn insert_note(db: &Db, at: &At<'_>, note: &Note, place: i64) -> Result<(), StoreError> {
@@ -89,7 +90,7 @@ INSERT INTO counter VALUES (?1, ?2)
 ON CONFLICT (name) DO UPDATE SET value = counter.value + excluded.value";
 
 /// Keeps a gateway's newest report; an older one, out of its backlog, says only that it is there
-/// and which devices spoke.
+/// and which devices spoke. An entry of its trail is kept, and is no sign of life.
 pub(super) fn insert_health(
     db: &Db,
     hours: &mut Hours,
@@ -100,6 +101,9 @@ pub(super) fn insert_health(
     let (gateway, clock) = (record.gateway.row, at.batch.clock);
     for note in &at.block.notes {
         let NoteKind::Health(report) = &note.what else { continue };
+        if trails::insert(db, at.evidence, &record.gateway, report)? {
+            continue;
+        }
         db.later(BEAT, values![gateway, Vec::new()])?;
         let error = clock.utc.map(|_| i64::try_from(clock.error_us).unwrap_or(i64::MAX));
         let sequence = core.sequence_first.cast_signed();
