@@ -101,7 +101,12 @@ pub fn write(
     for receipt in receipts.sign(StoreEpoch(epoch), &key) {
         bundle.line(&json!({ "is": "receipt", "bytes": hex(&receipt) }))?;
     }
-    for line in story::disposals(db, wanted)?.into_iter().chain(story::audit(db, wanted)?) {
+    let around = [
+        story::disposals(db, wanted)?,
+        story::audit(db, wanted)?,
+        story::trails(db, &gateways, wanted)?,
+    ];
+    for line in around.into_iter().flatten() {
         bundle.line(&line)?;
     }
     seal(bundle, &key)?;

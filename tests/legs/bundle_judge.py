@@ -54,7 +54,8 @@ class Bundle:
     def judge(self, without=()):
         """All checks in turn; each answers with what it has counted."""
         checks = (self.lines_hold, self.keyrings_hold, self.seal_holds, self.records_hold,
-                  self.chains_hold, self.blocks_hold, self.receipts_hold, self.audit_holds)
+                  self.chains_hold, self.blocks_hold, self.receipts_hold, self.audit_holds,
+                  self.trails_hold)
         for check in checks:
             name, before = check.__name__.split("_")[0], len(self.wrong)
             if name in without:
@@ -284,6 +285,26 @@ class Bundle:
             before, last = line.hash, line.id
         return f"{len(self.of('audit'))} entries"
 
+    def trails_hold(self):
+        """Of each gateway by number; numbers come again where a gateway's state was lost."""
+        keys, trails = collections.defaultdict(list), collections.defaultdict(dict)
+        for line in self.of("gateway"):
+            keys[line.gateway].append(line.key)
+        for line in self.of("gateway-audit"):
+            with self.blaming(line):
+                need(len(line.entry) <= said.ENTRY_MAX, "larger than any entry")
+                good = [payload for key in keys[line.gateway]
+                        if (payload := held(line.entry, b"audit", key)) is not None]
+                need(good, "signed by no enrolled key of its gateway")
+                number, previous = said.entry(good[0], line.gateway)
+                numbers = trails[line.gateway]
+                before = numbers.get(number - 1)
+                need(before or number in (1, min(numbers, default=number)), "a hole before it")
+                need(not before or number == 1 or previous in before,
+                     "it does not follow from the one before")
+                numbers.setdefault(number, set()).add(sha256(line.entry))
+        return f"{len(self.of('gateway-audit'))} entries of {len(trails)} gateways"
+
 
 def follows(record, at, holes, is_alone):
     """A record names the one before it, or gaps hold all between."""
@@ -312,6 +333,7 @@ def report(path, roots):
         print(f"WRONG: {words}")
     counts = {f"{what}s" if what != "audit" else what: len(bundle.of(what))
               for what in ("record", "block", "receipt", "audit")}
+    counts["trail"] = len(bundle.of("gateway-audit"))
     return {"ok": not wrong, "lines": len(bundle.lines), **counts, "wrong": wrong}
 
 

@@ -1,8 +1,8 @@
 """An evidence bundle of our own for bundle_judge.py, with all its keys.
 
-Two gateways, one of them with two keys, a lost record in a gap, a disposed one, a root succession
-and a slice of audit trail; and FAULTS in it that can be sealed with the right key, so that the
-single checks alone stand against them.
+Two gateways, one of them with two keys, a lost record in a gap, a disposed one, a root succession,
+a slice of audit trail, and slices of the gateways' own, one of which began anew; and FAULTS in it
+that can be sealed with the right key, so that the single checks alone stand against them.
 """
 
 import json
@@ -123,6 +123,25 @@ def audit():
     return lines
 
 
+def entries(gateway, first, before, signers, told):
+    """Entries of a gateway's own trail, as lines."""
+    lines = []
+    for number, signer in enumerate(signers, first):
+        wire = [1, gateway, number, before, bytes(16), number * 10**9, T0 + number, 1, "0.1.0",
+                told]
+        signed = sign(cbor2.dumps(wire), b"audit", seed(signer))
+        before = sha256(signed)
+        lines.append({"is": "gateway-audit", "gateway": gateway, "entry": signed.hex()})
+    return lines
+
+
+def trails():
+    one = entries("gateway-a", 7, sha256(b"sixth"), ["a old", "a old", "a new", "a new"], "Umzug")
+    first, second = (entries("gateway-b", 1, bytes(32), ["b", "b"], told)
+                     for told in ("first card", "second card"))
+    return [*one, first[0], second[0], first[1], second[1]]
+
+
 def segments():
     one = Segment("gateway-a", "a old", "vital", b"e", 3)
     one.frame([DEVICE, OTHER, DEVICE])
@@ -169,7 +188,7 @@ def made():
         {"is": "time", "gateway": "gateway-a", "boot": bytes(16).hex(), "start_count": 3,
          "monotonic_ns": 1, "utc_ns": T0, "error_us": 5},
         receipt("gateway-a", [one, two]), receipt("gateway-b", [three, four]),
-        {"is": "disposed", "at_ns": T0, "what": "vital: 3 rows, 1 records"}, *audit()]
+        {"is": "disposed", "at_ns": T0, "what": "vital: 3 rows, 1 records"}, *audit(), *trails()]
 
 
 # Faults that are sealed with the right key; each changes the lines and gives the one to blame
@@ -267,6 +286,19 @@ FAULTS = (
     ("it says held", lambda all: put(of(all, "record", 1), disposition="held")),
     ("a hole before it", lambda all: without(all, of(all, "audit", 1), of(all, "audit", 2))),
     ("not one hash before", lambda all: put(of(all, "audit", 1), before=bytes(32).hex())),
+    ("by no enrolled key", lambda all: put(
+        of(all, "gateway-audit"),
+        **entries("gateway-a", 7, sha256(b"sixth"), ["stranger"], "x")[0])),
+    ("by no enrolled key", lambda all: put(of(all, "gateway-audit"), gateway="gateway-b")),
+    ("an entry of another gateway", lambda all: put(
+        of(all, "gateway-audit"),
+        entry=entries("gateway-b", 7, sha256(b"sixth"), ["a old"], "x")[0]["entry"])),
+    ("a hole before it", lambda all: without(all, of(all, "gateway-audit", 1),
+                                             of(all, "gateway-audit", 2))),
+    ("does not follow from", lambda all: put(
+        of(all, "gateway-audit", 2), **entries("gateway-a", 9, EPOCH * 2, ["a new"], "x")[0])),
+    ("does not fit the hash", lambda all: put(
+        of(all, "gateway-audit", 4), **entries("gateway-b", 1, EPOCH * 2, ["b"], "x")[0])),
     ("it names too few roots", lambda all: put(of(all, "roots"), needed=2)),
     ("it names too few roots", lambda all: put(of(all, "roots"), needed=0)),
     ("no keyring stands before", lambda all: all.remove(of(all, "keyring"))

@@ -9,7 +9,7 @@ from bundle_judge_made import FAULTS, key, made, sealed, seed, text_of
 from opener import need, sha256
 
 LINES_MAX, OF_FIELD_MAX, FLIPS = 400, 12, 4
-OTHERS = ("records", "chains", "blocks", "receipts", "audit")
+OTHERS = ("records", "chains", "blocks", "receipts", "audit", "trails")
 
 
 def numbers(found):
@@ -88,7 +88,8 @@ def by_strangers(bundle, lines):
 
 FIELDS = (("record", "signed"), ("record", "signed and hash"), ("record", "ciphertext"),
           ("record", "hash"), ("block", "bytes"), ("block", "salt"), ("block", "path"),
-          ("receipt", "bytes"), ("audit", "words"), ("audit", "hash"), ("keyring", "document"))
+          ("receipt", "bytes"), ("audit", "words"), ("audit", "hash"), ("gateway-audit", "entry"),
+          ("keyring", "document"))
 
 
 def flip_field(value, field, bearing, chance):

@@ -23,9 +23,12 @@ mod records;
 
 mod seal;
 
+mod trails;
+
 use content::Blocks;
 use records::Chains;
 use seal::Seal;
+use trails::Trails;
 
 /// Checks a bundle that `wardline-sink evidence` wrote, offline, with public keys alone, and says
 /// what holds. Exit code 1 if anything does not; each is named by its line.
@@ -53,6 +56,7 @@ pub(super) struct Report {
     readings: u64,
     receipts: usize,
     audit: usize,
+    trail: usize,
     holes: u64,
     wrong: Vec<String>,
     #[serde(skip)]
@@ -124,7 +128,7 @@ impl VerifyEvidence {
         let mut report = Report { schema: 1, ..Report::default() };
         let (mut known, mut seal) = (Known::default(), Seal::default());
         let (mut chains, mut blocks) = (Chains::default(), Blocks::default());
-        let mut audit = content::Trail::default();
+        let (mut audit, mut trails) = (content::Trail::default(), Trails::default());
         for (number, text) in lines(&self.file)? {
             report.lines = number;
             let Ok(value) = serde_json::from_str(&text) else {
@@ -145,6 +149,7 @@ impl VerifyEvidence {
                 "block" => blocks.block(&line, &chains, &mut report),
                 "receipt" => chains.receipt(&line, &known, &mut report),
                 "audit" => audit.entry(&line, &mut report),
+                "gateway-audit" => trails.entry(&line, &known, &mut report),
                 "seal" => seal.close(&line, &known, &mut report),
                 "revoked" | "time" | "disposed" => {}
                 other => report.wrong(number, format!("of an unknown kind, {other:?}")),
@@ -157,6 +162,7 @@ impl VerifyEvidence {
         chains.end(&mut report);
         blocks.end(&mut report);
         audit.end(&mut report);
+        trails.end(&mut report);
         report.ok = report.wrong.is_empty();
         Ok(report)
     }

@@ -1,4 +1,4 @@
-//! What stands around the records of a bundle: keys, clocks, disposals, the audit trail.
+//! What stands around the records of a bundle: keys, clocks, disposals, the audit trails.
 
 use std::collections::BTreeSet;
 
@@ -165,4 +165,31 @@ fn entry(row: &Row) -> Result<Value, StoreError> {
         "role": text(3)?, "what": text(4)?, "object": text(5)?, "words": text(6)?,
         "hash": hex(&row.at::<Vec<u8>>(7)?),
     }))
+}
+
+const ENTRIES: &str = "
+SELECT gateway.name, entry FROM gateway_audit JOIN gateway ON gateway.id = gateway_audit.gateway
+WHERE gateway_audit.gateway = ?1 AND number >= ?2 AND number <= ?3 AND kind <> 'unverified'
+ORDER BY number, hash";
+
+/// The gateways' own audit trails, by number: from the first of the time to the last of it.
+pub(super) fn trails(
+    db: &Db,
+    gateways: &BTreeSet<i64>,
+    wanted: Wanted,
+) -> anyhow::Result<Vec<Value>> {
+    let span = "SELECT min(number), max(number) FROM gateway_audit
+                WHERE gateway = ?1 AND at_ns >= ?2 AND at_ns < ?3 AND kind <> 'unverified'";
+    let mut lines = Vec::new();
+    for gateway in gateways {
+        let row = db.row(span, values![*gateway, wanted.from_ns, wanted.to_ns])?;
+        let row = row.ok_or(StoreError::Shape("no answer"))?;
+        let (first, last): (Option<i64>, Option<i64>) = (row.at(0)?, row.at(1)?);
+        let Some((first, last)) = first.zip(last) else { continue };
+        for row in db.rows(ENTRIES, values![*gateway, first, last])? {
+            let (name, entry): (String, Vec<u8>) = (row.at(0)?, row.at(1)?);
+            lines.push(json!({ "is": "gateway-audit", "gateway": name, "entry": hex(&entry) }));
+        }
+    }
+    Ok(lines)
 }

@@ -2,10 +2,11 @@
 
 use std::fs;
 use std::process::{Command, Output};
+use std::time::Instant;
 
 use serde_json::Value;
 
-use super::{Place, run, text};
+use super::{LOOK, PATIENCE, Place, run, text};
 
 fn verify(place: &Place, file: &str, more: &[&str]) -> Output {
     let mut command = Command::new(&place.site.programs().agent);
@@ -19,6 +20,13 @@ fn make(place: &Place, name: &str) -> String {
     let options = [&["--device", device, "--out", &out], &time[..]].concat();
     place.site.sink(&["evidence"], &options).unwrap();
     out
+}
+
+/// Entries of the gateway's own trail that the sink has.
+fn trail(place: &Place) -> usize {
+    let said = place.site.sink(&["audit"], &["--gateway", "gw-1", "--json"]).unwrap();
+    let listing: Value = serde_json::from_str(said.trim()).unwrap();
+    listing["entries"].as_array().unwrap().len()
 }
 
 /// The file with one bit of a line changed, in the middle of its hexadecimal digits if it has any.
@@ -42,12 +50,19 @@ fn a_bundle_holds_and_each_changed_line_is_named() {
         place.say(10).await;
         place.settled().await;
 
+        let until = Instant::now() + PATIENCE;
+        while trail(&place) < 3 {
+            assert!(Instant::now() < until, "the gateway's trail does not come");
+            tokio::time::sleep(LOOK).await;
+        }
+
         let file = make(&place, "one.evidence");
         let good = verify(&place, &file, &["--json"]);
         let report: Value = serde_json::from_slice(&good.stdout).unwrap();
         assert!(report["ok"] == true && report["readings"].as_u64() >= Some(40), "{report}");
         assert!(report["records"].as_u64() > Some(3) && report["receipts"].as_u64() > Some(0));
         assert!(report["audit"].as_u64() >= Some(3), "{report}");
+        assert!(report["trail"].as_u64() >= Some(3), "{report}");
         let root = fs::read(place.keys().join("roots")).unwrap();
         let digits: String = root[1..].iter().map(|byte| format!("{byte:02x}")).collect();
         assert!(verify(&place, &file, &["--root", &digits]).status.success());
