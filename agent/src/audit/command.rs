@@ -9,7 +9,7 @@ use wire::time::ClockState;
 use super::{By, Deed, FOLDER, Moment, SPOOL, Trail, spool};
 use crate::buffer::disk::{Disk, Folder, give_to_owner};
 use crate::clock::{Clock, boot_id};
-use crate::seal::keyring::{KeyFiles, load_signing_key};
+use crate::seal::keyring::{CustodyError, KeyFiles, load_signing_key};
 
 /// Leaves what a command has done for whoever writes the trail next; it is durable when this
 /// returns.
@@ -27,7 +27,7 @@ fn leave_at(state: &Path, deed: &Deed, clock: &ClockState) -> io::Result<()> {
     give_all(&state.join(SPOOL))
 }
 
-/// Writes down what a command has done. Without a key to sign with it waits for the agent's first
+/// Writes down what a command has done. Without a key to sign with it waits for the agent's next
 /// start.
 ///
 /// # Errors
@@ -36,10 +36,12 @@ pub fn write_down(state: &Path, gateway: GatewayId, deed: &Deed) -> io::Result<(
     let clock = Clock::new().state();
     leave_at(state, deed, &clock)?;
     let files = KeyFiles::below(state);
-    let key = load_signing_key(&files.signing());
-    let Ok(signer) = key.or_else(|_| load_signing_key(&files.provisional())) else {
-        return Ok(());
+    let key = match load_signing_key(&files.signing()) {
+        // Only the agent is given the key.
+        Err(CustodyError::Credential(_)) => return Ok(()),
+        loaded => loaded.or_else(|_| load_signing_key(&files.provisional().into())),
     };
+    let Ok(signer) = key else { return Ok(()) };
     let mut trail = Trail::below(state, By { gateway, boot: boot_id(), signer })?;
     trail.lock = trail.disk.lock()?;
     let written = if trail.lock.is_some() { trail.write(&clock) } else { Ok(()) };

@@ -249,7 +249,7 @@ fn a_command_writes_itself_while_no_agent_runs_and_leaves_it_to_the_agent_while_
     write_down(state, gateway, &deed(1)).unwrap();
     let there = || read(&Folder::open(&state.join(FOLDER)).unwrap()).unwrap().entries.len();
     assert_eq!(there(), 0, "nobody can sign yet");
-    let signer = make_key(&files.signing()).unwrap();
+    let signer = make_key(&files.signing().file).unwrap();
 
     write_down(state, gateway, &deed(2)).unwrap();
     assert_eq!(there(), 2);

@@ -11,7 +11,7 @@ use super::{ConfigArg, Failure, printable};
 use crate::audit::{FOLDER, Kept, read};
 use crate::buffer::disk::Folder;
 use crate::config::Config;
-use crate::seal::keyring::{KeyFiles, load_signing_key};
+use crate::seal::keyring::load_signing_key;
 
 /// Shows what happened to this gateway, oldest first, as far as it is kept here; the sink has all.
 #[derive(Debug, clap::Args)]
@@ -114,9 +114,10 @@ impl Audit {
 
 /// The key that signs now.
 fn key_of(config: &Config) -> anyhow::Result<VerifyingKey> {
-    let files = KeyFiles::below(&config.state);
+    let files = config.key_files();
     let key = load_signing_key(&files.signing());
-    let key = key.or_else(|error| load_signing_key(&files.provisional()).map_err(|_| error))?;
+    let key =
+        key.or_else(|error| load_signing_key(&files.provisional().into()).map_err(|_| error))?;
     Ok(key.verifying_key())
 }
 
