@@ -292,11 +292,12 @@ class Bundle:
             keys[line.gateway].append(line.key)
         for line in self.of("gateway-audit"):
             with self.blaming(line):
-                need(len(line.entry) <= said.ENTRY_MAX, "larger than any entry")
                 good = [payload for key in keys[line.gateway]
                         if (payload := held(line.entry, b"audit", key)) is not None]
                 need(good, "signed by no enrolled key of its gateway")
-                number, previous = said.entry(good[0], line.gateway)
+                entry = opener.audit_entry(line.entry, good[0])
+                need(entry["gateway"] == line.gateway, "an entry of another gateway")
+                number, previous = entry["number"], bytes.fromhex(entry["previous"])
                 numbers = trails[line.gateway]
                 before = numbers.get(number - 1)
                 need(before or number in (1, min(numbers, default=number)), "a hole before it")

@@ -18,7 +18,6 @@ from opener import Refused, blob, fields, items, need, optional, sha256, sint, u
 LANES, KINDS = ("alert", "vital", "wave", "health"), ("header", "frame", "gap")
 DISPOSITIONS = {1: "stored", 2: "held", 3: "refused"}
 SUCCESSIONS_MAX = 16
-ENTRY_MAX, OBJECT_MAX, WORDS_MAX = 1024, 128, 512
 
 
 # Lines
@@ -214,22 +213,6 @@ def climb(block):
     for is_left, other in block.path:
         found = sha256(b"\1", *((other, found) if is_left else (found, other)))
     return found
-
-
-# Entries of gateways' trails
-
-def entry(payload, gateway):
-    """Number and the hash before it."""
-    form, name, number, previous, boot, monotonic, utc, kind, about, told = fields(
-        opener.item(payload), 10)
-    opener.version(form)
-    need(opener.name(name) == gateway, "an entry of another gateway")
-    blob(boot, 16), uint(monotonic), optional(utc, sint), uint(kind, 16)
-    opener.text(about, OBJECT_MAX), opener.text(told, WORDS_MAX)
-    number, previous = uint(number), blob(previous, 32)
-    need(number > 0 and (number == 1) == (previous == bytes(32)),
-         "its number does not fit the hash before it")
-    return number, previous
 
 
 # Keyrings

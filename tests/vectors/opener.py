@@ -34,6 +34,7 @@ TAG = 16
 KEYRING_MAX, RECEIPT_MAX, COMMAND_MAX = 65536, 65536, 4096
 BLOCKS_MAX, CHANNELS_MAX, RECIPIENTS_MAX, RANGES_MAX = 1024, 256, 4, 256
 VALUES_MAX, SAMPLES_MAX, LABEL_MAX, TEXT_MAX = 1 << 17, 1 << 18, 64, 96
+ENTRY_MAX, OBJECT_MAX, WORDS_MAX = 1024, 128, 512
 
 
 class Refused(Exception):
@@ -537,7 +538,11 @@ def note(value):
         said = {"loss": [uint(fields(what, 2)[0]), uint(what[1], 8)]}
     else:
         need(kind == 5, "note: an unknown section")
-        said = {"health": health(item(blob(fields(what, 1)[0])))}
+        inside = blob(fields(what, 1)[0])
+        # Whose key has signed an entry, somebody says who has the gateway's.
+        is_entry = inside[:1] == SIGN1_HEAD[:1]
+        said = ({"audit": audit_entry(inside, payload_of(inside))} if is_entry
+                else {"health": health(item(inside))})
     return {"time_ticks": sint(ticks), "sequence": sint(sequence), "what": said}
 
 
@@ -563,6 +568,20 @@ def health(value):
             "devices": [device(one) for one in fields(devices)],
             "counters": [[uint(fields(one, 2)[0], 16), uint(one[1])] for one in fields(counters)],
             "software": text(software, 1 << 16)}
+
+
+def audit_entry(signed, payload):
+    need(len(signed) <= ENTRY_MAX, "larger than any entry")
+    form, gateway, number, previous, boot, monotonic, utc, kind, about, told = fields(
+        item(payload), 10)
+    version(form)
+    is_first = blob(previous, 32) == bytes(32)
+    need(uint(number) > 0 and (number == 1) == is_first,
+         "its number does not fit the hash before it")
+    return {"gateway": name(gateway), "number": number, "previous": previous.hex(),
+            "boot": blob(boot, 16).hex(), "monotonic_ns": uint(monotonic),
+            "utc_ns": optional(utc, sint), "kind": uint(kind, 16),
+            "object": text(about, OBJECT_MAX), "words": text(told, WORDS_MAX)}
 
 
 # Records, receipt, keyring, command, status [5, 6, 11 to 15]

@@ -72,7 +72,7 @@ fn find<D: Disk>(disk: &D) -> Result<Vec<Found<D::File>>> {
         }
         match disk.open(name) {
             Ok(file) => {
-                let seen = look_well(&file)?;
+                let seen = look_twice(&file)?;
                 all.push(Found { place, file, seen });
             }
             // A folder in its place holds nothing of ours.
@@ -83,13 +83,9 @@ fn find<D: Disk>(disk: &D) -> Result<Vec<Found<D::File>>> {
     Ok(all)
 }
 
-/// A medium may give back something else once: what does not look whole is looked at again.
-fn look_well(file: &impl DiskFile) -> Result<Seen> {
-    let seen = look(file)?;
-    if !seen.entries.is_empty() && !seen.has_holes && !seen.has_tail {
-        return Ok(seen);
-    }
-    let again = look(file)?;
+/// A medium may give back something older once, or of another place: more entries count.
+fn look_twice(file: &impl DiskFile) -> Result<Seen> {
+    let (seen, again) = (look(file)?, look(file)?);
     Ok(if again.entries.len() > seen.entries.len() { again } else { seen })
 }
 
@@ -173,18 +169,22 @@ impl<F: DiskFile> Files<F> {
     pub(super) fn open<D: Disk<File = F>>(disk: &D, bytes_max: u64) -> Result<(Self, Kept)> {
         let mut all = find(disk)?;
         let kept = sort(&mut all);
-        let newest = [0; NAMES.len()];
-        let mut files = Self { file: None, place: 0, end: 0, order: 0, newest, bytes_max };
+        let mut files =
+            Self { file: None, place: 0, end: 0, order: 0, newest: [0; NAMES.len()], bytes_max };
         all.iter().for_each(|found| files.newest[found.place] = found.seen.newest);
         let last = all.into_iter().max_by_key(|found| found.seen.newest);
-        if let Some(Found { place, file, seen }) = last.filter(|found| found.seen.newest > 0) {
+        let newest = kept.entries.last().map(|(_, signed)| signed);
+        let last = last.filter(|found| found.seen.newest > 0).zip(newest);
+        if let Some((Found { place, file, seen }, signed)) = last {
             files.order = seen.newest;
             (files.place, files.end) = (place, seen.end);
-            // What a process that was killed has written may be in memory only.
-            let cut = if seen.has_tail { cut_off(&file, &seen) } else { file.sync() };
-            match cut {
+            match renew(&file, &seen, signed) {
                 Ok(()) => files.file = Some(file),
-                Err(error) => tracing::warn!(%error, "the audit trail goes on in another file"),
+                Err(error) => {
+                    tracing::warn!(%error, "the audit trail goes on in another file");
+                    files.order -= 1;
+                    files.append(disk, signed)?;
+                }
             }
         }
         Ok((files, kept))
@@ -237,9 +237,15 @@ impl<F: DiskFile> Files<F> {
     }
 }
 
-/// Writes zeros over a torn end.
-fn cut_off(file: &impl DiskFile, seen: &Seen) -> Result<()> {
-    let length = seen.size.saturating_sub(seen.end).min(FILE_BYTES_MAX);
-    file.write_at(&vec![0; usize::try_from(length).unwrap_or(0)], seen.end)?;
+/// Writes the newest entry once more, the same bytes, and zeros over a torn end: what a process
+/// that was killed has written last, the medium may have forgotten, and memory shows it still.
+fn renew(file: &impl DiskFile, seen: &Seen, signed: &[u8]) -> Result<()> {
+    let mut bytes = wrap(seen.newest, signed);
+    let at = seen.end.saturating_sub(bytes.len() as u64);
+    if seen.has_tail {
+        let tail = seen.size.saturating_sub(seen.end).min(FILE_BYTES_MAX);
+        bytes.resize(bytes.len() + usize::try_from(tail).unwrap_or(0), 0);
+    }
+    file.write_at(&bytes, at)?;
     file.sync()
 }

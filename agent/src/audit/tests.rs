@@ -199,6 +199,30 @@ fn an_entry_whose_sync_failed_is_written_again_as_it_is_and_shipped_only_then() 
 }
 
 #[test]
+fn what_a_killed_process_has_left_in_memory_is_durable_before_it_is_shipped() {
+    for seed in 0..20 {
+        let (disk, mut shipped) = (Invented::new(seed), Shipped::default());
+        let mut trail = trail_of(&disk, by());
+        trail.note(deed(1), &clock(1));
+        trail.turn(&clock(1), false);
+        disk.fail_sync(1);
+        trail.note(deed(2), &clock(2));
+        trail.turn(&clock(2), false);
+        drop(trail);
+
+        let mut trail = trail_of(&disk, by());
+        trail.turn(&clock(3), false);
+        shipped.take(&mut trail, "killed");
+        drop(trail);
+        disk.restart();
+
+        let kept = chain(&disk);
+        assert_eq!(shipped.0.len(), 2, "seed {seed}");
+        assert!(shipped.0.values().all(|signed| kept.iter().any(|(_, kept)| kept == signed)));
+    }
+}
+
+#[test]
 fn what_does_not_wait_for_a_medium_that_refuses_is_counted() {
     let disk = Invented::new(6);
     let mut trail = Trail::new(disk.clone(), by());
