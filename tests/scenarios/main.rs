@@ -98,6 +98,8 @@ mod commands;
 
 mod fault_finding;
 
+mod gateway_audit;
+
 mod fuzz;
 
 mod fixtures;
