@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 
 use anyhow::Result;
+use cloud_sink::audit::gateway::verify;
+use cloud_sink::store::StoreError;
 use cloud_sink::store::db::Db;
 use wire::gap::Gap;
 
@@ -29,7 +31,8 @@ const BEYOND_QUOTA_BYTES: u64 = 24 * SEGMENT_BYTES_MIN;
 /// An oracle and what it saw.
 type Violation = (&'static str, String);
 
-/// Looks at everything that is left: O1 ledger, O2 bytes, O4 chain, O8 bounded, O9 secret.
+/// Looks at everything that is left: O1 ledger, O2 bytes, O4 chain, O8 bounded, O9 secret, O13
+/// trail.
 ///
 /// # Errors
 /// The store cannot be read.
@@ -62,6 +65,7 @@ pub fn judge(world: &mut World) -> Result<()> {
         violations.push(("O9 secret", "a patient's mark is on the disk or the network".into()));
     }
     violations.extend(bounds(world));
+    violations.extend(trail(world)?);
     let overlooked = world.overlooked()?;
     violations.extend(overlooked.into_iter().map(|wrong| ("O11 seen", wrong)));
     let mut shown: BTreeMap<&str, usize> = BTreeMap::new();
@@ -149,4 +153,17 @@ fn bounds(world: &World) -> Vec<Violation> {
         return vec![("O8 bounded", what)];
     }
     Vec::new()
+}
+
+/// O13: in the gateway's own trail no number is used twice, and none begins anew, whatever happens;
+/// only another card, or a medium that lies, brings numbers again. Some may be missing, in a gap.
+fn trail(world: &World) -> Result<Vec<Violation>> {
+    if world.medium_lied() || world.has_cards() {
+        return Ok(Vec::new());
+    }
+    let db = Db::open(&world.store().into())?;
+    let found = verify(&db, "gw-1", |_| Ok::<_, StoreError>(()))?.unwrap_or_default();
+    let again = (found.trails > 1).then(|| format!("{} trails of one gateway", found.trails));
+    let wrong = found.wrong.into_iter().filter(|words| !words.ends_with("are missing"));
+    Ok(again.into_iter().chain(wrong).map(|what| ("O13 trail", what)).collect())
 }

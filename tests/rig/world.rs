@@ -336,6 +336,12 @@ impl World {
         self.books.borrow().medium_lied
     }
 
+    /// Whether the gateway's card was ever copied.
+    #[must_use]
+    pub fn has_cards(&self) -> bool {
+        self.outcome.faults.contains_key(Fault::CardCloned.name())
+    }
+
     /// Most files and bytes that stood on the gateway's disk.
     #[must_use]
     pub fn disk_used_most(&self) -> (u64, u64) {

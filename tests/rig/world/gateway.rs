@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+use agent::audit::{Begun, By, Trail};
 use agent::buffer::{Buffer, Quota, Writer};
 use agent::clock::{Clock, Source};
 use agent::health::Health;
@@ -163,7 +164,13 @@ impl GatewayNode {
         let (client, disk, books) = (self.client.clone(), self.disk.clone(), self.books.clone());
         let hands = WorldHands { client, disk, books };
         let batcher = Batcher::new(INTERVALS);
-        self.line = Some(Line::new(clock, batcher, buffer, uplink, hands, health, trust));
+        let by = By { gateway, boot, signer: Fleet::signer(gateway) };
+        let mut trail = Trail::new(self.disk.clone(), by);
+        let why = "the world began it".to_owned();
+        trail.begin(Begun { software: "world".into(), config: [0; 32], why }, &state);
+        let mut line = Line::new(clock, batcher, buffer, uplink, hands, health, trust);
+        line.audit = Some(trail);
+        self.line = Some(line);
         Ok(())
     }
 
