@@ -12,6 +12,7 @@ use rig::site::{BrokerKind, Intake, Plan, Programs, Role, Site};
 use serde_json::Value;
 use tempfile::tempdir;
 use tokio::runtime::Runtime;
+use wire::audit::AuditKind;
 
 use crate::any_state::story::{SOCKET, speak};
 
@@ -219,14 +220,20 @@ fn write_manuals(programs: &Programs, folder: &Path) {
     }
 }
 
-/// A catalogue with the deeds of the program between its two marks.
-fn with_deeds(catalogue: &str) -> String {
-    let (begin, end) = ("<!-- deeds -->\n", "<!-- /deeds -->\n");
-    let (head, rest) = catalogue.split_once(begin).unwrap();
-    let (_, tail) = rest.split_once(end).unwrap();
-    let row = |deed: &Deed| format!("| `{}` | {} |\n", deed.name(), deed.words());
-    let rows: String = Deed::ALL.iter().map(row).collect();
-    format!("{head}{begin}| deed | what was done |\n|---|---|\n{rows}{end}{tail}")
+/// A catalogue with names and words of the programs between two marks.
+fn with(catalogue: &str, mark: &str, rows: impl Iterator<Item = [&'static str; 2]>) -> String {
+    let (begin, end) = (format!("<!-- {mark} -->\n"), format!("<!-- /{mark} -->\n"));
+    let (head, rest) = catalogue.split_once(&begin).unwrap();
+    let (_, tail) = rest.split_once(&end).unwrap();
+    let rows: String = rows.map(|[name, words]| format!("| `{name}` | {words} |\n")).collect();
+    format!("{head}{begin}| | |\n|---|---|\n{rows}{end}{tail}")
+}
+
+/// The catalogue as the programs have it.
+fn catalogue(kept: &str) -> String {
+    let deeds = Deed::ALL.iter().map(|deed| [deed.name(), deed.words()]);
+    let kinds = AuditKind::ALL.iter().map(|kind| [kind.name(), kind.words()]);
+    with(&with(kept, "deeds", deeds), "kinds", kinds)
 }
 
 #[test]
@@ -235,14 +242,14 @@ fn the_packaged_manuals_and_completions_are_those_of_the_programs() {
     let fresh = tempdir().unwrap();
     write_manuals(&programs, fresh.path());
     let top = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let (kept, catalogue) = (top.join("hardware/package"), top.join("docs/audit.md"));
-    let known = with_deeds(&fs::read_to_string(&catalogue).unwrap());
+    let (kept, document) = (top.join("hardware/package"), top.join("docs/audit.md"));
+    let known = catalogue(&fs::read_to_string(&document).unwrap());
     if std::env::var_os("WARDLINE_WRITE_MANUALS").is_some() {
         write_manuals(&programs, &kept);
-        fs::write(&catalogue, &known).unwrap();
+        fs::write(&document, &known).unwrap();
     }
     let cure = "run it with WARDLINE_WRITE_MANUALS=1, look at the difference, commit it";
-    assert_eq!(fs::read_to_string(&catalogue).unwrap(), known, "docs/audit.md: {cure}");
+    assert_eq!(fs::read_to_string(&document).unwrap(), known, "docs/audit.md: {cure}");
     for part in ["man", "completions", "schema"] {
         let (fresh, kept) = (texts(&fresh.path().join(part)), texts(&kept.join(part)));
         let names = |texts: &BTreeMap<String, String>| texts.keys().cloned().collect::<Vec<_>>();

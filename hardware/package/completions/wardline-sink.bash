@@ -820,13 +820,17 @@ _wardline__sink() {
             return 0
             ;;
         wardline__subcmd__sink__subcmd__audit)
-            opts="-h --config --last --verify --format --from --to --ndjson --json --help"
+            opts="-h --config --gateway --last --verify --format --from --to --ndjson --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --gateway)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

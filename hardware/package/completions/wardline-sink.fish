@@ -296,6 +296,7 @@ complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand erase" -l li
 complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand erase" -l json -d 'One line of JSON with "schema": 1'
 complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand erase" -s h -l help -d 'Print help'
 complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand audit" -l config -d 'Configuration file' -r -F
+complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand audit" -l gateway -d 'What happened to this gateway instead, by its own signed trail' -r
 complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand audit" -l last -d 'Entries to show' -r
 complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand audit" -l format -d 'All entries, oldest first, for another system' -r -f -a "fhir\t'FHIR R4, one AuditEvent a line'
 csv\t'Comma-separated values, with a head'

@@ -799,8 +799,9 @@ _arguments "${_arguments_options[@]}" : \
 (audit)
 _arguments "${_arguments_options[@]}" : \
 '--config=[Configuration file]:FILE:_files' \
+'--gateway=[What happened to this gateway instead, by its own signed trail]:ID:_default' \
 '--last=[Entries to show]:LAST:_default' \
-'(--verify --json)--format=[All entries, oldest first, for another system]:FORMAT:((fhir\:"FHIR R4, one AuditEvent a line"
+'(--verify --json --gateway)--format=[All entries, oldest first, for another system]:FORMAT:((fhir\:"FHIR R4, one AuditEvent a line"
 csv\:"Comma-separated values, with a head"
 ndjson\:"JSON, one entry a line"))' \
 '--from=[With --format, from this moment on, as 2026-01-31T12\:00\:00Z]:TIME:_default' \

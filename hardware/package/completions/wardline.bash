@@ -16,6 +16,9 @@ _wardline() {
             ",$1")
                 cmd="wardline"
                 ;;
+            wardline,audit)
+                cmd="wardline__subcmd__audit"
+                ;;
             wardline,check)
                 cmd="wardline__subcmd__check"
                 ;;
@@ -93,6 +96,9 @@ _wardline() {
                 ;;
             wardline__subcmd__device__subcmd__help,remove)
                 cmd="wardline__subcmd__device__subcmd__help__subcmd__remove"
+                ;;
+            wardline__subcmd__help,audit)
+                cmd="wardline__subcmd__help__subcmd__audit"
                 ;;
             wardline__subcmd__help,check)
                 cmd="wardline__subcmd__help__subcmd__check"
@@ -230,12 +236,34 @@ _wardline() {
 
     case "${cmd}" in
         wardline)
-            opts="-h -V --help --version init provision check run status doctor tap device patient test-send diag log verify-evidence erase completions man schema help"
+            opts="-h -V --help --version init provision check run status doctor tap device patient audit test-send diag log verify-evidence erase completions man schema help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wardline__subcmd__audit)
+            opts="-h --config --last --verify --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --last)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -488,8 +516,22 @@ _wardline() {
             return 0
             ;;
         wardline__subcmd__help)
-            opts="init provision check run status doctor tap device patient test-send diag log verify-evidence erase completions man schema help"
+            opts="init provision check run status doctor tap device patient audit test-send diag log verify-evidence erase completions man schema help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wardline__subcmd__help__subcmd__audit)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -920,12 +962,16 @@ _wardline() {
             return 0
             ;;
         wardline__subcmd__log__subcmd__export)
-            opts="-h --output --help"
+            opts="-h --config --output --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --output)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0

@@ -250,6 +250,16 @@ esac
     ;;
 esac
 ;;
+(audit)
+_arguments "${_arguments_options[@]}" : \
+'--config=[Configuration file]:FILE:_files' \
+'--last=[Entries to show\: the newest]:LAST:_default' \
+'--verify[Checks signatures and hashes of all that is kept, and says the head\: who keeps that elsewhere sees a cut end, too. Exit code 1 if anything does not hold]' \
+'--json[One line of JSON with "schema"\: 1]' \
+'-h[Print help]' \
+'--help[Print help]' \
+&& ret=0
+;;
 (test-send)
 _arguments "${_arguments_options[@]}" : \
 '--config=[Configuration file]:FILE:_files' \
@@ -302,10 +312,11 @@ _arguments "${_arguments_options[@]}" : \
 ;;
 (export)
 _arguments "${_arguments_options[@]}" : \
+'--config=[Configuration file]:FILE:_files' \
 '--output=[Where they are written; the standard output without it]:FILE:_files' \
 '-h[Print help]' \
 '--help[Print help]' \
-':folder -- Folder of segment files:_files' \
+':folder -- Folder of segment files. If it is that of the gateway of --config, or an agent runs beside it, the gateway'\''s audit trail says that they were written out:_files' \
 && ret=0
 ;;
 (help)
@@ -480,6 +491,10 @@ _arguments "${_arguments_options[@]}" : \
     ;;
 esac
 ;;
+(audit)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
 (test-send)
 _arguments "${_arguments_options[@]}" : \
 && ret=0
@@ -561,6 +576,7 @@ _wardline_commands() {
 'tap:Shows what devices say, live and before it is sealed; values only with --phi' \
 'device:Lists the devices that speak at this gateway' \
 'patient:Says whom a device measures, from now on; identifiers are replaced before they are kept' \
+'audit:Shows what happened to this gateway, by its own signed trail, and checks that' \
 'test-send:Sends one marked reading through the whole line and says how long each hop took' \
 'diag:Packs what helps to find a fault\: no secret, no reading; lists it first' \
 'log:Looks into a buffer folder; needs public keys only' \
@@ -572,6 +588,11 @@ _wardline_commands() {
 'help:Print this message or the help of the given subcommand(s)' \
     )
     _describe -t commands 'wardline commands' commands "$@"
+}
+(( $+functions[_wardline__subcmd__audit_commands] )) ||
+_wardline__subcmd__audit_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardline audit commands' commands "$@"
 }
 (( $+functions[_wardline__subcmd__check_commands] )) ||
 _wardline__subcmd__check_commands() {
@@ -665,6 +686,7 @@ _wardline__subcmd__help_commands() {
 'tap:Shows what devices say, live and before it is sealed; values only with --phi' \
 'device:Lists the devices that speak at this gateway' \
 'patient:Says whom a device measures, from now on; identifiers are replaced before they are kept' \
+'audit:Shows what happened to this gateway, by its own signed trail, and checks that' \
 'test-send:Sends one marked reading through the whole line and says how long each hop took' \
 'diag:Packs what helps to find a fault\: no secret, no reading; lists it first' \
 'log:Looks into a buffer folder; needs public keys only' \
@@ -676,6 +698,11 @@ _wardline__subcmd__help_commands() {
 'help:Print this message or the help of the given subcommand(s)' \
     )
     _describe -t commands 'wardline help commands' commands "$@"
+}
+(( $+functions[_wardline__subcmd__help__subcmd__audit_commands] )) ||
+_wardline__subcmd__help__subcmd__audit_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardline help audit commands' commands "$@"
 }
 (( $+functions[_wardline__subcmd__help__subcmd__check_commands] )) ||
 _wardline__subcmd__help__subcmd__check_commands() {
