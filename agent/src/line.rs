@@ -252,6 +252,8 @@ impl<D: Disk, S: Sealer, H: Hands> Line<D, S, H> {
     pub fn turn(&mut self, all: bool) {
         let clock = self.look_at_clock();
         self.keep_trail(&clock, all);
+        // A slow medium may have taken its time over the trail.
+        let clock = self.look_at_clock();
         if !self.held_back {
             let is_shipped = self.ship_trail(&clock);
             self.health.beat(&mut self.batcher, &self.buffer, &self.uplink, &clock);

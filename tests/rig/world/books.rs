@@ -226,12 +226,14 @@ impl Sealer for Watched {
 /// O10: what one process says of its clock, against the truth.
 struct Clocks {
     time: VirtualTime,
-    /// Wall clock less monotonic clock of each epoch, as it was first said, nanoseconds.
-    epochs: BTreeMap<u32, i64>,
+    /// Wall clock less monotonic clock of each epoch, as it was first said, and by how much that
+    /// may have been off, nanoseconds.
+    epochs: BTreeMap<u32, (i64, i64)>,
 }
 
-/// Within an epoch the wall clock goes with the monotonic one, but for this; nanoseconds. A stopped
-/// clock is noticed after half a second, and one more passes until the next look.
+/// Within an epoch the wall clock goes with the monotonic one, but for this and for what both say
+/// that they may be off; nanoseconds. A stopped clock is noticed after half a second, and one more
+/// passes until the next look.
 const EPOCH_SPREAD_NS: i64 = 2_000_000_000;
 
 impl Clocks {
@@ -246,8 +248,10 @@ impl Clocks {
             return Some(format!("said to be within {} us and {off} ns off", clock.error_us));
         }
         let offset = utc - clock.monotonic.0.cast_signed();
-        let first = *self.epochs.entry(clock.epoch).or_insert(offset);
+        let error = i64::try_from(clock.error_us.saturating_mul(1000)).unwrap_or(0);
+        let (first, error_then) = *self.epochs.entry(clock.epoch).or_insert((offset, error));
         let spread = (offset - first).abs();
-        (spread > EPOCH_SPREAD_NS).then(|| format!("epoch {} spreads {spread} ns", clock.epoch))
+        (spread > EPOCH_SPREAD_NS.saturating_add(error).saturating_add(error_then))
+            .then(|| format!("epoch {} spreads {spread} ns", clock.epoch))
     }
 }
