@@ -4,9 +4,12 @@
 use std::path::Path;
 
 use cloud_sink::clock;
-use cloud_sink::retention::erase::{Erased, Order, apply, destroy_secrets};
+use cloud_sink::keys::KeyFolder;
+use cloud_sink::retention::erase::{
+    Erased, Order, apply, carry_out_all, destroy_secrets, list, write_down,
+};
 use cloud_sink::retention::{end_hold, hold};
-use cloud_sink::store::db::Db;
+use cloud_sink::store::db::{Db, Location};
 use cloud_sink::verify::keyring::Keys;
 use rig::fleet::{Fleet, named};
 use tempfile::tempdir;
@@ -18,7 +21,7 @@ use wire::segment::Suite;
 use wire::signed::{Purpose, verify};
 use wire::time::UnixNanos;
 
-use crate::device::{in_context, moment, monitor, number, numerics};
+use crate::device::{alert, in_context, moment, monitor, number, numerics};
 use crate::gateway::Gateway;
 use crate::sink::Sink;
 
@@ -142,6 +145,35 @@ fn an_order_holds_for_what_comes_later_and_hides_no_reading_of_a_device_that_cou
     let erased = story.erase(&early);
     assert!(erased.rows > 0 && erased.blocks == 1, "{erased:?}");
     assert_eq!(story.sink.heart_rates(), [63, 71, 72], "what was later than the order stays");
+}
+
+#[test]
+fn nothing_of_what_was_erased_lies_about_in_the_files() {
+    const MARKER: &str = "MARKER-asystole";
+    let folder = tempdir().unwrap();
+    let mut story = Story::begin(folder.path());
+    story.gateway.hear(&monitor(1, 7), 1, &alert(1, MARKER));
+    story.gateway.flush();
+    story.both_speak(2..=40);
+    let Location::File(file) = story.sink.location().clone() else { return };
+    let lies_about = || {
+        let names = ["", "-wal"].map(|end| format!("{}{end}", file.display()));
+        let all = names.iter().map(|name| std::fs::read(name).unwrap_or_default());
+        all.into_iter().any(|bytes| bytes.windows(MARKER.len()).any(|w| w == MARKER.as_bytes()))
+    };
+    assert!(lies_about(), "the search would find it");
+    let keys = KeyFolder(folder.path().join("keys"));
+    std::fs::create_dir(&keys.0).unwrap();
+    std::fs::write(keys.path("store.key"), story.fleet.store_key).unwrap();
+    for (kind, pair) in [("clinical-x25519.key", 0), ("health-x25519.key", 1)] {
+        std::fs::write(keys.path(kind), story.fleet.pairs[pair].secret.as_bytes()).unwrap();
+    }
+
+    write_down(&keys, &[of_device(1), of_device(1)]).unwrap();
+    let erased = carry_out_all(&story.sink.db(), &keys, clock::now()).unwrap();
+
+    assert!(erased.rows > 0 && !lies_about(), "{erased:?}");
+    assert_eq!(list(&keys).unwrap(), [of_device(1)], "each order once");
 }
 
 #[test]

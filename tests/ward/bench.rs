@@ -12,6 +12,8 @@ use rig::uart::{Carried, carry_ecg};
 mod blast;
 #[path = "bench/bridge.rs"]
 mod bridge;
+#[path = "bench/erase.rs"]
+mod erase;
 #[path = "bench/export.rs"]
 mod export;
 #[path = "bench/fleet.rs"]
@@ -86,6 +88,8 @@ pub enum What {
     Link,
     /// Ten million numerics out of a store into Parquet.
     Export,
+    /// A device out of ten million numerics, erased.
+    Erase,
     /// HL7 messages of ten observations over fifty connections, each acknowledged when durable.
     Hl7,
     /// The same readings through a mosquitto bridge, its loss and its draining.
@@ -108,12 +112,13 @@ pub fn row(name: impl Into<String>, value: f64, unit: &'static str) -> Row {
     Row { name: name.into(), value, unit }
 }
 
-const ALL: [What; 13] = [
+const ALL: [What; 14] = [
     What::Seal,
     What::Wire,
     What::Link,
     What::Hl7,
     What::Export,
+    What::Erase,
     What::Append,
     What::Recover,
     What::Line,
@@ -159,6 +164,7 @@ impl Bench {
                 }
                 What::Link => link_rows(&carry_ecg(1_000_000, 600).await?),
                 What::Export => tokio::task::block_in_place(export::measure)?,
+                What::Erase => tokio::task::block_in_place(erase::measure)?,
                 What::Hl7 => hl7::measure(Duration::from_secs(self.seconds)).await?,
                 What::Bridge => bridge::measure(self.backlog()).await?,
             };

@@ -221,6 +221,18 @@ impl Db {
         matches!(self.0, Kind::Lite(_))
     }
 
+    /// Lets nothing of what was deleted lie about in the store's files, as far as it can: SQLite has
+    /// overwritten it, and its log goes; PostgreSQL's dead rows are given back to be written over.
+    ///
+    /// # Errors
+    /// The store does not answer.
+    pub(crate) fn tidy_up(&self) -> Result<(), StoreError> {
+        self.batch(match self.0 {
+            Kind::Lite(_) => "PRAGMA wal_checkpoint(TRUNCATE)",
+            Kind::Postgres(_) => "VACUUM numeric, block, wave, note, said, evidence, remnant",
+        })
+    }
+
     /// The store's life: another one after it was put back from a backup.
     ///
     /// # Errors

@@ -105,6 +105,9 @@ pub fn carry_out(db: &Db, opener: &mut Keys, order: &Order) -> anyhow::Result<Er
                  WHERE digest = ?1";
     let (rows, blocks) = (erased.rows.cast_signed(), erased.blocks.cast_signed());
     db.execute(count, values![digest, rows, blocks])?;
+    if erased.rows + erased.blocks > 0 {
+        db.tidy_up()?;
+    }
     Ok(erased)
 }
 
