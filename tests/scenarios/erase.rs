@@ -4,6 +4,8 @@
 use std::path::Path;
 
 use cloud_sink::clock;
+use cloud_sink::export::csv;
+use cloud_sink::export::read::{Kind, Reader, Selection};
 use cloud_sink::keys::KeyFolder;
 use cloud_sink::retention::erase::{
     Erased, Order, apply, carry_out_all, destroy_secrets, list, write_down,
@@ -21,7 +23,7 @@ use wire::segment::Suite;
 use wire::signed::{Purpose, verify};
 use wire::time::UnixNanos;
 
-use crate::device::{alert, in_context, moment, monitor, number, numerics};
+use crate::device::{alert, in_context, moment, monitor, number, numerics, wave};
 use crate::gateway::Gateway;
 use crate::sink::Sink;
 
@@ -84,7 +86,7 @@ fn of_device(number: u64) -> Order {
         device: Some(DeviceId(number).to_string()),
         patient: None,
         from_ns: None,
-        to_ns: i64::MAX,
+        to_ns: Some(i64::MAX),
         reason: "asked for".into(),
         who: "ada".into(),
         at_ns: 1,
@@ -131,7 +133,7 @@ fn an_order_holds_for_what_comes_later_and_hides_no_reading_of_a_device_that_cou
     let folder = tempdir().unwrap();
     let mut story = Story::begin(folder.path());
     story.both_speak(1..=2);
-    let early = Order { to_ns: moment(3) * 1_000_000, ..of_device(1) };
+    let early = Order { to_ns: Some(moment(3) * 1_000_000), ..of_device(1) };
     story.erase(&early);
     assert_eq!(story.sink.heart_rates(), [71, 72]);
 
@@ -145,6 +147,88 @@ fn an_order_holds_for_what_comes_later_and_hides_no_reading_of_a_device_that_cou
     let erased = story.erase(&early);
     assert!(erased.rows > 0 && erased.blocks == 1, "{erased:?}");
     assert_eq!(story.sink.heart_rates(), [63, 71, 72], "what was later than the order stays");
+}
+
+#[test]
+fn what_does_not_open_stays_with_its_rows_until_the_key_is_back() {
+    let folder = tempdir().unwrap();
+    let mut story = Story::begin(folder.path());
+    story.both_speak(1..=2);
+    let (db, other) = (story.sink.db(), Fleet::new(Suite::X25519));
+    let strangers = other.pairs.iter().map(|pair| pair.secret.clone()).collect();
+
+    let closed = apply(&db, &mut Keys::new(strangers, [9; 32]), &of_device(1), false).unwrap();
+
+    assert_eq!((closed.rows, closed.blocks, closed.closed), (0, 0, 4));
+    assert_eq!(story.sink.heart_rates(), [61, 62, 71, 72], "rows and sealed bytes go together");
+    assert_eq!(story.erase(&of_device(1)).rows, 4);
+    assert_eq!(story.sink.heart_rates(), [71, 72]);
+}
+
+#[test]
+fn a_copy_under_the_next_patient_s_name_goes_and_what_is_new_there_stays() {
+    let folder = tempdir().unwrap();
+    let mut story = Story::begin(folder.path());
+    let monitor = monitor(1, 7);
+    story.gateway.hear_each(&monitor, 1..=2, |sequence| in_context(sequence, b"first"));
+    let records = story.gateway.records();
+    story.sink.take(&records);
+    let before = story.sink.heart_rates();
+    // The device was not sure of its last receipt, and a nurse was quicker.
+    let mut other = Gateway::start(&story.fleet, named("gw-2"), &folder.path().join("other"));
+    other.hear(&monitor, 2, &in_context(2, b"next"));
+    other.flush();
+    other.hear(&monitor, 3, &in_context(3, b"next"));
+    other.flush();
+    story.sink.take(&other.records());
+    let patient = Some(wire::hex::hex(b"first"));
+
+    let erased = story.erase(&Order { device: None, patient, ..of_device(0) });
+
+    assert_eq!(erased.blocks, 3, "two of the first, and what was said again of them");
+    let after = story.sink.heart_rates();
+    assert!(after.len() == 1 && !before.contains(&after[0]), "{before:?} {after:?}");
+    story.sink.take(&other.records());
+    assert_eq!(story.sink.heart_rates(), after, "what is new there is known still");
+}
+
+#[test]
+fn without_an_end_an_order_takes_what_a_clock_that_is_ahead_has_dated() {
+    let folder = tempdir().unwrap();
+    let mut story = Story::begin(folder.path());
+    story.both_speak(1..=2);
+    let early = UnixNanos(moment(1) * 1_000_000 - 1);
+    let db = story.sink.db();
+    db.execute("UPDATE evidence SET received_ns = 1", &[]).unwrap();
+
+    let ended = Order { to_ns: Some(early.0), at_ns: early.0, ..of_device(1) };
+    assert_eq!(story.erase(&ended).rows, 0);
+    let open = Order { to_ns: None, at_ns: early.0, ..of_device(1) };
+    assert_eq!(story.erase(&open).rows, 4);
+}
+
+#[test]
+fn a_store_whose_newest_waveform_was_erased_is_exported_as_before() {
+    let folder = tempdir().unwrap();
+    let mut story = Story::begin(folder.path());
+    story.gateway.hear_each(&monitor(1, 7), 1..=3, wave);
+    story.gateway.hear_each(&monitor(1, 7), 4..=5, numerics);
+    story.gateway.hear_each(&monitor(1, 7), 6..=6, |number| alert(number, "asystole"));
+    let records = story.gateway.records();
+    story.sink.take(&records);
+    let rows = |sql| -> i64 { story.sink.db().one(sql, &[]).unwrap() };
+    assert!(rows("SELECT count(*) FROM wave") > 0 && rows("SELECT count(*) FROM note") > 0);
+
+    story.erase(&of_device(1));
+
+    assert_eq!(rows("SELECT count(*) FROM wave WHERE count > 0"), 0);
+    assert_eq!(rows("SELECT count(*) FROM note WHERE text IS NOT NULL"), 0);
+    let db = story.sink.db();
+    csv::export(&db, DeviceId(1), &folder.path().join("csv")).unwrap();
+    let mut reader = Reader::open(&db, Selection::default()).unwrap().unwrap();
+    for kind in Kind::ALL {
+        reader.page(kind, (0, i64::MAX), |_| Ok(())).unwrap();
+    }
 }
 
 #[test]
@@ -221,10 +305,10 @@ fn the_secret_of_a_segment_goes_when_nothing_needs_it_and_the_rest_stays_provabl
     story.gateway.hear_each(&monitor(2, 9), 20..=20, numerics);
     let mut story = Story { gateway: story.gateway.crash_and_start(&story.fleet), ..story };
     story.both_speak(4..=4);
-    story.erase(&Order { to_ns: moment(3) * 1_000_000, ..of_device(1) });
+    story.erase(&Order { to_ns: Some(moment(3) * 1_000_000), ..of_device(1) });
     let (db, day) = (story.sink.db(), 86_400_000_000_000);
     let secrets = |db: &Db| -> i64 {
-        db.one("SELECT count(*) FROM segment WHERE kept_secret IS NOT NULL", &[]).unwrap()
+        db.one("SELECT count(*) FROM segment WHERE length(kept_secret) > 0", &[]).unwrap()
     };
     let (before, now) = (secrets(&db), clock::now());
 

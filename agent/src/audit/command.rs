@@ -7,7 +7,7 @@ use wire::identity::GatewayId;
 use wire::time::ClockState;
 
 use super::{By, Deed, FOLDER, Moment, SPOOL, Trail, spool};
-use crate::buffer::disk::{Disk, Folder, give_to_owner};
+use crate::buffer::disk::{Disk, Folder, give_to_owner, refuse_link};
 use crate::clock::{Clock, boot_id};
 use crate::seal::keyring::{CustodyError, KeyFiles, load_signing_key};
 
@@ -21,6 +21,7 @@ pub fn leave(state: &Path, deed: &Deed) -> io::Result<()> {
 }
 
 fn leave_at(state: &Path, deed: &Deed, clock: &ClockState) -> io::Result<()> {
+    [SPOOL, FOLDER].iter().try_for_each(|name| refuse_link(&state.join(name)))?;
     let folder = Folder::open(&state.join(SPOOL))?;
     let moment = Moment { boot: boot_id(), monotonic: clock.monotonic, utc: clock.utc };
     spool::leave(&folder, deed, &moment)?;

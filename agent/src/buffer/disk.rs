@@ -5,7 +5,7 @@
 
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{Error, ErrorKind, Result};
-use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt, chown};
+use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt, lchown};
 use std::path::{Path, PathBuf};
 
 use wire::card::Veil;
@@ -181,7 +181,19 @@ pub fn sync_parent(path: &Path) -> Result<()> {
 pub fn give_to_owner(path: &Path) -> Result<()> {
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
     let owner = std::fs::metadata(parent.unwrap_or(Path::new(".")))?;
-    chown(path, Some(owner.uid()), Some(owner.gid()))
+    lchown(path, Some(owner.uid()), Some(owner.gid()))
+}
+
+/// Refuses a folder that is a link: whoever may write beside it would lead a command of root's to
+/// any other.
+///
+/// # Errors
+/// It is one.
+pub fn refuse_link(path: &Path) -> Result<()> {
+    if path.symlink_metadata().is_ok_and(|meta| meta.file_type().is_symlink()) {
+        return Err(std::io::Error::other(format!("{} is a link: remove it", path.display())));
+    }
+    Ok(())
 }
 
 impl Folder {

@@ -12,7 +12,7 @@ use super::{ConfigArg, Failure, table, user, write_down};
 use crate::audit::Deed;
 use crate::clock;
 use crate::config::Config;
-use crate::keys::KeyFolder;
+use crate::keys::{KeyFolder, hex, unhex};
 use crate::retention::erase::{self, Erased, Order};
 use crate::store::db::{Db, values};
 use crate::verify::keyring::Keys;
@@ -36,7 +36,7 @@ pub struct Erase {
     #[arg(long)]
     to: Option<jiff::Timestamp>,
     /// Why: it stands in the proof and in the audit trail. No patient's name belongs here.
-    #[arg(long, required_unless_present = "list")]
+    #[arg(long, required_unless_present_any = ["list", "again"])]
     reason: Option<String>,
     /// Counts the rows that would go, and leaves them.
     #[arg(long)]
@@ -47,9 +47,12 @@ pub struct Erase {
     /// Where to write the proof; never over another file.
     #[arg(long, value_name = "FILE", default_value = "erasure.proof")]
     proof: PathBuf,
-    /// Lists the orders that were given here, oldest first.
+    /// Lists the orders that were given here, oldest first, with their numbers.
     #[arg(long, conflicts_with_all = ["device", "patient", "from", "to", "dry_run"])]
     list: bool,
+    /// Carries this order out again, and writes its proof: after an interruption, or a hold.
+    #[arg(long, value_name = "N", conflicts_with_all = ["device", "patient", "from", "to", "list"])]
+    again: Option<usize>,
     /// One line of JSON with "schema": 1.
     #[arg(long)]
     json: bool,
@@ -75,22 +78,28 @@ impl Erase {
         let config = self.config.load()?;
         let keys = KeyFolder(config.keys.clone());
         if self.list {
-            return Ok(list(erase::list(&keys)?, self.json)?);
+            return Ok(list(&keys, self.json)?);
         }
         let db = Db::open(&config.store)?;
-        let order = self.order(&db)?;
+        let order = match self.again {
+            Some(number) => {
+                let known = erase::list(&keys)?.into_iter().nth(number.wrapping_sub(1));
+                known.with_context(|| format!("--again {number}: see `erase --list`"))?
+            }
+            None => self.order(&db)?,
+        };
         let mut opener = Keys::new(keys.recipients()?, keys.store_key()?);
         if self.dry_run {
             let erased = erase::apply(&db, &mut opener, &order, true)?;
             return Ok(self.tell(order, erased)?);
         }
-        ensure_yes(self.yes, &order)?;
+        ensure_yes(self.yes, &order.object(&keys.store_key()?))?;
         let erased = self.erase(&config, &db, &order, &mut opener)?;
         let Erased { held, closed, .. } = erased;
         self.tell(order, erased)?;
         if held + closed > 0 {
             let words = "not everything went: held rows go within a day after their hold ends; \
-                         bring the key that opens the sealed records, and erase again";
+                         bring the key that opens the sealed records, and say --again";
             return Err(anyhow::anyhow!(words).into());
         }
         Ok(())
@@ -113,18 +122,11 @@ impl Erase {
                 "{device}: no reading of this device has come; see `device ls`"
             );
         }
-        let patient = self.patient.as_ref().map(|text| text.to_ascii_lowercase());
-        if let Some(text) = &patient {
-            let token = wire::hex::unhex(text);
-            let token =
-                token.with_context(|| format!("--patient {text}: no hexadecimal digits"))?;
-            let known = db.row("SELECT 1 FROM context WHERE token = ?1", values![&token])?;
-            let cure = "no reading of this patient has come; `wardline patient` tells the token";
-            ensure!(known.is_some(), "--patient {text}: {cure}");
-        }
+        let patient = self.patient.as_deref().map(|text| token(db, text)).transpose()?;
         let from_ns = self.from.map(nanos).transpose()?;
-        let to_ns = self.to.map(nanos).transpose()?.map_or(now, |to| to.min(now));
-        ensure!(from_ns.is_none_or(|from| from < to_ns), "--to has to be later than --from");
+        let to_ns = self.to.map(nanos).transpose()?.map(|to| to.min(now));
+        let is_later = |from: i64| from < to_ns.unwrap_or(now);
+        ensure!(from_ns.is_none_or(is_later), "--to has to be later than --from");
         let reason = self.reason.clone().unwrap_or_default();
         Ok(Order { device, patient, from_ns, to_ns, reason, who: user(), at_ns: now })
     }
@@ -140,11 +142,11 @@ impl Erase {
         let shown = || self.proof.display().to_string();
         // Made before anything is gone: an erasure without its proof is none.
         let mut file = File::create_new(&self.proof).with_context(shown)?;
-        write_down(db, Deed::Erasure, &order.object(), &order.reason)?;
+        write_down(db, Deed::Erasure, &order.object(&keys.store_key()?), &order.reason)?;
         erase::write_down(&keys, std::slice::from_ref(order))?;
         let erased = erase::carry_out(db, opener, order)?;
         erase::destroy_secrets(db, opener, clock::now().0)?;
-        let proof = erase::prove(db, &keys.signing("receipt.key")?, order, erased)?;
+        let proof = erase::prove(db, &keys, order, erased)?;
         file.write_all(serde_json::to_string_pretty(&proof)?.as_bytes()).with_context(shown)?;
         file.sync_all().with_context(shown)?;
         Ok(erased)
@@ -166,18 +168,30 @@ impl Erase {
             println!("{held} rows are kept by a legal hold: see `hold ls`");
         }
         if closed > 0 {
-            println!("{closed} sealed records do not open here, and are kept as they are");
+            println!("{closed} rows stay: their sealed records do not open here");
         }
         println!("next: backups, exports and systems that were fed are yours to see to");
         Ok(())
     }
 }
 
-fn ensure_yes(yes: bool, order: &Order) -> anyhow::Result<()> {
+/// A patient's token, hexadecimal, as it is shown: in its own letters, or in digits.
+fn token(db: &Db, shown: &str) -> anyhow::Result<String> {
+    let known = |token: &[u8]| db.row("SELECT 1 FROM context WHERE token = ?1", values![token]);
+    if known(shown.as_bytes())?.is_some() {
+        return Ok(hex(shown.as_bytes()));
+    }
+    let token = unhex(&shown.to_ascii_lowercase());
+    let token = token.filter(|token| matches!(known(token), Ok(Some(_))));
+    let cure = "no reading of this patient has come; exports show their tokens";
+    Ok(hex(&token.with_context(|| format!("--patient {shown}: {cure}"))?))
+}
+
+fn ensure_yes(yes: bool, object: &str) -> anyhow::Result<()> {
     if yes {
         return Ok(());
     }
-    print!("readings of {} will be gone for good. Type `erase`: ", order.object());
+    print!("readings of {object} will be gone for good. Type `erase`: ");
     io::stdout().flush()?;
     let mut said = String::new();
     io::stdin().read_line(&mut said)?;
@@ -185,14 +199,16 @@ fn ensure_yes(yes: bool, order: &Order) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn list(orders: Vec<Order>, json: bool) -> anyhow::Result<()> {
+fn list(keys: &KeyFolder, json: bool) -> anyhow::Result<()> {
+    let (orders, store_key) = (erase::list(keys)?, keys.store_key()?);
     if json {
         println!("{}", serde_json::to_string(&Listing { schema: 1, orders })?);
         return Ok(());
     }
-    let mut rows = table(["at", "who", "of", "reason"]);
-    for order in orders {
-        rows.add_row([clock::words(order.at_ns), order.who.clone(), order.object(), order.reason]);
+    let mut rows = table(["number", "at", "who", "of", "reason"]);
+    for (number, order) in (1..).zip(orders) {
+        let (at, of) = (clock::words(order.at_ns), order.object(&store_key));
+        rows.add_row([number.to_string(), at, order.who, of, order.reason]);
     }
     println!("{rows}");
     Ok(())

@@ -123,7 +123,7 @@ fn erasures(
     wanted: Wanted,
 ) -> anyhow::Result<impl Iterator<Item = anyhow::Result<Value>>> {
     let sql = "SELECT at_ns, rows_gone, blocks_gone FROM erasure
-               WHERE (device IS NULL OR device = ?1) AND to_ns > ?2
+               WHERE (device IS NULL OR device = ?1) AND (to_ns IS NULL OR to_ns > ?2)
                  AND (from_ns IS NULL OR from_ns < ?3) ORDER BY id";
     let device = wanted.device.to_string();
     let rows = db.rows(sql, values![&device, wanted.from_ns, wanted.to_ns])?;

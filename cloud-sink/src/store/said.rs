@@ -184,38 +184,42 @@ fn unpack(first: i64, packed: &[u8]) -> impl Iterator<Item = (i64, u32)> + '_ {
     })
 }
 
-/// Other records in which a device said the same under the same numbers.
-pub(crate) fn copies(db: &Db, evidence: i64, device: i64) -> Result<Vec<i64>, StoreError> {
+/// A run of a device, and a number in it.
+pub(crate) type Place = (i64, i64);
+
+/// Other records in which a device said the same as in this one, and under which numbers.
+pub(crate) fn copies(db: &Db, evidence: i64, device: i64) -> Result<Vec<(i64, Place)>, StoreError> {
     let own = "SELECT boot, lane, first, last, digests FROM said
                WHERE evidence = ?1 AND device = ?2";
     let others = "SELECT evidence, first, digests FROM said
-                  WHERE device = ?1 AND boot = ?2 AND lane = ?3 AND first <= ?5 AND last >= ?4
-                    AND evidence <> ?6 ORDER BY first DESC LIMIT ?7";
+                  WHERE device = ?1 AND boot = ?2 AND lane = ?3 AND first > ?7 AND first <= ?5
+                    AND last >= ?4 AND evidence <> ?6";
     let mut found = Vec::new();
     for row in db.rows(own, values![evidence, device])? {
         let (boot, lane): (i64, i64) = (row.at(0)?, row.at(1)?);
         let (first, last, packed): (i64, i64, Vec<u8>) = (row.at(2)?, row.at(3)?, row.at(4)?);
         let said: BTreeSet<_> = unpack(first, &packed).filter(|pair| pair.1 != BLANK).collect();
-        let asked = values![device, boot, lane, first, last, evidence, COPIES_MAX];
+        let from = first.saturating_sub(SPAN_MAX);
+        let asked = values![device, boot, lane, first, last, evidence, from];
         for other in db.rows(others, asked)? {
-            let packed: Vec<u8> = other.at(2)?;
-            if unpack(other.at(1)?, &packed).any(|pair| said.contains(&pair)) {
-                found.push(other.at(0)?);
-            }
+            let (copy, packed): (i64, Vec<u8>) = (other.at(0)?, other.at(2)?);
+            let same = unpack(other.at(1)?, &packed).filter(|pair| said.contains(pair));
+            found.extend(same.map(|(number, _)| (copy, (boot, number))));
         }
     }
     Ok(found)
 }
 
-/// Records that are looked at for the same words: those that begin next before the end.
-const COPIES_MAX: i64 = 64;
+/// Numbers that one record brings of a run lie within so many: a batch has no room for more, and
+/// for holes as many again.
+const SPAN_MAX: i64 = 1 << 17;
 
 /// Forgets what a device said in a record under some numbers, or under all.
 pub(crate) fn blank(
     db: &Db,
     evidence: i64,
     device: i64,
-    numbers: Option<&BTreeSet<i64>>,
+    numbers: Option<&BTreeSet<Place>>,
 ) -> Result<(), StoreError> {
     let sql = "SELECT boot, lane, first, digests FROM said WHERE evidence = ?1 AND device = ?2";
     for row in db.rows(sql, values![evidence, device])? {
@@ -225,7 +229,7 @@ pub(crate) fn blank(
         for pair in pairs {
             let [a, b, c, d, ..] = *pair;
             let number = first + i64::from(u32::from_le_bytes([a, b, c, d]));
-            if numbers.is_none_or(|numbers| numbers.contains(&number)) {
+            if numbers.is_none_or(|numbers| numbers.contains(&(boot, number))) {
                 pair[4..].copy_from_slice(&BLANK.to_le_bytes());
             }
         }

@@ -258,6 +258,7 @@ CREATE TABLE gateway_audit (
   words TEXT NOT NULL, entry BLOB NOT NULL,
   PRIMARY KEY (gateway, number, hash)) WITHOUT ROWID;
 CREATE INDEX said_evidence ON said (evidence);
+CREATE INDEX segment_continues ON segment (continues_segment);
 CREATE INDEX gateway_audit_came ON gateway_audit (evidence);
 ",
 ];

@@ -12,9 +12,11 @@ use crate::verify::Gateway;
 /// The kind of what none of the gateway's keys has signed: nothing that it says is believed.
 pub const UNVERIFIED: &str = "unverified";
 
+/// What came in a record that was opened later is looked at as if it came next.
 const INSERT: &str = "
 INSERT INTO gateway_audit (gateway, number, hash, evidence, at_ns, kind, object, words, entry)
-VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT (gateway, number, hash)
+VALUES (?1, ?2, ?3, (SELECT CASE WHEN max(id) > ?4 THEN max(id) + 1 ELSE CAST(?4 AS BIGINT) END
+    FROM evidence), ?5, ?6, ?7, ?8, ?9) ON CONFLICT (gateway, number, hash)
 DO UPDATE SET kind = excluded.kind WHERE gateway_audit.kind = 'unverified'";
 
 /// All keys of a gateway, those before a successor too.

@@ -98,9 +98,9 @@ impl Keys {
             let (bytes, kept) = stored()?;
             let record = Record::parse(&bytes).ok()?;
             let (header, core, wrapped) = read_header_payload(record.payload).ok()?;
-            match kept {
+            match kept.filter(|kept| !kept.is_empty()) {
                 Some(kept) => self.readmit(&header, core, Some(&kept)),
-                // No key of ours opened it then; one that came since may.
+                // No key of ours opened it then, or an erasure has destroyed what was kept.
                 None => drop(self.admit(&header, core, &wrapped)),
             }
         }

@@ -1076,7 +1076,7 @@ _wardline__sink() {
             return 0
             ;;
         wardline__subcmd__sink__subcmd__erase)
-            opts="-h --config --device --patient --from --to --reason --dry-run --yes --proof --list --json --help"
+            opts="-h --config --device --patient --from --to --reason --dry-run --yes --proof --list --again --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1107,6 +1107,10 @@ _wardline__sink() {
                     return 0
                     ;;
                 --proof)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --again)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -290,9 +290,10 @@ complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand erase" -l fr
 complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand erase" -l to -d 'Only before this moment; before now without it' -r
 complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand erase" -l reason -d 'Why: it stands in the proof and in the audit trail. No patient\'s name belongs here' -r
 complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand erase" -l proof -d 'Where to write the proof; never over another file' -r -F
+complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand erase" -l again -d 'Carries this order out again, and writes its proof: after an interruption, or a hold' -r
 complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand erase" -l dry-run -d 'Counts the rows that would go, and leaves them'
 complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand erase" -l yes -d 'Erases without asking back'
-complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand erase" -l list -d 'Lists the orders that were given here, oldest first'
+complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand erase" -l list -d 'Lists the orders that were given here, oldest first, with their numbers'
 complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand erase" -l json -d 'One line of JSON with "schema": 1'
 complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand erase" -s h -l help -d 'Print help'
 complete -c wardline-sink -n "__fish_wardline_sink_using_subcommand audit" -l config -d 'Configuration file' -r -F

@@ -788,9 +788,10 @@ _arguments "${_arguments_options[@]}" : \
 '--to=[Only before this moment; before now without it]:TO:_default' \
 '--reason=[Why\: it stands in the proof and in the audit trail. No patient'\''s name belongs here]:REASON:_default' \
 '--proof=[Where to write the proof; never over another file]:FILE:_files' \
+'(--device --patient --from --to --list)--again=[Carries this order out again, and writes its proof\: after an interruption, or a hold]:N:_default' \
 '--dry-run[Counts the rows that would go, and leaves them]' \
 '--yes[Erases without asking back]' \
-'(--device --patient --from --to --dry-run)--list[Lists the orders that were given here, oldest first]' \
+'(--device --patient --from --to --dry-run)--list[Lists the orders that were given here, oldest first, with their numbers]' \
 '--json[One line of JSON with "schema"\: 1]' \
 '-h[Print help]' \
 '--help[Print help]' \

@@ -222,7 +222,9 @@ fn an_erasure_at_the_sink_is_proven_and_a_restored_store_is_erased_again() {
         assert_eq!(numerics(&place), 0);
         let proof: Value = serde_json::from_str(&fs::read_to_string(proof).unwrap()).unwrap();
         let said: Value = serde_json::from_str(proof["proof"].as_str().unwrap()).unwrap();
-        assert_eq!((&said["rows"], &said["order"]["reason"]), (&done["rows"], &"asked for".into()));
+        assert_eq!((&said["rows"], &said["reason"]), (&done["rows"], &"asked for".into()));
+        let of = said["of"].as_str().unwrap();
+        assert!(of.starts_with("device 0242ACFFFE000001"), "{of}");
         assert_eq!(verified(&proof), proof["proof"].as_str().unwrap().as_bytes());
         let audit = place.site.sink(&["audit"], &["--verify"]).unwrap();
         assert!(audit.contains("entries hold"), "{audit}");

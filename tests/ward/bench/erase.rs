@@ -25,10 +25,10 @@ pub fn measure() -> Result<Vec<Row>> {
         device: Some(db.one("SELECT eui FROM device ORDER BY id LIMIT 1", &[])?),
         patient: None,
         from_ns: None,
-        to_ns: i64::MAX,
+        to_ns: None,
         reason: "measured".into(),
         who: "bench".into(),
-        at_ns: 0,
+        at_ns: i64::MAX,
     };
     // The store has the secrets of all segments: no recipient's key is needed.
     let mut opener = Keys::new(Vec::new(), Fleet::new(Suite::XWing).store_key);

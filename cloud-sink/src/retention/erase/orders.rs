@@ -7,17 +7,14 @@ use std::io::{ErrorKind, Write};
 use std::os::unix::fs::OpenOptionsExt;
 
 use anyhow::Context;
-use ed25519_dalek::SigningKey;
 use serde::Serialize;
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 use wire::signed::{Purpose, sign};
 use wire::time::UnixNanos;
 
 use super::{Erased, Order, apply, destroy_secrets};
 use crate::audit::{self, Act, Deed};
 use crate::keys::{KeyFolder, hex};
-use crate::store::StoreError;
 use crate::store::db::{Db, values};
 use crate::trust::keyring;
 use crate::verify::keyring::Keys;
@@ -50,7 +47,11 @@ pub fn write_down(keys: &KeyFolder, orders: &[Order]) -> anyhow::Result<()> {
     keyring::locked(keys, || {
         let known = list(keys)?;
         let mut all = known.clone();
-        all.extend(orders.iter().filter(|order| !known.contains(order)).cloned());
+        for order in orders {
+            if !all.contains(order) {
+                all.push(order.clone());
+            }
+        }
         if all == known {
             return Ok(());
         }
@@ -92,7 +93,7 @@ pub fn take_over(keys: &KeyFolder, db: &Db) -> anyhow::Result<()> {
 /// # Errors
 /// The store does not answer: the order stands, and is carried out again.
 pub fn carry_out(db: &Db, opener: &mut Keys, order: &Order) -> anyhow::Result<Erased> {
-    let digest: [u8; 32] = Sha256::digest(serde_json::to_vec(order)?).into();
+    let digest = order.digest()?;
     let patient = order.patient.as_deref().and_then(wire::hex::unhex);
     let insert = "INSERT INTO erasure (digest, at_ns, device, patient, from_ns, to_ns, reason, who,
                     rows_gone, blocks_gone)
@@ -101,10 +102,6 @@ pub fn carry_out(db: &Db, opener: &mut Keys, order: &Order) -> anyhow::Result<Er
     let Order { at_ns, from_ns, to_ns, .. } = *order;
     db.execute(insert, values![digest, at_ns, device, patient, from_ns, to_ns, reason, who])?;
     let erased = apply(db, opener, order, false)?;
-    let count = "UPDATE erasure SET rows_gone = rows_gone + ?2, blocks_gone = blocks_gone + ?3
-                 WHERE digest = ?1";
-    let (rows, blocks) = (erased.rows.cast_signed(), erased.blocks.cast_signed());
-    db.execute(count, values![digest, rows, blocks])?;
     if erased.rows + erased.blocks > 0 {
         db.tidy_up()?;
     }
@@ -129,7 +126,7 @@ pub fn carry_out_all(db: &Db, keys: &KeyFolder, now: UnixNanos) -> anyhow::Resul
         if erased.rows + erased.blocks > 0 {
             let Erased { rows, blocks, .. } = erased;
             let words = &format!("again: {rows} rows, {blocks} sealed blocks: {}", order.reason);
-            let object = &order.object();
+            let object = &order.object(&keys.store_key()?);
             let act = Act { who: &order.who, role: "", what: Deed::Erasure, object, words };
             audit::write(db, &act, now)?;
         }
@@ -143,9 +140,19 @@ pub fn carry_out_all(db: &Db, keys: &KeyFolder, now: UnixNanos) -> anyhow::Resul
 struct Proof<'a> {
     schema: u32,
     store_epoch: String,
-    order: &'a Order,
-    #[serde(flatten)]
-    erased: Erased,
+    /// Whose readings, in words.
+    of: String,
+    reason: &'a str,
+    who: &'a str,
+    ordered_ns: i64,
+    /// All that has gone under this order by now.
+    rows: i64,
+    blocks: i64,
+    /// Rows that stay: under a legal hold, or with sealed records that do not open here.
+    held: u64,
+    closed: u64,
+    /// Records of all gateways that are held unopened: nobody knows what is in them.
+    unopened: i64,
     /// Systems that were fed, and may have a copy.
     fed: BTreeSet<String>,
 }
@@ -153,20 +160,31 @@ struct Proof<'a> {
 /// A signed statement of what was erased.
 ///
 /// # Errors
-/// The store does not answer.
-pub fn prove(
-    db: &Db,
-    key: &SigningKey,
-    order: &Order,
-    erased: Erased,
-) -> Result<Value, StoreError> {
+/// The store does not answer, or has no such order.
+pub fn prove(db: &Db, keys: &KeyFolder, order: &Order, erased: Erased) -> anyhow::Result<Value> {
     let mut fed = BTreeSet::new();
     for row in db.rows("SELECT name FROM feed", &[])? {
         fed.insert(row.at(0)?);
     }
-    let store_epoch = hex(&db.store_epoch()?);
-    let proof = json!(Proof { schema: 1, store_epoch, order, erased, fed }).to_string();
-    let signed = hex(&sign(key, Purpose::Erasure, proof.clone().into_bytes()));
+    let gone = "SELECT rows_gone, blocks_gone FROM erasure WHERE digest = ?1";
+    let gone = db.row(gone, values![order.digest()?])?.context("nobody has ordered this here")?;
+    let proof = json!(Proof {
+        schema: 1,
+        store_epoch: hex(&db.store_epoch()?),
+        of: order.object(&keys.store_key()?),
+        reason: &order.reason,
+        who: &order.who,
+        ordered_ns: order.at_ns,
+        rows: gone.at(0)?,
+        blocks: gone.at(1)?,
+        held: erased.held,
+        closed: erased.closed,
+        unopened: db.one("SELECT count(*) FROM evidence WHERE disposition = 2", &[])?,
+        fed,
+    })
+    .to_string();
+    let key = keys.signing("receipt.key")?;
+    let signed = hex(&sign(&key, Purpose::Erasure, proof.clone().into_bytes()));
     let signing_key = hex(key.verifying_key().as_bytes());
     Ok(json!({ "schema": 1, "proof": proof, "signed": signed, "signing_key": signing_key }))
 }

@@ -9,11 +9,16 @@ use crate::verify::keyring::Keys;
 /// Nothing of a segment has come for so long: nothing of it is on its way.
 const QUIET_NS: i64 = 86_400_000_000_000;
 
-/// Segments with something erased that another one continues, of which nothing is held.
+/// Segments with something erased that another one continues, of which nothing is held, and whose
+/// secret is here or needed by a frame that came late.
 const OVER: &str = "
-SELECT DISTINCT segment.id FROM remnant JOIN evidence ON evidence.id = remnant.evidence
-  JOIN segment ON segment.id = evidence.segment
-WHERE segment.kept_secret IS NOT NULL
+SELECT segment.id FROM segment
+WHERE segment.id IN (SELECT DISTINCT evidence.segment
+    FROM remnant JOIN evidence ON evidence.id = remnant.evidence)
+  AND (length(segment.kept_secret) > 0
+    OR EXISTS (SELECT 1 FROM evidence AS sealed WHERE sealed.segment = segment.id
+      AND sealed.sequence_first IS NOT NULL AND sealed.disposition = 1
+      AND length(sealed.bytes) > 0))
   AND EXISTS (SELECT 1 FROM segment AS next WHERE next.gateway = segment.gateway
     AND next.lane = segment.lane AND next.continues_segment = segment.segment)
   AND NOT EXISTS (SELECT 1 FROM evidence AS late WHERE late.segment = segment.id
@@ -45,6 +50,8 @@ fn destroy(db: &Db, opener: &mut Keys, segment: i64) -> Result<bool, StoreError>
         let Some(opened) = kept.and_then(|kept| kept.open(opener)) else { return Ok(false) };
         opened.keep(db, evidence)?;
     }
-    db.execute("UPDATE segment SET kept_secret = NULL WHERE id = ?1", values![segment])?;
+    // Empty, and not missing: nothing waits for a recipient's key that would open it again.
+    let nothing: &[u8] = &[];
+    db.execute("UPDATE segment SET kept_secret = ?2 WHERE id = ?1", values![segment, nothing])?;
     Ok(true)
 }
