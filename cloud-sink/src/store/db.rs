@@ -221,8 +221,8 @@ impl Db {
         matches!(self.0, Kind::Lite(_))
     }
 
-    /// Lets nothing of what was deleted lie about in the store's files, as far as it can: SQLite has
-    /// overwritten it, and its log goes; PostgreSQL's dead rows are given back to be written over.
+    /// Lets nothing of what was deleted lie about in the store's files, as far as can be: SQLite
+    /// has overwritten it, and its log goes; PostgreSQL's dead rows are given back to be written over.
     ///
     /// # Errors
     /// The store does not answer.
