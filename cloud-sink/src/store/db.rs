@@ -222,7 +222,7 @@ impl Db {
     }
 
     /// Lets nothing of what was deleted lie about in the store's files, as far as can be: SQLite
-    /// has overwritten it, and its log goes; PostgreSQL's dead rows are given back to be written over.
+    /// has overwritten it, and its log goes; PostgreSQL's dead rows may be written over.
     ///
     /// # Errors
     /// The store does not answer.
